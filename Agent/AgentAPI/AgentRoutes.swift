@@ -1,0 +1,219 @@
+import AgentCore
+import HTTPSupport
+import Hummingbird
+import LedgerCore
+import TextFormats
+
+/// The agent's HTTP API, version 1.
+package struct AgentRoutes<Context: RequestContext>: Sendable {
+    /// A JSON body, in bytes: 2 MiB.
+    package static var bodyBytesMax: Int { 2 << 20 }
+
+    let service: any AgentService
+    let limits: AgentLimits
+
+    package init(service: any AgentService, limits: AgentLimits) {
+        self.service = service
+        self.limits = limits
+    }
+
+    package func add(to router: Router<Context>) {
+        router.post("/v1/transactions", use: record)
+        router.post("/v1/transactions/batch", use: recordBatch)
+        router.get("/v1/transactions", use: list)
+        router.get("/v1/transactions/:id", use: transaction)
+        router.get("/v1/transactions/:id/journey", use: journey)
+        router.get("/v1/accounts", use: accounts)
+        router.get("/v1/accounts/:address", use: account)
+        router.get("/v1/sync", use: sync)
+        router.get("/healthz", use: health)
+        router.get("/readyz", use: readiness)
+    }
+
+    // MARK: Recording
+
+    private func record(_ request: Request, _ context: Context) async throws -> Response {
+        let key = try IdempotencyKeyHeader.key(of: request)
+        let received = try await JSONBody.read(request, bytesMax: Self.bodyBytesMax) {
+            (json) throws(JSONError) in try ReceivedTransaction(json: &json)
+        }
+        if received.key != nil {
+            let message = "is for batches; send the key as the header Idempotency-Key"
+            throw Problem(
+                .invalidField, "idempotency_key \(message)",
+                errors: [Problem.Part(path: "idempotency_key", message: message)])
+        }
+        let answers = try await settled { () async throws(ServiceFailure) in
+            try await service.record([ClientRequest(form: received.form, key: key)])
+        }
+        return try response(to: answers[0])
+    }
+
+    private func response(to answer: Answer) throws(Problem) -> Response {
+        switch answer {
+        case .accepted(let transaction):
+            var json = JSONWriter()
+            transaction.write(to: &json)
+            return .json(json, status: .created)
+        case .replayed(let transaction):
+            var json = JSONWriter()
+            transaction.write(to: &json)
+            var response = Response.json(json)
+            if let name = IdempotencyKeyHeader.replayed { response.headers[name] = "true" }
+            return response
+        case .mismatched, .invalid:
+            guard let problem = answer.problem else { preconditionFailure("a refusal has a problem") }
+            throw problem
+        }
+    }
+
+    private func recordBatch(_ request: Request, _ context: Context) async throws -> Response {
+        let limit = limits.batchTransactionsMax
+        let batch = try await JSONBody.read(request, bytesMax: Self.bodyBytesMax) { (json) throws(JSONError) in
+            try ReceivedBatch(json: &json, countMax: limit)
+        }
+        let requests = batch.items.compactMap { item in
+            if case .success(let received) = item { ClientRequest(form: received.form, key: received.key) } else { nil }
+        }
+        var answers = try await settled { () async throws(ServiceFailure) in try await service.record(requests) }[...]
+        return .object { json in
+            json.name("results")
+            json.array(of: batch.items) { json, item in
+                switch item {
+                case .failure(let error): Problem(error).writeResult(to: &json)
+                case .success:
+                    guard let answer = answers.popFirst() else { preconditionFailure("an item without its answer") }
+                    answer.writeResult(to: &json)
+                }
+            }
+        }
+    }
+
+    // MARK: Reading
+
+    private func list(_ request: Request, _ context: Context) async throws -> Response {
+        let query = try QueryParameters(request, known: ["account", "reference", "cursor", "limit"])
+        let filter = TransactionFilter(
+            account: try query.value("account") { (text) throws(InvalidValue) in try AccountAddress(text) },
+            reference: query["reference"])
+        let limit = try query.limit()
+        let page = try await settled { () async throws(ServiceFailure) in
+            try await service.transactions(filter, cursor: query["cursor"], limit: limit)
+        }
+        guard let page else { throw QueryParameters.badCursor }
+        return .page(page.items, next: page.next, of: request) { json, item in item.write(to: &json) }
+    }
+
+    private func transaction(_ request: Request, _ context: Context) async throws -> Response {
+        let id = try eventID(context)
+        let found = try await settled { () async throws(ServiceFailure) in try await service.transaction(id) }
+        guard let found else { throw unknown(id) }
+        var json = JSONWriter()
+        found.write(to: &json)
+        return .json(json)
+    }
+
+    private func journey(_ request: Request, _ context: Context) async throws -> Response {
+        let id = try eventID(context)
+        let found = try await settled { () async throws(ServiceFailure) in try await service.journey(id) }
+        guard let found else { throw unknown(id) }
+        var json = JSONWriter()
+        found.write(to: &json)
+        return .json(json)
+    }
+
+    private func unknown(_ id: EventID) -> Problem {
+        Problem(.notFound, "agent \(service.agent) has no transaction \(id)")
+    }
+
+    private func eventID(_ context: Context) throws(Problem) -> EventID {
+        let text = context.parameters.get("id") ?? ""
+        do throws(InvalidValue) { return try EventID(text) } catch {
+            throw Problem(.invalidField, error.description, errors: [Problem.Part(path: "id", message: error.description)])
+        }
+    }
+
+    private func accounts(_ request: Request, _ context: Context) async throws -> Response {
+        let query = try QueryParameters(request, known: ["cursor", "limit"])
+        let limit = try query.limit()
+        let page = try await settled { () async throws(ServiceFailure) in
+            try await service.accounts(cursor: query["cursor"], limit: limit)
+        }
+        guard let page else { throw QueryParameters.badCursor }
+        return .page(page.items, next: page.next, of: request) { json, item in item.write(to: &json) }
+    }
+
+    private func account(_ request: Request, _ context: Context) async throws -> Response {
+        let address = try AccountAddress.parameter(context.parameters.get("address"))
+        let found = try await settled { () async throws(ServiceFailure) in try await service.account(address) }
+        guard let found else { throw Problem(.notFound, "account \(address) was never used on this device") }
+        var json = JSONWriter()
+        found.write(to: &json)
+        return .json(json)
+    }
+
+    // MARK: State
+
+    private func sync(_ request: Request, _ context: Context) async throws -> Response {
+        let status = try await settled { () async throws(ServiceFailure) in try await service.syncStatus() }
+        var json = JSONWriter()
+        status.write(to: &json)
+        return .json(json)
+    }
+
+    private func health(_ request: Request, _ context: Context) -> Response {
+        .object { $0.member("status", "ok") }
+    }
+
+    /// Ready means: can durably accept. Being offline does not make an agent unready; the body says so all the same.
+    private func readiness(_ request: Request, _ context: Context) async throws -> Response {
+        if let reason = service.unreadiness() { throw Problem(.unavailable, reason) }
+        let status = try await settled { () async throws(ServiceFailure) in try await service.syncStatus() }
+        return .object { json in
+            json.member("status", "ready")
+            json.member("connected", status.isConnected)
+            json.member("reason", ifPresent: status.reason)
+        }
+    }
+
+    private func settled<Value>(_ body: () async throws(ServiceFailure) -> Value) async throws(Problem) -> Value {
+        do throws(ServiceFailure) { return try await body() } catch { throw Problem(error) }
+    }
+}
+
+/// A batch as a client writes it: each item a transaction, or why it is none.
+private struct ReceivedBatch {
+    enum Key: String, JSONMember {
+        case transactions, atomic
+        static let table = JSONMemberTable<Self>(required: [.transactions])
+    }
+
+    private(set) var items: [Result<ReceivedTransaction, JSONError>] = []
+
+    init(json: inout JSONReader, countMax: Int) throws(JSONError) {
+        var members = try json.object(of: Key.self)
+        while let member = try json.next(&members) {
+            switch member {
+            case .transactions:
+                var elements = try json.array(countMax: countMax)
+                while try json.next(&elements) {
+                    items.append(
+                        try json.recovering { (json) throws(JSONError) in try ReceivedTransaction(json: &json) })
+                }
+            case .atomic:
+                guard try json.boolean() == false else {
+                    throw json.refusal("must be false: atomic batches are not there yet")
+                }
+            }
+        }
+    }
+}
+
+extension AccountAddress {
+    fileprivate static func parameter(_ text: String?) throws(Problem) -> AccountAddress {
+        do throws(InvalidValue) { return try AccountAddress(text ?? "") } catch {
+            throw Problem(
+                .invalidField, error.description, errors: [Problem.Part(path: "address", message: error.description)])
+        }
+    }
+}

@@ -1,0 +1,116 @@
+import AgentCore
+import HTTPSupport
+import LedgerCore
+import SyncProtocol
+import TextFormats
+
+extension RecordedTransaction {
+    func write(to json: inout JSONWriter) {
+        json.object { json in
+            json.member("id", id.description)
+            json.member("status", status.rawValue)
+            json.member("accepted_at", microseconds: event.time.time.microseconds)
+            json.member("hlc", event.time.rawValue)
+            event.transaction.writeMembers(to: &json)
+        }
+    }
+}
+
+extension Journey {
+    func write(to json: inout JSONWriter) {
+        json.object { json in
+            json.name("transaction")
+            transaction.write(to: &json)
+            json.member("agent", transaction.id.agent.description)
+            json.member("accepted_at", microseconds: transaction.event.time.time.microseconds)
+            json.member("durable_at", microseconds: durableAt.microseconds)
+            json.name("segment")
+            json.object { json in
+                json.member("first", segmentFirst)
+                json.member("count", Int64(segmentCount))
+            }
+            json.name("receipt")
+            guard let receipt else { return json.null() }
+            receipt.write(to: &json)
+        }
+    }
+}
+
+extension Receipt {
+    fileprivate func write(to json: inout JSONWriter) {
+        json.object { json in
+            json.member("first", first)
+            json.member("through", through.sequence)
+            json.member("published_at", publishedAt)
+            json.member("attempt", Int64(attempt))
+            json.member("acknowledged_at", microseconds: acknowledgedAt.microseconds)
+            json.member("received_at", microseconds: receivedAt.microseconds)
+            json.member("committed_at", microseconds: committedAt.microseconds)
+            json.member("hub", hub.hub?.description ?? "")
+            json.member("position", hub.position)
+            json.member("waited_for", waitedFor)
+        }
+    }
+}
+
+extension AccountView {
+    func write(to json: inout JSONWriter) {
+        json.object { json in
+            json.member("address", address.description)
+            json.name("balances")
+            json.array(of: balances) { json, balance in
+                json.object { json in
+                    let own = balance.input - balance.output
+                    json.member("asset", balance.asset.description)
+                    json.member("balance", own)
+                    json.member("input", balance.input)
+                    json.member("output", balance.output)
+                    json.member("local", own)
+                }
+            }
+        }
+    }
+}
+
+extension SyncStatus {
+    func write(to json: inout JSONWriter) {
+        json.object { json in
+            json.member("agent", agent.description)
+            json.member("connected", isConnected)
+            json.member("session", phase.name)
+            json.member("broker", broker)
+            json.member("reason", ifPresent: reason)
+            json.member("since", since)
+            json.member("last_error", ifPresent: lastError)
+            json.member("attempts", attempts)
+            json.member("next_attempt_at", nextAttemptAt)
+            json.member("breaker", breaker)
+            json.member("stream", stream.description)
+            json.member("head", head)
+            json.member("acked", acknowledged)
+            json.name("backlog")
+            json.object { json in
+                json.member("count", backlog.count)
+                json.member("bytes", backlog.bytes)
+                json.member("oldest_at", backlog.oldest)
+                let age = backlog.oldest.map { Double(max(0, now.microseconds(since: $0))) / 1_000_000 }
+                json.member("oldest_age_seconds", age ?? 0)
+            }
+            json.member("last_ack_at", lastAckAt)
+            json.name("storage")
+            json.object { json in json.member("bytes", storageBytes) }
+            json.member("now", microseconds: now.microseconds)
+        }
+    }
+}
+
+extension OutboxSession.Phase {
+    var name: String {
+        switch self {
+        case .offline: "offline"
+        case .greeting: "greeting"
+        case .streaming: "streaming"
+        case .stopped: "stopped"
+        }
+    }
+}

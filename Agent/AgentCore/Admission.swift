@@ -1,0 +1,204 @@
+import LedgerCore
+import SyncProtocol
+
+/// What a client asks the agent to record.
+package struct Submission: Hashable, Sendable {
+    package var transaction: Transaction
+    package var keyed: KeyedRequest?
+    package var trace: TraceContext?
+
+    package init(_ transaction: Transaction, keyed: KeyedRequest? = nil, trace: TraceContext? = nil) {
+        self.transaction = transaction
+        self.keyed = keyed
+        self.trace = trace
+    }
+}
+
+/// Where the event of an idempotency key stands, and the digest of the request that made it.
+package struct KeyRecord: Hashable, Sendable {
+    package let sequence: UInt64
+    package let digest: RequestDigest
+
+    package init(sequence: UInt64, digest: RequestDigest) {
+        self.sequence = sequence
+        self.digest = digest
+    }
+}
+
+/// What a start takes from the store.
+package struct AdmissionOrigin: Sendable {
+    package var place: SegmentBuilder.Place
+    package var dictionary: StreamDictionary
+    package var balances: Balances
+    package var latest: HybridTimestamp
+    /// Keys of events behind the last checkpoint.
+    package var keys: [IdempotencyKey: KeyRecord]
+    package var transactions: Int64
+
+    package init(
+        place: SegmentBuilder.Place, dictionary: StreamDictionary, balances: Balances, latest: HybridTimestamp,
+        keys: [IdempotencyKey: KeyRecord], transactions: Int64
+    ) {
+        self.place = place
+        self.dictionary = dictionary
+        self.balances = balances
+        self.latest = latest
+        self.keys = keys
+        self.transactions = transactions
+    }
+}
+
+/// What became of a submission.
+package enum Outcome: Hashable, Sendable {
+    /// It is event `sequence` of the stream.
+    case accepted(sequence: UInt64, time: HybridTimestamp)
+    /// The same request came before, under the same key, and made this event.
+    case replayed(sequence: UInt64)
+    /// Another request came before under the same key.
+    case mismatched(sequence: UInt64)
+}
+
+/// The agent's ledger: takes what clients ask, puts it into segments, and answers when the segments are durable.
+///
+/// **Overview.** Everything that waits is admitted into the open segment; `seal` hands over what the store must write; only
+/// the store's token releases the answers. So an answer can never come before its event is durable.
+///
+/// **Function.** `submit` any number of requests, `seal`, write what it returns in one transaction, then `persisted`. If
+/// the write fails, throw the machine away and load another from the store: what it holds was never true.
+///
+/// **Implementation.** The balances and keys run ahead of the store by the batch under way; whoever reads them for a client
+/// does so between `persisted` and the next `submit`.
+///
+/// **Invariants.** Sequence numbers have no gap; times do not go back; a key has one event.
+package struct Admission<Waiter: Sendable>: ~Copyable {
+    private struct Answer {
+        let waiter: Waiter
+        let outcomes: [Outcome]
+    }
+
+    /// The stream's own events, summed.
+    package private(set) var balances: Balances
+    /// Recorded by this agent, ever.
+    package private(set) var transactions: Int64
+    /// The end of the durable chain.
+    package private(set) var head: ChainPoint
+    private var builder: SegmentBuilder
+    private var clock: HybridClock
+    /// Keys that no checkpoint has written yet.
+    package private(set) var keys: [IdempotencyKey: KeyRecord]
+    private var sealed: [SealedSegment] = []
+    private var answers: [Answer] = []
+    private let hasher: any ContentHasher
+
+    package init(_ origin: AdmissionOrigin, hasher: any ContentHasher) {
+        balances = origin.balances
+        head = ChainPoint(sequence: origin.place.firstSequence - 1, hash: origin.place.previous)
+        builder = SegmentBuilder(place: origin.place, dictionary: origin.dictionary)
+        clock = HybridClock(latest: origin.latest)
+        keys = origin.keys
+        transactions = origin.transactions
+        self.hasher = hasher
+    }
+
+    /// The event that the next accepted submission becomes.
+    package var nextSequence: UInt64 { builder.nextSequence }
+
+    /// Whether anybody waits for an answer.
+    package var hasWaiters: Bool { !answers.isEmpty }
+
+    /// Segments that are full and wait for `seal` together with the open one.
+    package var sealedCount: Int { sealed.count }
+
+    /// Takes a batch; its waiter is answered by `persisted`, in order, all of it at once.
+    ///
+    /// - Parameter stored: what the store knows of a key; asked only for keys that this machine does not hold itself.
+    package mutating func submit<Failure>(
+        _ submissions: [Submission], waiter: Waiter, now: Timestamp,
+        stored: (IdempotencyKey) throws(Failure) -> KeyRecord?
+    ) throws(Failure) {
+        var outcomes: [Outcome] = []
+        outcomes.reserveCapacity(submissions.count)
+        for submission in submissions {
+            outcomes.append(try admit(submission, now, stored))
+        }
+        answers.append(Answer(waiter: waiter, outcomes: outcomes))
+    }
+
+    private mutating func admit<Failure>(
+        _ submission: Submission, _ now: Timestamp, _ stored: (IdempotencyKey) throws(Failure) -> KeyRecord?
+    ) throws(Failure) -> Outcome {
+        if let keyed = submission.keyed {
+            let here = keys[keyed.key]
+            if let known = here == nil ? try stored(keyed.key) : here {
+                return known.digest == keyed.digest
+                    ? .replayed(sequence: known.sequence) : .mismatched(sequence: known.sequence)
+            }
+        }
+        if !builder.hasRoom(submission.transaction, submission.keyed, submission.trace) { sealOpenSegment() }
+        let sequence = builder.nextSequence
+        let time = clock.tick(now: now)
+        builder.append(submission.transaction, keyed: submission.keyed, trace: submission.trace, time: time)
+        for posting in submission.transaction.postings { apply(posting) }
+        transactions += 1
+        if let keyed = submission.keyed { remember(keyed, sequence) }
+        return .accepted(sequence: sequence, time: time)
+    }
+
+    private mutating func apply(_ posting: Posting) {
+        balances.apply(
+            source: balances.intern(posting.source), destination: balances.intern(posting.destination),
+            asset: balances.intern(posting.asset), units: posting.amount.units)
+    }
+
+    private mutating func remember(_ keyed: KeyedRequest, _ sequence: UInt64) {
+        keys[keyed.key] = KeyRecord(sequence: sequence, digest: keyed.digest)
+    }
+
+    private mutating func sealOpenSegment() {
+        let (segment, hash) = builder.seal(hasher)
+        sealed.append(SealedSegment(segment: segment, hash: hash))
+    }
+
+    /// Ends the open segment and hands over everything that is not yet durable.
+    ///
+    /// - Returns: what one transaction of the store must write; empty where only repeated requests wait, for which
+    ///   `settled` suffices.
+    package mutating func seal() -> [SealedSegment] {
+        if !builder.isEmpty { sealOpenSegment() }
+        defer { sealed.removeAll(keepingCapacity: true) }
+        return sealed
+    }
+
+    /// The store has made everything sealed durable: the answers may go out.
+    package mutating func persisted(_ segments: [SealedSegment], _: Durable) -> [(Waiter, [Outcome])] {
+        if let last = segments.last { head = last.end }
+        return settled()
+    }
+
+    /// Nothing new was to be written: what waits repeats what has long been durable.
+    ///
+    /// - Precondition: nothing admitted is still unwritten.
+    package mutating func settled() -> [(Waiter, [Outcome])] {
+        precondition(builder.isEmpty && sealed.isEmpty, "an answer before its event is durable")
+        precondition(head.sequence + 1 == builder.nextSequence, "an answer before its event is durable")
+        defer { answers.removeAll(keepingCapacity: true) }
+        return answers.map { ($0.waiter, $0.outcomes) }
+    }
+
+    /// The write failed: these were promised nothing. The machine is spent, and is to be made anew from the store.
+    package mutating func abandon() -> [Waiter] {
+        defer { answers.removeAll() }
+        return answers.map(\.waiter)
+    }
+
+    /// What a checkpoint writes, together with what was sealed last: the folds' pages that changed since the one before,
+    /// and the keys since then, which are the store's from now on.
+    package mutating func takeCheckpoint() -> (changedPages: [Int], keys: [IdempotencyKey: KeyRecord]) {
+        defer { keys.removeAll(keepingCapacity: true) }
+        return (balances.takeChangedPages(), keys)
+    }
+
+    package mutating func saw(_ seen: Seen) {
+        builder.saw(seen)
+    }
+}

@@ -1,0 +1,31 @@
+import SyncProtocol
+
+/// Every bound of an agent, each with its reason.
+package struct AgentLimits: Sendable, Hashable {
+    /// Transactions of one batch request: what still answers within a second on a small device.
+    package var batchTransactionsMax = 10_000
+    /// Transactions that wait for a commit: what does not fit is answered 503 at once instead of late.
+    package var waitingTransactionsMax = 65_536
+    /// Segments written in one transaction of the store: a bound on how long a reader's answer may wait.
+    package var segmentsPerCommitMax = 64
+    /// Segments between two checkpoints of the folds: what a start has to replay.
+    package var segmentsPerCheckpoint = 4096
+    /// Bytes of segments between two checkpoints, for the same reason.
+    package var bytesPerCheckpoint = 16 << 20
+    /// Idempotency keys between two checkpoints: what is kept in memory for them.
+    package var keysPerCheckpoint = 20_000
+    /// Small messages under way before more is gathered into the next one, so that signing and verifying stay cheap.
+    package var smallMessagesInFlightMax = 4
+    /// What counts as a full message, which may use the whole credit.
+    package var fullMessageBytes = SegmentsMessage.segmentBytesMax / 2
+    /// The first wait for a welcome or an acknowledgement before greeting anew; doubled each time.
+    package var greetingDelayBase: Int64 = 1_000_000
+    /// The longest such wait, in microseconds.
+    package var greetingDelayMax: Int64 = 15_000_000
+    /// How long a batch of acknowledgements may wait to be written, in microseconds.
+    package var receiptDelayMax: Int64 = 1_000_000
+    /// Segments that one page of a listing may look through before it answers with a cursor.
+    package var listingSegmentsMax = 512
+
+    package init() {}
+}

@@ -1,0 +1,235 @@
+import LedgerCore
+import SyncProtocol
+
+/// A request with all that came around it.
+package struct ClientRequest: Sendable {
+    package var form: RequestForm
+    /// The client's idempotency key, unquoted.
+    package var key: String?
+    package var trace: TraceContext?
+
+    package init(form: RequestForm, key: String? = nil, trace: TraceContext? = nil) {
+        self.form = form
+        self.key = key
+        self.trace = trace
+    }
+}
+
+/// Why the agent cannot take, or find, anything now.
+package enum ServiceFailure: Error, Hashable, Sendable {
+    /// More waits than may wait; try again soon.
+    case overloaded
+    /// No room is left for new transactions.
+    case storageFull(detail: String)
+    /// The stream was stopped: an operator must decide.
+    case stopped(detail: String)
+    case unavailable(detail: String)
+}
+
+/// What came of one request.
+package enum Answer: Sendable {
+    case accepted(RecordedTransaction)
+    /// The same request came before under its key; this is what it became then.
+    case replayed(RecordedTransaction)
+    /// Another request came before under the key.
+    case mismatched(first: EventID)
+    case invalid(InvalidField)
+}
+
+/// A transaction of this agent's log, and how far it has come.
+package struct RecordedTransaction: Sendable {
+    package enum Status: String, Sendable {
+        /// Durable here.
+        case accepted
+        /// Committed by the aggregator too.
+        case merged
+    }
+
+    package let id: EventID
+    package let event: Event
+    package let status: Status
+
+    package init(id: EventID, event: Event, status: Status) {
+        self.id = id
+        self.event = event
+        self.status = status
+    }
+}
+
+/// How a transaction got from here to the aggregator: the stages with their times.
+package struct Journey: Sendable {
+    package let transaction: RecordedTransaction
+    package let segmentFirst: UInt64
+    package let segmentCount: UInt32
+    package let durableAt: Timestamp
+    /// Nil until an acknowledgement covers it.
+    package let receipt: Receipt?
+
+    package init(
+        transaction: RecordedTransaction, segmentFirst: UInt64, segmentCount: UInt32, durableAt: Timestamp,
+        receipt: Receipt?
+    ) {
+        self.transaction = transaction
+        self.segmentFirst = segmentFirst
+        self.segmentCount = segmentCount
+        self.durableAt = durableAt
+        self.receipt = receipt
+    }
+}
+
+/// One acknowledgement as the agent keeps it: which events it covered, and what the way there took.
+package struct Receipt: Hashable, Sendable {
+    package var first: UInt64
+    package var through: ChainPoint
+    package var hub: Seen
+    /// By this agent's clock: when the message that carried the events was last handed to the broker (nil where the
+    /// agent was started anew meanwhile), and when the answer came.
+    package var publishedAt: Timestamp?
+    package var attempt: UInt32
+    package var acknowledgedAt: Timestamp
+    /// By the aggregator's clock.
+    package var receivedAt: Timestamp
+    package var committedAt: Timestamp
+    /// What the events had waited for before, for people; empty where they had not.
+    package var waitedFor: String
+
+    package init(
+        first: UInt64, through: ChainPoint, hub: Seen, publishedAt: Timestamp?, attempt: UInt32,
+        acknowledgedAt: Timestamp, receivedAt: Timestamp, committedAt: Timestamp, waitedFor: String
+    ) {
+        self.first = first
+        self.through = through
+        self.hub = hub
+        self.publishedAt = publishedAt
+        self.attempt = attempt
+        self.acknowledgedAt = acknowledgedAt
+        self.receivedAt = receivedAt
+        self.committedAt = committedAt
+        self.waitedFor = waitedFor
+    }
+}
+
+/// An account as this agent sees it, one entry an asset.
+package struct AccountView: Sendable {
+    package struct Balance: Sendable {
+        package let asset: Asset
+        package let input: Int128
+        package let output: Int128
+
+        package init(asset: Asset, input: Int128, output: Int128) {
+            self.asset = asset
+            self.input = input
+            self.output = output
+        }
+    }
+
+    package let address: AccountAddress
+    package let balances: [Balance]
+
+    package init(address: AccountAddress, balances: [Balance]) {
+        self.address = address
+        self.balances = balances
+    }
+}
+
+/// A part of a listing, and where the next one begins; nil at the end.
+package struct Page<Item: Sendable>: Sendable {
+    package let items: [Item]
+    package let next: String?
+
+    package init(items: [Item], next: String?) {
+        self.items = items
+        self.next = next
+    }
+}
+
+/// Which transactions to list.
+package struct TransactionFilter: Sendable {
+    package var account: AccountAddress?
+    package var reference: String?
+
+    package init(account: AccountAddress? = nil, reference: String? = nil) {
+        self.account = account
+        self.reference = reference
+    }
+}
+
+/// How the agent stands with its aggregator.
+package struct SyncStatus: Sendable {
+    package struct Backlog: Sendable {
+        package var count: UInt64
+        package var bytes: UInt64
+        package var oldest: Timestamp?
+
+        package init(count: UInt64, bytes: UInt64, oldest: Timestamp?) {
+            self.count = count
+            self.bytes = bytes
+            self.oldest = oldest
+        }
+    }
+
+    package var agent: AgentID
+    package var stream: StreamTag
+    package var head: UInt64
+    package var acknowledged: UInt64
+    package var isConnected: Bool
+    package var phase: OutboxSession.Phase
+    /// Why nothing flows, for people; nil where it does.
+    package var reason: String?
+    /// Since when that has been so.
+    package var since: Timestamp?
+    package var lastError: String?
+    package var broker: String
+    package var attempts: UInt64
+    package var nextAttemptAt: Timestamp?
+    package var breaker: String
+    package var backlog: Backlog
+    package var lastAckAt: Timestamp?
+    package var storageBytes: UInt64
+    package var now: Timestamp
+
+    package init(
+        agent: AgentID, stream: StreamTag, head: UInt64, acknowledged: UInt64, isConnected: Bool,
+        phase: OutboxSession.Phase, reason: String?, since: Timestamp?, lastError: String?, broker: String,
+        attempts: UInt64, nextAttemptAt: Timestamp?, breaker: String, backlog: Backlog, lastAckAt: Timestamp?,
+        storageBytes: UInt64, now: Timestamp
+    ) {
+        self.agent = agent
+        self.stream = stream
+        self.head = head
+        self.acknowledged = acknowledged
+        self.isConnected = isConnected
+        self.phase = phase
+        self.reason = reason
+        self.since = since
+        self.lastError = lastError
+        self.broker = broker
+        self.attempts = attempts
+        self.nextAttemptAt = nextAttemptAt
+        self.breaker = breaker
+        self.backlog = backlog
+        self.lastAckAt = lastAckAt
+        self.storageBytes = storageBytes
+        self.now = now
+    }
+}
+
+/// What the agent's HTTP API needs of the agent. The API and the store meet here and nowhere else.
+package protocol AgentService: Sendable {
+    var agent: AgentID { get }
+    /// Records requests in their order and answers when all are durable.
+    func record(_ requests: [ClientRequest]) async throws(ServiceFailure) -> [Answer]
+    func transaction(_ id: EventID) async throws(ServiceFailure) -> RecordedTransaction?
+    func journey(_ id: EventID) async throws(ServiceFailure) -> Journey?
+    /// Newest first.
+    ///
+    /// - Throws: `unavailable`; a cursor that is none of ours is nil.
+    func transactions(
+        _ filter: TransactionFilter, cursor: String?, limit: Int
+    ) async throws(ServiceFailure) -> Page<RecordedTransaction>?
+    func account(_ address: AccountAddress) async throws(ServiceFailure) -> AccountView?
+    func accounts(cursor: String?, limit: Int) async throws(ServiceFailure) -> Page<AccountView>?
+    func syncStatus() async throws(ServiceFailure) -> SyncStatus
+    /// Nil where transactions can be taken durably now, else why not.
+    func unreadiness() -> String?
+}

@@ -1,0 +1,336 @@
+import LedgerCore
+import SyncProtocol
+
+/// The agent's half of a sync session: what to send next, and what may be released.
+///
+/// **Overview.** The agent greets, the aggregator says what it has and grants credit, the agent proves that it holds the
+/// stream's key, then segments flow and acknowledgements come back. Only an acknowledgement of the current session, at a
+/// hash of our own chain, releases anything; what the broker says means nothing here.
+///
+/// **Function.** Feed it events, perform the actions that it returns in their order, and call `tick` a few times a second.
+/// Whatever gets lost on the way, the cure is one: greet anew, and resume from what the aggregator then says it has.
+///
+/// **Implementation.** All state is in one enum. The machine knows places in the chain, not segments: `sendSegments` asks
+/// the shell to read and send one message, and `sent` tells the machine how far that went.
+///
+/// **Invariants.** `released ≤ acknowledged ≤ sent ≤ head`; messages under way ≤ the credit; `released` never moves back;
+/// once stopped, nothing is sent.
+package struct OutboxSession: ~Copyable {
+    package enum Action: Hashable, Sendable {
+        case sendHello(nonce: [UInt8], lastSession: UInt64)
+        /// Find which of these places are in our chain, make the session's number durable, then say `prepared`.
+        case prepare(session: UInt64, leaves: [ChainPoint])
+        case sendProof(challenge: [UInt8], session: UInt64, head: ChainPoint)
+        /// Send one message of segments behind `after`, at most so many bytes, then say `sent`.
+        case sendSegments(session: UInt64, after: UInt64, byteCountMax: Int)
+        /// Find whether this place is in our chain, then say `rewound`.
+        case locate(ChainPoint)
+        case sendDefinitions(session: UInt64, first: UInt32, through: UInt32)
+        /// Everything through this acknowledgement is safe at the aggregator.
+        case release(Ack, attempt: UInt32)
+        /// The next segments are to say that their writer knew this.
+        case see(Seen)
+        /// This stream may not go on from here; new transactions are refused until an operator decides.
+        case stop(Finding)
+        /// A message of the other side that cannot be right: counted and logged, not believed.
+        case refuse(Finding)
+    }
+
+    package enum Finding: Hashable, Sendable {
+        /// The aggregator heard of a later head than ours: this data folder is an older copy.
+        case rolledBack(announced: UInt64, head: UInt64)
+        /// The aggregator closed the stream.
+        case closed(Standing)
+        case acknowledgedUnsent(through: UInt64)
+        case acknowledgedForeign(ChainPoint)
+        case needsForeign(ChainPoint)
+
+        /// For people.
+        package var sentence: String {
+            switch self {
+            case .rolledBack(let announced, let head):
+                "this data folder ends at event \(head), but its stream was already at \(announced): "
+                    + "it is an older copy, restored or cloned"
+            case .closed(.forked): "two devices wrote this stream: the aggregator has closed it"
+            case .closed(.rolledBack): "the aggregator has closed this stream: this data folder is an older copy"
+            case .closed(let standing): "the aggregator has closed this stream (\(standing.name))"
+            case .acknowledgedUnsent(let through): "event \(through) was acknowledged but never sent"
+            case .acknowledgedForeign(let point): "event \(point.sequence) was acknowledged with a hash that is not ours"
+            case .needsForeign(let point): "what follows event \(point.sequence) was asked for with a hash that is not ours"
+            }
+        }
+    }
+
+    /// Where the session stands, for people and for the status page.
+    package enum Phase: Hashable, Sendable {
+        case offline
+        case greeting
+        case streaming
+        case stopped(Finding)
+    }
+
+    private enum State {
+        case offline
+        case greeting(Greeting)
+        case preparing(Welcome)
+        case streaming(Window)
+        case stopped(Finding)
+    }
+
+    private struct Greeting {
+        var nonce: [UInt8]
+        var deadline: Timestamp
+    }
+
+    private struct Window {
+        var session: UInt64
+        var credit: Credit
+        /// The last event that the aggregator is known to have.
+        var acknowledged: UInt64
+        /// The last event handed to the transport in this session.
+        var sent: UInt64
+        /// Bytes of segments that are committed but not sent.
+        var unsentBytes: Int
+        var inFlight: [InFlight] = []
+        /// A place that the shell is looking up for us.
+        var locating: ChainPoint?
+        /// No progress until then: greet anew.
+        var deadline: Timestamp
+        var confirmed = false
+    }
+
+    private struct InFlight {
+        let ends: [ChainPoint]
+        let byteCount: Int
+        let attempt: UInt32
+        var last: UInt64 { ends[ends.count - 1].sequence }
+    }
+
+    private var state: State = .offline
+    private var head: ChainPoint
+    private var released: UInt64
+    private var lastSession: UInt64
+    /// The highest event ever handed to the transport: what goes beyond it is sent for the first time.
+    private var sentEver: UInt64
+    private var attempt: UInt32 = 1
+    private var greetings = 0
+    private let limits: AgentLimits
+
+    package init(head: ChainPoint, released: UInt64, lastSession: UInt64, limits: AgentLimits) {
+        precondition(released <= head.sequence, "released \(released) lies beyond the head \(head.sequence)")
+        self.head = head
+        self.released = released
+        self.lastSession = lastSession
+        self.limits = limits
+        sentEver = released
+    }
+
+    package var phase: Phase {
+        switch state {
+        case .offline: .offline
+        case .greeting, .preparing: .greeting
+        case .streaming: .streaming
+        case .stopped(let finding): .stopped(finding)
+        }
+    }
+
+    /// The attempt that a message sent now is: how often its first segment was handed over before, plus one.
+    package var attemptOfNext: UInt32 { attempt }
+
+    // MARK: The transport
+
+    package mutating func connected(now: Timestamp, _ random: inout some RandomNumberGenerator) -> [Action] {
+        if case .stopped = state { return [] }
+        greetings = 0
+        return greet(now, &random)
+    }
+
+    package mutating func disconnected() {
+        if case .stopped = state { return }
+        state = .offline
+    }
+
+    private mutating func greet(_ now: Timestamp, _ random: inout some RandomNumberGenerator) -> [Action] {
+        let nonce = (0..<Hello.nonceByteCount).map { _ in UInt8.random(in: 0...255, using: &random) }
+        state = .greeting(Greeting(nonce: nonce, deadline: deadline(now, &random)))
+        greetings += 1
+        return [.sendHello(nonce: nonce, lastSession: lastSession)]
+    }
+
+    /// `min(cap, base · 2ⁿ)`, the upper half of it at random: never at once, never all agents together.
+    private func deadline(_ now: Timestamp, _ random: inout some RandomNumberGenerator) -> Timestamp {
+        let doubled = limits.greetingDelayBase << Int64(min(greetings, 20))
+        let delay = min(limits.greetingDelayMax, doubled)
+        return now.advanced(byMicroseconds: delay / 2 + Int64.random(in: 0...delay / 2, using: &random))
+    }
+
+    /// Time has passed. Without an answer for too long, the agent greets anew.
+    package mutating func tick(now: Timestamp, _ random: inout some RandomNumberGenerator) -> [Action] {
+        switch state {
+        case .greeting(let greeting) where now >= greeting.deadline: return greet(now, &random)
+        case .streaming(let window) where (!window.inFlight.isEmpty || !window.confirmed) && now >= window.deadline:
+            return greet(now, &random)
+        default: return []
+        }
+    }
+
+    /// The aggregator came up, or a new one: whatever was under way is uncertain.
+    package mutating func aggregatorCameUp(now: Timestamp, _ random: inout some RandomNumberGenerator) -> [Action] {
+        switch state {
+        case .greeting, .preparing, .streaming: return greet(now, &random)
+        case .offline, .stopped: return []
+        }
+    }
+
+    // MARK: The handshake
+
+    /// The aggregator says what it holds of this stream.
+    package mutating func welcomed(_ welcome: Welcome) -> [Action] {
+        guard case .greeting(let greeting) = state, welcome.nonce == greeting.nonce else { return [] }
+        guard welcome.standing == .open else { return stop(.closed(welcome.standing)) }
+        guard welcome.announced <= head.sequence else {
+            return stop(.rolledBack(announced: welcome.announced, head: head.sequence))
+        }
+        guard welcome.session > lastSession else { return [] }
+        state = .preparing(welcome)
+        return [.prepare(session: welcome.session, leaves: welcome.leaves)]
+    }
+
+    /// The session's number is durable, and the chain was searched.
+    ///
+    /// - Parameter resume: the highest leaf that is in our chain; nil for none, then everything retained is sent.
+    /// - Parameter oldestRetained: the first event that this agent still has.
+    package mutating func prepared(
+        session: UInt64, resume: ChainPoint?, oldestRetained: UInt64, unsentBytes: Int, now: Timestamp,
+        _ random: inout some RandomNumberGenerator
+    ) -> [Action] {
+        lastSession = max(lastSession, session)
+        guard case .preparing(let welcome) = state, welcome.session == session else { return [] }
+        let from = resume?.sequence ?? oldestRetained - 1
+        let window = Window(
+            session: session, credit: welcome.credit, acknowledged: from, sent: from, unsentBytes: unsentBytes,
+            deadline: deadline(now, &random))
+        resend(from: from)
+        let first: [Action] = [
+            .see(welcome.hub), .sendProof(challenge: welcome.challenge, session: session, head: head),
+        ]
+        return first + advance(window)
+    }
+
+    private mutating func stop(_ finding: Finding) -> [Action] {
+        state = .stopped(finding)
+        return [.stop(finding)]
+    }
+
+    // MARK: Segments
+
+    /// A group commit made events durable up to `head`.
+    package mutating func appended(_ head: ChainPoint, byteCount: Int) -> [Action] {
+        precondition(head.sequence > self.head.sequence, "the head moves forward only")
+        self.head = head
+        guard case .streaming(var window) = state else { return [] }
+        window.unsentBytes += byteCount
+        return advance(window)
+    }
+
+    /// The shell has handed one message to the transport.
+    ///
+    /// - Parameter ends: the places of its segments, in order; empty where nothing could be handed over now.
+    package mutating func sent(ends: [ChainPoint], byteCount: Int) -> [Action] {
+        guard case .streaming(var window) = state, let last = ends.last else { return [] }
+        precondition(last.sequence <= head.sequence, "sent what is not durable")
+        window.inFlight.append(InFlight(ends: ends, byteCount: byteCount, attempt: attempt))
+        window.sent = last.sequence
+        window.unsentBytes = max(0, window.unsentBytes - byteCount)
+        if last.sequence > sentEver {
+            sentEver = last.sequence
+            attempt = 1
+        }
+        return advance(window)
+    }
+
+    /// The transport took nothing before, and has room again.
+    package mutating func transportHasRoom() -> [Action] {
+        guard case .streaming(let window) = state else { return [] }
+        return advance(window)
+    }
+
+    /// Asks for the next message where head and credit allow, and stores the window that results.
+    private mutating func advance(_ window: Window) -> [Action] {
+        precondition(window.acknowledged <= window.sent && window.sent <= head.sequence)
+        state = .streaming(window)
+        let room = Int(window.credit.bytes) - window.inFlight.reduce(0) { $0 + $1.byteCount }
+        guard window.sent < head.sequence, window.locating == nil, room > 0 else { return [] }
+        let isFull = window.unsentBytes >= limits.fullMessageBytes
+        let messagesMax = isFull ? Int(window.credit.messages) : min(limits.smallMessagesInFlightMax, Int(window.credit.messages))
+        guard window.inFlight.count < messagesMax else { return [] }
+        let byteCountMax = min(SegmentsMessage.segmentBytesMax, max(room, SegmentHeader.segmentBytesMax + 4))
+        return [.sendSegments(session: window.session, after: window.sent, byteCountMax: byteCountMax)]
+    }
+
+    private mutating func resend(from sequence: UInt64) {
+        attempt = sequence < sentEver ? attempt + 1 : 1
+    }
+
+    // MARK: Answers
+
+    /// The aggregator has committed everything up to `ack.through`. A late or repeated acknowledgement changes nothing; one
+    /// that cannot be ours is not believed.
+    package mutating func acknowledged(
+        _ ack: Ack, session: UInt64, now: Timestamp, _ random: inout some RandomNumberGenerator
+    ) -> [Action] {
+        guard case .streaming(var window) = state, session == window.session else { return [] }
+        let through = ack.through.sequence
+        guard through <= window.sent else { return [.refuse(.acknowledgedUnsent(through: through))] }
+        guard through >= window.acknowledged else { return [] }
+        var attempt: UInt32 = 1
+        if through > window.acknowledged {
+            guard let index = window.inFlight.firstIndex(where: { $0.ends.contains(ack.through) }) else {
+                return [.refuse(.acknowledgedForeign(ack.through))]
+            }
+            attempt = window.inFlight[index].attempt
+            window.inFlight.removeFirst(window.inFlight[index].last == through ? index + 1 : index)
+            window.acknowledged = through
+        }
+        greetings = 0
+        window.confirmed = true
+        window.deadline = deadline(now, &random)
+        guard through > released else { return advance(window) }
+        released = through
+        return [.release(ack, attempt: attempt)] + advance(window)
+    }
+
+    /// The aggregator misses what follows a place: find it and go back to it.
+    package mutating func needed(_ needs: Needs, session: UInt64) -> [Action] {
+        guard case .streaming(var window) = state, session == window.session else { return [] }
+        guard window.locating == nil, needs.after.sequence < window.sent else { return [] }
+        window.locating = needs.after
+        state = .streaming(window)
+        return [.locate(needs.after)]
+    }
+
+    /// The place was looked up: it is ours, and so many bytes of segments lie behind it; or it is not.
+    package mutating func rewound(
+        to point: ChainPoint, found: Bool, unsentBytes: Int, now: Timestamp, _ random: inout some RandomNumberGenerator
+    ) -> [Action] {
+        guard case .streaming(var window) = state, window.locating == point else { return [] }
+        window.locating = nil
+        guard found else {
+            state = .streaming(window)
+            return [.refuse(.needsForeign(point))]
+        }
+        window.inFlight.removeAll { $0.last > point.sequence }
+        window.sent = max(point.sequence, window.acknowledged)
+        window.unsentBytes = unsentBytes
+        window.deadline = deadline(now, &random)
+        resend(from: window.sent)
+        return advance(window)
+    }
+
+    package mutating func neededDefinitions(_ needs: NeedsDefinitions, session: UInt64) -> [Action] {
+        guard case .streaming(let window) = state, session == window.session, needs.first < needs.through else {
+            return []
+        }
+        return [.sendDefinitions(session: session, first: needs.first, through: needs.through)]
+    }
+}

@@ -1,0 +1,34 @@
+import AgentAPI
+import AgentCore
+import AgentRuntime
+import DaemonSupport
+import Foundation
+import HTTPSupport
+import LedgerCore
+import Logging
+import TextFormats
+
+/// `tributary-agent`: parse, compose, run.
+@main
+struct AgentDaemon {
+    static func main() async {
+        let command = DaemonCommand(
+            name: "tributary-agent",
+            abstract: "The Tributary agent: records transactions on this device and syncs them when it can.",
+            keys: AgentKeys.all, run: run)
+        exit(await command.main().rawValue)
+    }
+
+    @Sendable private static func run(_ settings: Settings, _ logger: Logger) async throws {
+        let address = try AgentKeys.address(settings)
+        let configuration = try AgentKeys.configuration(settings)
+        let runtime = try AgentRuntime(configuration, logger: logger)
+        logger.info(
+            "agent started",
+            metadata: ["agent.id": "\(configuration.agent)", "agent.version": "\(TributaryVersion.current)"])
+        let server = APIServer(address: address, logger: logger, onListening: { DaemonLifetime.sayReady() }) { router in
+            AgentRoutes(service: runtime, limits: configuration.limits).add(to: router)
+        }
+        try await DaemonLifetime(logger: logger).run([server]) { runtime.stop() }
+    }
+}

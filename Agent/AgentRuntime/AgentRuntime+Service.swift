@@ -1,0 +1,197 @@
+import AgentCore
+import AgentStore
+import LedgerCore
+import SegmentStore
+import SyncProtocol
+import Workers
+
+extension AgentRuntime: AgentService {
+    package var agent: AgentID { configuration.agent }
+
+    package func unreadiness() -> String? {
+        if case .stopped(let finding) = board.current.phase { return finding.sentence }
+        return nil
+    }
+
+    // MARK: Recording
+
+    package func record(_ requests: [ClientRequest]) async throws(ServiceFailure) -> [Answer] {
+        var answers = [Answer?](repeating: nil, count: requests.count)
+        var submissions: [Submission] = []
+        var places: [Int] = []
+        submissions.reserveCapacity(requests.count)
+        for (index, request) in requests.enumerated() {
+            do throws(InvalidField) {
+                submissions.append(try submission(request))
+                places.append(index)
+            } catch {
+                answers[index] = .invalid(error)
+            }
+        }
+        if !submissions.isEmpty {
+            let outcomes = try await commit(submissions)
+            for (place, (submission, outcome)) in zip(places, zip(submissions, outcomes)) {
+                answers[place] = try await answer(submission, outcome)
+            }
+        }
+        return answers.map { answer in
+            guard let answer else { preconditionFailure("a request was left without its answer") }
+            return answer
+        }
+    }
+
+    private func submission(_ request: ClientRequest) throws(InvalidField) -> Submission {
+        let transaction = try request.form.transaction()
+        guard let key = request.key else { return Submission(transaction, trace: request.trace) }
+        do throws(InvalidValue) {
+            let key = try IdempotencyKey(scope: agent.description, key: key)
+            let keyed = KeyedRequest(key: key, digest: request.form.digest(hasher))
+            return Submission(transaction, keyed: keyed, trace: request.trace)
+        } catch {
+            throw InvalidField(path: "idempotency_key", message: error.description)
+        }
+    }
+
+    /// Hands submissions to the commit thread and waits until they are durable. A client that hangs up does not cancel it:
+    /// others are in the same commit.
+    package func commit(_ submissions: [Submission]) async throws(ServiceFailure) -> [Outcome] {
+        let result = await withUnsafeContinuation { continuation in
+            let taken = commits.record(submissions) { continuation.resume(returning: $0) }
+            if !taken { continuation.resume(returning: .failure(.overloaded)) }
+        }
+        return try result.get()
+    }
+
+    private func answer(_ submission: Submission, _ outcome: Outcome) async throws(ServiceFailure) -> Answer {
+        switch outcome {
+        case .accepted(let sequence, let time):
+            let event = Event(
+                sequence: sequence, time: time, transaction: submission.transaction, keyed: submission.keyed,
+                trace: submission.trace)
+            return .accepted(RecordedTransaction(id: id(sequence), event: event, status: .accepted))
+        case .replayed(let sequence):
+            guard let first = try await transaction(id(sequence)) else {
+                throw .unavailable(detail: "event \(sequence) is in the key table but not in the log; run verify")
+            }
+            return .replayed(first)
+        case .mismatched(let sequence):
+            return .mismatched(first: id(sequence))
+        }
+    }
+
+    private func id(_ sequence: UInt64) -> EventID {
+        EventID(agent: agent, stream: store.stream.tag, sequence: sequence)
+    }
+
+    // MARK: Reading
+
+    /// Reads block, so they run off the pool.
+    func reading<Value: Sendable>(
+        _ body: @escaping @Sendable (AgentStore) throws(StoreError) -> Value
+    ) async throws(ServiceFailure) -> Value {
+        let result = await readers.run { [store] () -> Result<Value, StoreError> in
+            do throws(StoreError) { return .success(try body(store)) } catch { return .failure(error) }
+        }
+        guard let result else { throw .overloaded }
+        do throws(StoreError) { return try result.get() } catch {
+            throw .unavailable(detail: error.description)
+        }
+    }
+
+    package func transaction(_ id: EventID) async throws(ServiceFailure) -> RecordedTransaction? {
+        guard owns(id) else { return nil }
+        return try await reading { [self] (store) throws(StoreError) in
+            try store.event(id.sequence).map { recorded($0.event) }
+        }
+    }
+
+    package func journey(_ id: EventID) async throws(ServiceFailure) -> Journey? {
+        guard owns(id) else { return nil }
+        return try await reading { [self] (store) throws(StoreError) in
+            guard let found = try store.event(id.sequence) else { return nil }
+            let header = found.stored.segment.header
+            return Journey(
+                transaction: recorded(found.event), segmentFirst: header.firstSequence, segmentCount: header.count,
+                durableAt: found.stored.recordedAt, receipt: try store.receipt(covering: id.sequence))
+        }
+    }
+
+    private func owns(_ id: EventID) -> Bool {
+        id.agent == agent && id.stream == store.stream.tag && id.branch == nil
+    }
+
+    private func recorded(_ event: Event) -> RecordedTransaction {
+        let status: RecordedTransaction.Status = event.sequence <= board.current.acknowledged ? .merged : .accepted
+        return RecordedTransaction(id: id(event.sequence), event: event, status: status)
+    }
+
+    package func transactions(
+        _ filter: TransactionFilter, cursor: String?, limit: Int
+    ) async throws(ServiceFailure) -> Page<RecordedTransaction>? {
+        var before = UInt64.max
+        if let cursor {
+            guard let sequence = UInt64(cursor) else { return nil }
+            before = sequence
+        }
+        return try await reading { [self, before] (store) throws(StoreError) in
+            let (events, next) = try store.events(
+                before: before, limit: limit, segmentsMax: configuration.limits.listingSegmentsMax
+            ) { filter.admits($0.transaction) }
+            return Page(items: events.map(recorded), next: next.map(String.init))
+        }
+    }
+
+    // MARK: Balances
+
+    private func look<Value: Sendable>(_ body: @escaping @Sendable (Balances) -> Value) async -> Value? {
+        await withUnsafeContinuation { continuation in
+            let posted = commits.post(.look { continuation.resume(returning: body($0)) })
+            if !posted { continuation.resume(returning: nil) }
+        }
+    }
+
+    package func account(_ address: AccountAddress) async throws(ServiceFailure) -> AccountView? {
+        guard let found = await look({ $0.view(of: address) }) else {
+            throw .unavailable(detail: "the agent is stopping, or has too much to do")
+        }
+        return found
+    }
+
+    package func accounts(cursor: String?, limit: Int) async throws(ServiceFailure) -> Page<AccountView>? {
+        var start = 0
+        if let cursor {
+            guard let number = Int(cursor), number >= 0 else { return nil }
+            start = number
+        }
+        let page = await look { [start] balances in
+            let addresses = balances.accounts.dropFirst(start).prefix(limit)
+            let end = start + addresses.count
+            return Page(
+                items: addresses.compactMap { balances.view(of: $0) },
+                next: end < balances.accounts.count ? String(end) : nil)
+        }
+        guard let page else { throw .unavailable(detail: "the agent is stopping, or has too much to do") }
+        return page
+    }
+}
+
+extension Balances {
+    /// Nil for an account never used.
+    fileprivate func view(of address: AccountAddress) -> AccountView? {
+        cells(of: address).map { cells in
+            AccountView(
+                address: address,
+                balances: cells.map {
+                    AccountView.Balance(asset: asset($0.asset), input: $0.input, output: $0.output)
+                })
+        }
+    }
+}
+
+extension TransactionFilter {
+    fileprivate func admits(_ transaction: Transaction) -> Bool {
+        if let reference, transaction.reference != reference { return false }
+        guard let account else { return true }
+        return transaction.postings.contains { $0.source == account || $0.destination == account }
+    }
+}

@@ -1,0 +1,138 @@
+import AgentCore
+import AgentStore
+import LedgerCore
+import Logging
+import MQTTTransport
+import SegmentStore
+import Signing
+import SyncProtocol
+import Workers
+
+/// An agent without its HTTP interface: the data folder, the commit thread, the shipper and the broker connection,
+/// composed.
+///
+/// **Function.** Make one, `start` it, `record`, `stop` it. It works without a broker from the first moment on.
+package final class AgentRuntime: Sendable {
+    package let configuration: AgentConfiguration
+    let store: AgentStore
+    let board: SyncBoard
+    let commits: CommitThread
+    let connection: MQTTConnection?
+    let hasher = SHA256Hasher()
+    let readers = ReaderThreads("agent-reader", count: 2)
+    private let folder: DataFolder
+    private let shipper: Shipper
+    private let shipping: WorkerThread?
+    private let logger: Logger
+    private let signer: Ed25519Signer
+
+    /// Opens the data folder and starts the threads.
+    ///
+    /// - Throws: `StoreError` for the folder and the database, `MQTTConfigurationError` for the broker's address.
+    package init(_ configuration: AgentConfiguration, logger: Logger) throws {
+        self.configuration = configuration
+        self.logger = logger
+        folder = try DataFolder(path: configuration.data)
+        signer = try DeviceKey.loadOrCreate(folder: configuration.data)
+        store = try AgentRuntime.openStore(configuration, folder, signer, hasher)
+        let loaded = try store.load(hasher: hasher)
+        let bytesBehind = try store.byteCount(after: loaded.acknowledged)
+        let place = loaded.origin.place
+        let head = ChainPoint(sequence: place.firstSequence - 1, hash: place.previous)
+        board = SyncBoard(
+            SyncBoard.State(
+                head: head, acknowledged: loaded.acknowledged, backlogBytes: bytesBehind,
+                offlineSince: WallClock.now()))
+        let shipper = Shipper()
+        self.shipper = shipper
+        commits = CommitThread(
+            store: store, loaded: loaded, limits: configuration.limits, hasher: hasher, logger: logger
+        ) { [board] head, byteCount in
+            board.update {
+                $0.head = head
+                $0.backlogBytes += UInt64(byteCount)
+            }
+            shipper.post(.appended(head, byteCount: byteCount))
+        }
+        connection = try AgentRuntime.makeConnection(configuration, store, head, signer, hasher, shipper)
+        let parts = Shipper.Parts(
+            configuration: configuration, store: store, signer: signer, hasher: hasher, board: board, logger: logger)
+        shipping = connection.map { [commits] connection in
+            shipper.start(parts, loaded: loaded, connection: connection, commits: commits)
+        }
+        connection?.start()
+    }
+
+    private static func openStore(
+        _ configuration: AgentConfiguration, _ folder: DataFolder, _ signer: Ed25519Signer, _ hasher: SHA256Hasher
+    ) throws -> AgentStore {
+        var random = SystemRandomNumberGenerator()
+        let nonce = (0..<Genesis.nonceByteCount).map { _ in UInt8.random(in: 0...255, using: &random) }
+        return try AgentStore(
+            path: folder.file("agent.db"), options: configuration.logOptions, agent: configuration.agent,
+            ledger: configuration.ledger,
+            founding: AgentStore.Founding(nonce: nonce, publicKey: signer.publicKey), hasher: hasher)
+    }
+
+    private static func makeConnection(
+        _ configuration: AgentConfiguration, _ store: AgentStore, _ head: ChainPoint, _ signer: Ed25519Signer,
+        _ hasher: SHA256Hasher, _ shipper: Shipper
+    ) throws -> MQTTConnection? {
+        guard let broker = configuration.broker else { return nil }
+        let will = StatusMessage.make(
+            isOnline: false, agent: configuration.agent, stream: store.stream.tag, head: head, signer: signer,
+            hasher: hasher)
+        let mqtt = try MQTTConfiguration(
+            url: broker.url, clientID: configuration.agent.description, username: broker.username,
+            password: broker.password, tls: broker.tls, lastWill: will,
+            subscriptions: [
+                Topics.down(configuration.agent), Topics.hub(shard: Topics.shard(of: configuration.agent)),
+            ],
+            limits: configuration.mqttLimits)
+        return MQTTConnection(mqtt) { shipper.post(.mqtt($0)) }
+    }
+
+    /// Finishes what was accepted, says goodbye to the broker, and closes the store. Blocks for some seconds at most.
+    ///
+    /// - Returns: whether everything ended in time.
+    @discardableResult
+    package func stop() -> Bool {
+        let isWritten = commits.finish()
+        shipper.finish()
+        let isShipped = shipping?.join(atMost: .seconds(2)) ?? true
+        connection?.stop(
+            farewell: StatusMessage.make(
+                isOnline: false, agent: configuration.agent, stream: store.stream.tag, head: board.current.head,
+                signer: signer, hasher: hasher))
+        readers.stop()
+        if let failure = store.close() {
+            logger.error("closing the database", metadata: ["store.error": "\(failure)"])
+        }
+        return isWritten && isShipped
+    }
+}
+
+extension AgentConfiguration {
+    /// SQLite's pages, in bytes.
+    private static let pageBytes = 4096
+    /// Of the quota, for acknowledgements and recovery when it is full: 1 MiB.
+    private static let reservePages = 256
+
+    var logOptions: LogOptions {
+        var options = LogOptions()
+        if let storageBytesMax {
+            options.pageCountMax = max(storageBytesMax / AgentConfiguration.pageBytes, 2 * AgentConfiguration.reservePages)
+            options.pageCountReserve = AgentConfiguration.reservePages
+        }
+        return options
+    }
+
+    /// A device comes back within seconds when its network does, and does not hammer a broker that refuses it.
+    var mqttLimits: MQTTLimits {
+        var limits = MQTTLimits()
+        limits.backoffCap = .seconds(15)
+        limits.breakerPause = .seconds(15)
+        limits.stableAfter = .seconds(1)
+        return limits
+    }
+}

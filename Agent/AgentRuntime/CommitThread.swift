@@ -1,0 +1,249 @@
+import AgentCore
+import AgentStore
+import LedgerCore
+import Logging
+import SegmentStore
+import Synchronization
+import SyncProtocol
+import Workers
+
+/// The one thread that writes: it owns the folds, and everything that waits becomes one segment and one sync.
+///
+/// A write that fails promised nothing to anybody: who waits is told so, and the folds are loaded anew from the store.
+final class CommitThread: Sendable {
+    typealias Reply = @Sendable (Result<[Outcome], ServiceFailure>) -> Void
+
+    enum Work: Sendable {
+        case record([Submission], Reply)
+        /// A look at the folds, between two commits.
+        case look(@Sendable (Balances) -> Void)
+        case receipt(Receipt)
+        case session(UInt64, @Sendable (Bool) -> Void)
+        case see(Seen)
+        /// No new transactions from here on, and why.
+        case stop(String)
+    }
+
+    private let mailbox: Mailbox<Work>
+    private let waiting = Atomic<Int>(0)
+    private let limits: AgentLimits
+    private let thread: WorkerThread
+
+    /// - Parameter committed: called on this thread with the new head and the bytes that the commit added.
+    init(
+        store: AgentStore, loaded: AgentStore.Loaded, limits: AgentLimits, hasher: any ContentHasher, logger: Logger,
+        committed: @escaping @Sendable (ChainPoint, Int) -> Void
+    ) {
+        let mailbox = Mailbox<Work>(capacity: limits.waitingTransactionsMax)
+        self.mailbox = mailbox
+        self.limits = limits
+        thread = WorkerThread("commit") {
+            var writer = Writer(
+                store: store, loaded: loaded, limits: limits, hasher: hasher, logger: logger, committed: committed)
+            writer.run(mailbox)
+        }
+    }
+
+    /// Queues transactions for the next commit.
+    ///
+    /// - Returns: false where too many wait already.
+    func record(_ submissions: [Submission], reply: @escaping Reply) -> Bool {
+        let count = submissions.count
+        let (before, _) = waiting.add(count, ordering: .relaxed)
+        let posted =
+            before > limits.waitingTransactionsMax
+            ? .full
+            : mailbox.post(
+                .record(submissions) { [self] result in
+                    waiting.subtract(count, ordering: .relaxed)
+                    reply(result)
+                })
+        guard posted != .taken else { return true }
+        waiting.subtract(count, ordering: .relaxed)
+        return false
+    }
+
+    @discardableResult
+    func post(_ work: Work) -> Bool {
+        mailbox.post(work) == .taken
+    }
+
+    /// Writes what waits, and a last checkpoint.
+    func finish() -> Bool {
+        mailbox.close()
+        return thread.join(atMost: .seconds(8))
+    }
+}
+
+/// The state of the commit thread.
+private struct Writer: ~Copyable {
+    private let store: AgentStore
+    private let limits: AgentLimits
+    private let hasher: any ContentHasher
+    private let logger: Logger
+    private let committed: @Sendable (ChainPoint, Int) -> Void
+    private var admission: Admission<CommitThread.Reply>
+    /// A write failed: the folds hold what never became durable.
+    private var isSpent = false
+    private var seen = Seen.nothing
+    private var stopped: String?
+    private var pending = AgentStore.Commit()
+    private var pendingSince: Timestamp?
+    private var sessions: [@Sendable (Bool) -> Void] = []
+    private var looks: [@Sendable (Balances) -> Void] = []
+    private var segmentsSinceCheckpoint = 0
+    private var bytesSinceCheckpoint = 0
+
+    init(
+        store: AgentStore, loaded: AgentStore.Loaded, limits: AgentLimits, hasher: any ContentHasher, logger: Logger,
+        committed: @escaping @Sendable (ChainPoint, Int) -> Void
+    ) {
+        self.store = store
+        self.limits = limits
+        self.hasher = hasher
+        self.logger = logger
+        self.committed = committed
+        admission = Admission(loaded.origin, hasher: hasher)
+    }
+
+    mutating func run(_ mailbox: Mailbox<CommitThread.Work>) {
+        while let work = mailbox.take(patience: pendingSince == nil ? nil : .milliseconds(100)) {
+            for item in work {
+                take(item)
+                if admission.sealedCount >= limits.segmentsPerCommitMax { commit() }
+            }
+            if mustCommit { commit() }
+            look()
+        }
+        commit(withCheckpoint: segmentsSinceCheckpoint > 0)
+    }
+
+    /// Receipts alone wait a little for company: they are only bookkeeping.
+    private var mustCommit: Bool {
+        if admission.hasWaiters || pending.lastSession != nil { return true }
+        guard let pendingSince else { return false }
+        return WallClock.now().microseconds(since: pendingSince) >= limits.receiptDelayMax
+    }
+
+    private mutating func take(_ work: CommitThread.Work) {
+        switch work {
+        case .record(let submissions, let reply): record(submissions, reply)
+        case .look(let body): looks.append(body)
+        case .receipt(let receipt):
+            pending.receipts.append(receipt)
+            pendingSince = pendingSince ?? WallClock.now()
+        case .session(let number, let done):
+            pending.lastSession = number
+            sessions.append(done)
+        case .see(let seen):
+            self.seen = seen
+            admission.saw(seen)
+        case .stop(let reason): stopped = reason
+        }
+    }
+
+    private mutating func record(_ submissions: [Submission], _ reply: @escaping CommitThread.Reply) {
+        if let stopped { return reply(.failure(.stopped(detail: stopped))) }
+        guard loadIfSpent() else {
+            return reply(.failure(.unavailable(detail: "the data folder cannot be read; see the agent's log")))
+        }
+        do throws(StoreError) {
+            try admission.submit(submissions, waiter: reply, now: WallClock.now()) { (key) throws(StoreError) in
+                try store.keyRecord(key)
+            }
+        } catch {
+            // Part of the batch may be admitted: all that waits is given up, and its clients ask again.
+            fail([reply], error)
+        }
+    }
+
+    // MARK: Committing
+
+    private mutating func commit(withCheckpoint: Bool = false) {
+        if !isSpent {
+            pending.segments = admission.seal()
+            if withCheckpoint || mustCheckpoint { addCheckpoint() }
+        }
+        guard !pending.isEmpty else {
+            if !isSpent { answer(admission.settled()) }
+            return
+        }
+        do throws(StoreError) {
+            succeed(try store.commit(pending, now: WallClock.now()))
+        } catch {
+            fail([], error)
+        }
+    }
+
+    private mutating func succeed(_ durable: Durable) {
+        let segments = pending.segments
+        let bytes = segments.reduce(0) { $0 + $1.segment.bytes.count }
+        segmentsSinceCheckpoint = pending.checkpoint == nil ? segmentsSinceCheckpoint + segments.count : 0
+        bytesSinceCheckpoint = pending.checkpoint == nil ? bytesSinceCheckpoint + bytes : 0
+        clearPending()
+        for done in sessions { done(true) }
+        sessions.removeAll()
+        if let last = segments.last { committed(last.end, bytes) }
+        if !isSpent { answer(admission.persisted(segments, durable)) }
+    }
+
+    private func answer(_ answers: [(CommitThread.Reply, [Outcome])]) {
+        for (reply, outcomes) in answers { reply(.success(outcomes)) }
+    }
+
+    private mutating func fail(_ replies: [CommitThread.Reply], _ error: StoreError) {
+        logger.error("commit failed", metadata: ["store.error": "\(error)"])
+        let failure: ServiceFailure =
+            if case .full(let detail) = error { .storageFull(detail: detail) } else { .unavailable(detail: "\(error)") }
+        let waiting = replies + admission.abandon()
+        isSpent = true
+        for done in sessions { done(false) }
+        sessions.removeAll()
+        // An acknowledgement is not lost with the write that carried it.
+        let receipts = pending.receipts
+        clearPending()
+        pending.receipts = receipts
+        pendingSince = receipts.isEmpty ? nil : WallClock.now()
+        for reply in waiting { reply(.failure(failure)) }
+    }
+
+    private mutating func clearPending() {
+        pending = AgentStore.Commit()
+        pendingSince = nil
+    }
+
+    /// After a failed write the folds come from the store again.
+    private mutating func loadIfSpent() -> Bool {
+        guard isSpent else { return true }
+        do throws(StoreError) {
+            admission = Admission(try store.load(hasher: hasher).origin, hasher: hasher)
+            admission.saw(seen)
+            isSpent = false
+            return true
+        } catch {
+            logger.error("loading the folds failed", metadata: ["store.error": "\(error)"])
+            return false
+        }
+    }
+
+    // MARK: Checkpoints and looks
+
+    private var mustCheckpoint: Bool {
+        segmentsSinceCheckpoint >= limits.segmentsPerCheckpoint || bytesSinceCheckpoint >= limits.bytesPerCheckpoint
+            || admission.keys.count >= limits.keysPerCheckpoint
+    }
+
+    private mutating func addCheckpoint() {
+        let taken = admission.takeCheckpoint()
+        pending.checkpoint = AgentStore.Checkpoint(
+            balances: admission.balances, changedPages: taken.changedPages, keys: taken.keys,
+            transactions: admission.transactions)
+    }
+
+    private mutating func look() {
+        guard !looks.isEmpty else { return }
+        _ = loadIfSpent()
+        for look in looks { look(admission.balances) }
+        looks.removeAll()
+    }
+}

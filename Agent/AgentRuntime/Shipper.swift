@@ -1,0 +1,366 @@
+import AgentCore
+import AgentStore
+import LedgerCore
+import Logging
+import MQTTTransport
+import SegmentStore
+import SyncProtocol
+import Workers
+
+/// The thread that performs what `OutboxSession` decides: reads segments, signs, publishes, and takes the answers in.
+final class Shipper: Sendable {
+    enum Event: Sendable {
+        case mqtt(MQTTEvent)
+        case appended(ChainPoint, byteCount: Int)
+        case prepared(session: UInt64, found: ChainPoint?, bytesBehind: UInt64)
+    }
+
+    /// What the shipper works with.
+    struct Parts: Sendable {
+        let configuration: AgentConfiguration
+        let store: AgentStore
+        let signer: any Signer
+        let hasher: any ContentHasher
+        let board: SyncBoard
+        let logger: Logger
+    }
+
+    /// Events that may wait; what does not fit is lost, as any message may be, and greeting anew repairs it.
+    private static let mailboxCapacity = 65_536
+
+    private let mailbox = Mailbox<Event>(capacity: Shipper.mailboxCapacity)
+
+    func post(_ event: Event) {
+        mailbox.post(event)
+    }
+
+    func start(
+        _ parts: Parts, loaded: AgentStore.Loaded, connection: MQTTConnection, commits: CommitThread
+    ) -> WorkerThread {
+        let mailbox = mailbox
+        return WorkerThread("shipper") {
+            var loop = ShipperLoop(parts, loaded: loaded, connection: connection, commits: commits, mailbox: mailbox)
+            loop.run()
+        }
+    }
+
+    func finish() {
+        mailbox.close()
+    }
+}
+
+/// The state of the shipper's thread.
+private struct ShipperLoop: ~Copyable {
+    private let parts: Shipper.Parts
+    private let connection: MQTTConnection
+    private let commits: CommitThread
+    private let mailbox: Mailbox<Shipper.Event>
+    private var session: OutboxSession
+    private var random = SystemRandomNumberGenerator()
+    private var head: ChainPoint
+    private var acknowledged: ChainPoint
+    private var seen = Seen.nothing
+    private let oldestRetained: UInt64
+    /// The ends and sizes of the segments under way, and when each was handed over.
+    private var underWay: [(end: ChainPoint, byteCount: Int, at: Timestamp)] = []
+    /// What events up to a place had to wait for, for their receipts.
+    private var waited: (through: UInt64, reason: String)?
+    private var lastTick = Timestamp(microseconds: 0)
+
+    init(
+        _ parts: Shipper.Parts, loaded: AgentStore.Loaded, connection: MQTTConnection, commits: CommitThread,
+        mailbox: Mailbox<Shipper.Event>
+    ) {
+        self.parts = parts
+        self.connection = connection
+        self.commits = commits
+        self.mailbox = mailbox
+        let place = loaded.origin.place
+        head = ChainPoint(sequence: place.firstSequence - 1, hash: place.previous)
+        acknowledged = ChainPoint(sequence: loaded.acknowledged, hash: .zero)
+        oldestRetained = loaded.oldestRetained
+        session = OutboxSession(
+            head: head, released: loaded.acknowledged, lastSession: loaded.lastSession,
+            limits: parts.configuration.limits)
+    }
+
+    /// How often the session's deadlines are looked at.
+    private static let tickInterval: Duration = .milliseconds(100)
+
+    mutating func run() {
+        while let events = mailbox.take(patience: ShipperLoop.tickInterval) {
+            for event in gathered(events) { perform(handle(event)) }
+            let now = WallClock.now()
+            if now.microseconds(since: lastTick) >= 50_000 {
+                lastTick = now
+                perform(session.tick(now: now, &random))
+            }
+            showPhase()
+        }
+    }
+
+    /// Neighbouring commits as one event: the session looks at the last head only.
+    private func gathered(_ events: [Shipper.Event]) -> [Shipper.Event] {
+        var gathered: [Shipper.Event] = []
+        for event in events {
+            if case .appended(let head, let byteCount) = event, case .appended(_, let before)? = gathered.last {
+                gathered[gathered.count - 1] = .appended(head, byteCount: before + byteCount)
+            } else {
+                gathered.append(event)
+            }
+        }
+        return gathered
+    }
+
+    // MARK: Events in
+
+    private mutating func handle(_ event: Shipper.Event) -> [OutboxSession.Action] {
+        switch event {
+        case .appended(let head, let byteCount):
+            self.head = head
+            return session.appended(head, byteCount: byteCount)
+        case .prepared(let number, let found, let bytesBehind):
+            parts.board.update { $0.backlogBytes = bytesBehind }
+            underWay.removeAll()
+            return session.prepared(
+                session: number, resume: found, oldestRetained: oldestRetained, unsentBytes: Int(bytesBehind),
+                now: WallClock.now(), &random)
+        case .mqtt(.connected):
+            noteWait()
+            parts.board.update { $0.offlineSince = nil }
+            publishStatus(isOnline: true)
+            return session.connected(now: WallClock.now(), &random)
+        case .mqtt(.disconnected):
+            underWay.removeAll()
+            parts.board.update { $0.offlineSince = $0.offlineSince ?? WallClock.now() }
+            session.disconnected()
+            return []
+        case .mqtt(.delivered): return session.transportHasRoom()
+        case .mqtt(.rejected(_, let failure)):
+            parts.logger.warning("the broker refused a message", metadata: ["mqtt.reason": "\(failure)"])
+            return []
+        case .mqtt(.message(let message)): return receive(message)
+        }
+    }
+
+    private mutating func receive(_ message: MQTTMessage) -> [OutboxSession.Action] {
+        do throws(WireError) {
+            let frame = try Frame(decoding: message.payload)
+            guard let content = try Message(frame) else { return [] }
+            return answer(content, frame.session)
+        } catch {
+            parts.logger.warning("dropped a broken message", metadata: ["sync.error": "\(error)"])
+            return []
+        }
+    }
+
+    private mutating func answer(_ message: Message, _ number: UInt64) -> [OutboxSession.Action] {
+        let now = WallClock.now()
+        switch message {
+        case .welcome(let welcome): return session.welcomed(welcome)
+        case .ack(let ack) where ack.stream == parts.store.stream.tag:
+            return session.acknowledged(ack, session: number, now: now, &random)
+        case .needs(let needs) where needs.stream == parts.store.stream.tag:
+            return session.needed(needs, session: number)
+        case .needsDefinitions(let needs) where needs.stream == parts.store.stream.tag:
+            return session.neededDefinitions(needs, session: number)
+        case .hub(let notice) where notice.isUp: return session.aggregatorCameUp(now: now, &random)
+        default: return []
+        }
+    }
+
+    // MARK: Actions out
+
+    private mutating func perform(_ actions: [OutboxSession.Action]) {
+        var queue = actions[...]
+        while let action = queue.popFirst() {
+            let following = perform(action)
+            if !following.isEmpty { queue = following + queue }
+        }
+    }
+
+    private mutating func perform(_ action: OutboxSession.Action) -> [OutboxSession.Action] {
+        switch action {
+        case .sendHello(let nonce, let lastSession): sendHello(nonce, lastSession)
+        case .prepare(let number, let leaves): prepare(number, leaves)
+        case .sendProof(let challenge, let number, let head): sendProof(challenge, number, head)
+        case .sendSegments(let number, let after, let byteCountMax):
+            return sendSegments(number, after, byteCountMax)
+        case .locate(let place): return locate(place)
+        case .sendDefinitions(let number, let first, let through): sendDefinitions(number, first, through)
+        case .release(let ack, let attempt): release(ack, attempt)
+        case .see(let seen):
+            guard seen != self.seen else { return [] }
+            self.seen = seen
+            commits.post(.see(seen))
+        case .stop(let finding):
+            parts.logger.critical("stream stopped", metadata: ["sync.finding": "\(finding.sentence)"])
+            commits.post(.stop(finding.sentence))
+        case .refuse(let finding):
+            parts.logger.warning("message refused", metadata: ["sync.finding": "\(finding.sentence)"])
+        }
+        return []
+    }
+
+    private func publish(_ message: Message, session: UInt64, signature: Signature? = nil) {
+        let payload = message.framed(session: session, signature: signature).encoded()
+        hand(MQTTMessage(topic: Topics.up(parts.configuration.agent), payload: payload))
+    }
+
+    /// - Returns: whether the transport took it. What it did not take is as lost as any message may be.
+    @discardableResult
+    private func hand(_ message: MQTTMessage) -> Bool {
+        switch connection.publish(message) {
+        case .sent: return true
+        case .notConnected, .windowFull: return false
+        case .refused(let reason):
+            parts.logger.error("message refused by the transport", metadata: ["mqtt.reason": "\(reason)"])
+            return false
+        }
+    }
+
+    private func sendHello(_ nonce: [UInt8], _ lastSession: UInt64) {
+        let hello = Hello(
+            nonce: nonce, lastSession: lastSession, head: head, acknowledged: acknowledged, seen: seen,
+            oldestRetained: oldestRetained, softwareVersion: parts.configuration.softwareVersion,
+            genesis: parts.store.genesis)
+        publish(.hello(hello), session: 0)
+    }
+
+    /// Makes the session's number durable, on the thread that writes, and finds where to resume.
+    private func prepare(_ number: UInt64, _ leaves: [ChainPoint]) {
+        let parts = parts
+        let mailbox = mailbox
+        commits.post(
+            .session(number) { isDurable in
+                guard isDurable else { return }
+                do throws(StoreError) {
+                    let (found, bytesBehind) = try parts.store.locate(leaves)
+                    mailbox.post(.prepared(session: number, found: found, bytesBehind: bytesBehind))
+                } catch {
+                    parts.logger.error("cannot search the log", metadata: ["store.error": "\(error)"])
+                }
+            })
+    }
+
+    private func sendProof(_ challenge: [UInt8], _ number: UInt64, _ head: ChainPoint) {
+        let content = Proof.signedContent(challenge: challenge, session: number, head: head)
+        publish(.proof(Proof(head: head)), session: number, signature: parts.signer.sign(content))
+    }
+
+    private mutating func sendSegments(
+        _ number: UInt64, _ after: UInt64, _ byteCountMax: Int
+    ) -> [OutboxSession.Action] {
+        do throws(StoreError) {
+            let stored = try parts.store.segments(after: after, byteCountMax: byteCountMax)
+            guard let last = stored.last else { return [] }
+            let tag = parts.store.stream.tag
+            let now = WallClock.now()
+            let message = SegmentsMessage(
+                stream: tag, sentAt: now, attempt: session.attemptOfNext, segments: stored.map(\.segment.bytes))
+            let content = SegmentsMessage.signedContent(session: number, stream: tag, lastHash: last.hash)
+            let frame = Message.segments(message).framed(session: number, signature: parts.signer.sign(content))
+            let topic = Topics.up(parts.configuration.agent)
+            guard hand(MQTTMessage(topic: topic, payload: frame.encoded())) else { return [] }
+            for one in stored { underWay.append((one.end, one.segment.bytes.count, now)) }
+            return session.sent(
+                ends: stored.map(\.end), byteCount: stored.reduce(0) { $0 + $1.segment.bytes.count })
+        } catch {
+            parts.logger.error("cannot read the log", metadata: ["store.error": "\(error)"])
+            return []
+        }
+    }
+
+    private mutating func locate(_ place: ChainPoint) -> [OutboxSession.Action] {
+        do throws(StoreError) {
+            let (found, bytesBehind) = try parts.store.locate([place])
+            if found != nil { underWay.removeAll { $0.end.sequence > place.sequence } }
+            return session.rewound(
+                to: place, found: found != nil, unsentBytes: Int(bytesBehind), now: WallClock.now(), &random)
+        } catch {
+            parts.logger.error("cannot read the log", metadata: ["store.error": "\(error)"])
+            return []
+        }
+    }
+
+    /// Definitions in messages that a broker takes.
+    private func sendDefinitions(_ number: UInt64, _ first: UInt32, _ through: UInt32) {
+        let perMessage = Frame.byteCountMax / 2 / Definition.textBytesMax
+        do throws(StoreError) {
+            let definitions = try parts.store.definitions(from: first, through: through)
+            for start in stride(from: 0, to: definitions.count, by: perMessage) {
+                let end = min(start + perMessage, definitions.count)
+                let message = Message.definitions(
+                    DefinitionsMessage(
+                        stream: parts.store.stream.tag, first: first + UInt32(start),
+                        definitions: Array(definitions[start..<end]), isLast: end == definitions.count))
+                let content = message.framed(session: number).signedContent(parts.hasher)
+                publish(message, session: number, signature: parts.signer.sign(content))
+            }
+        } catch {
+            parts.logger.error("cannot read the dictionary", metadata: ["store.error": "\(error)"])
+        }
+    }
+
+    // MARK: Acknowledgements
+
+    private mutating func release(_ ack: Ack, _ attempt: UInt32) {
+        let now = WallClock.now()
+        let covered = underWay.prefix { $0.end.sequence <= ack.through.sequence }
+        let reason = waited.flatMap { acknowledged.sequence < $0.through ? $0.reason : nil }
+        let receipt = Receipt(
+            first: acknowledged.sequence + 1, through: ack.through, hub: ack.hub, publishedAt: covered.first?.at,
+            attempt: attempt, acknowledgedAt: now, receivedAt: ack.receivedAt, committedAt: ack.committedAt,
+            waitedFor: reason ?? "")
+        let bytes = covered.reduce(0) { $0 + $1.byteCount }
+        underWay.removeFirst(covered.count)
+        acknowledged = ack.through
+        if let waited, ack.through.sequence >= waited.through { self.waited = nil }
+        parts.board.update { board in
+            board.acknowledged = ack.through.sequence
+            board.backlogBytes -= min(board.backlogBytes, UInt64(bytes))
+            board.lastAckAt = now
+        }
+        commits.post(.receipt(receipt))
+    }
+
+    /// What waits now has waited for the network: its receipts will say so.
+    private mutating func noteWait() {
+        let status = connection.status
+        guard head.sequence > acknowledged.sequence, let failure = status.lastFailure else { return }
+        waited = (head.sequence, "\(failure)")
+    }
+
+    private func publishStatus(isOnline: Bool) {
+        hand(
+            StatusMessage.make(
+                isOnline: isOnline, agent: parts.configuration.agent, stream: parts.store.stream.tag, head: head,
+                signer: parts.signer, hasher: parts.hasher))
+    }
+
+    private func showPhase() {
+        let phase = session.phase
+        let hasBacklog = head.sequence > acknowledged.sequence
+        parts.board.update { board in
+            board.phase = phase
+            if phase == .streaming || !hasBacklog {
+                board.stalledSince = nil
+            } else if board.stalledSince == nil {
+                board.stalledSince = WallClock.now()
+            }
+        }
+    }
+}
+
+/// The agent's retained word on itself, signed.
+enum StatusMessage {
+    static func make(
+        isOnline: Bool, agent: AgentID, stream: StreamTag, head: ChainPoint, signer: any Signer,
+        hasher: any ContentHasher
+    ) -> MQTTMessage {
+        let message = Message.status(Status(isOnline: isOnline, stream: stream, head: head, at: WallClock.now()))
+        let content = message.framed(session: 0).signedContent(hasher)
+        let frame = message.framed(session: 0, signature: signer.sign(content))
+        return MQTTMessage(topic: Topics.status(agent), payload: frame.encoded(), retain: true)
+    }
+}

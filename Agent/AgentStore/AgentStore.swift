@@ -1,0 +1,286 @@
+import AgentCore
+import GRDB
+import LedgerCore
+import SegmentStore
+import SyncProtocol
+
+/// The agent's database: the log of its stream, its receipts, and the checkpoints of its folds.
+///
+/// **Overview.** One thread writes, through `commit`; any thread reads. What a commit wrote is durable when it returns.
+/// The balances and keys live in memory; `commit` writes their checkpoint now and then, and `load` replays what lies behind
+/// it.
+package final class AgentStore: Sendable {
+    package let agent: AgentID
+    package let ledger: String
+    package let stream: StreamRow
+    package let genesis: Genesis
+    package let reader: LogReader
+    private let database: LogDatabase
+
+    /// What only a new folder needs.
+    package struct Founding: Sendable {
+        package var nonce: [UInt8]
+        package var publicKey: PublicKey
+
+        package init(nonce: [UInt8], publicKey: PublicKey) {
+            self.nonce = nonce
+            self.publicKey = publicKey
+        }
+    }
+
+    /// Opens the folder's database, and founds its stream when it has none.
+    ///
+    /// - Throws: `StoreError`; `refused` where the folder belongs to another agent or ledger, or the key is not the
+    ///   stream's.
+    package init(
+        path: String, options: LogOptions = LogOptions(), agent: AgentID, ledger: String, founding: Founding,
+        hasher: any ContentHasher
+    ) throws(StoreError) {
+        let database = try LogDatabase(path: path, options: options, migrations: AgentTables.migrations)
+        let existing = try database.read { try Identity.find($0) }
+        let stream =
+            if let existing {
+                try AgentStore.open(existing, agent, ledger, founding, database)
+            } else {
+                try AgentStore.found(agent, ledger, founding, database, hasher)
+            }
+        self.agent = agent
+        self.ledger = ledger
+        self.stream = stream
+        genesis = stream.genesis
+        self.database = database
+        reader = LogReader(database)
+    }
+
+    private static func open(
+        _ identity: Identity, _ agent: AgentID, _ ledger: String, _ founding: Founding, _ database: LogDatabase
+    ) throws(StoreError) -> StreamRow {
+        guard identity.agent == agent.description else {
+            throw .refused(InvalidValue("this data folder belongs to agent \(identity.agent), not to \(agent)"))
+        }
+        guard identity.ledger == ledger else {
+            throw .refused(InvalidValue("this data folder belongs to ledger \(identity.ledger), not to \(ledger)"))
+        }
+        let streams = try database.read { try SegmentLog.streams($0) }
+        guard let stream = streams.first(where: { $0.id.rawValue == identity.stream }) else {
+            throw .corrupt(place: "table identity", detail: "stream \(identity.stream) is not in table streams")
+        }
+        guard stream.genesis.publicKey == founding.publicKey else {
+            throw .refused(InvalidValue("device.key is not the key that this folder's stream began with"))
+        }
+        return stream
+    }
+
+    private static func found(
+        _ agent: AgentID, _ ledger: String, _ founding: Founding, _ database: LogDatabase, _ hasher: any ContentHasher
+    ) throws(StoreError) -> StreamRow {
+        let genesis = Genesis(
+            writer: .agent, ledger: ledger, agent: agent, nonce: founding.nonce, publicKey: founding.publicKey)
+        return try database.commit { database in
+            let stream = try SegmentLog.addStream(database, genesis, hash: genesis.hash(hasher))
+            try Identity(agent: agent.description, ledger: ledger, stream: stream.id.rawValue, lastSession: 0)
+                .insert(database)
+            return stream
+        }.value
+    }
+
+    /// - Returns: what went wrong, if anything; nothing committed is lost by it.
+    package func close() -> StoreError? {
+        database.close()
+    }
+
+    // MARK: Starting
+
+    /// Everything a start needs: the folds at their checkpoint, brought up to the end of the log.
+    package struct Loaded: Sendable {
+        package var origin: AdmissionOrigin
+        package var lastSession: UInt64
+        package var acknowledged: UInt64
+        package var oldestRetained: UInt64
+    }
+
+    package func load(hasher: any ContentHasher) throws(StoreError) -> Loaded {
+        try database.read { [stream] database in
+            var replay = try Replay(stream, database)
+            try replay.run(database)
+            return Loaded(
+                origin: replay.origin(stream), lastSession: try Identity.lastSession(database),
+                acknowledged: try ReceiptTable.acknowledged(database),
+                oldestRetained: (stream.pruned?.through ?? 0) + 1)
+        }
+    }
+
+    // MARK: Writing (one thread)
+
+    /// What one transaction writes.
+    package struct Commit: Sendable {
+        package var segments: [SealedSegment] = []
+        package var receipts: [Receipt] = []
+        package var lastSession: UInt64?
+        package var checkpoint: Checkpoint?
+
+        package init() {}
+
+        package var isEmpty: Bool {
+            segments.isEmpty && receipts.isEmpty && lastSession == nil && checkpoint == nil
+        }
+    }
+
+    /// The folds as they stand behind the commit's segments.
+    package struct Checkpoint: Sendable {
+        package var balances: Balances
+        package var changedPages: [Int]
+        package var keys: [IdempotencyKey: KeyRecord]
+        /// Applied so far.
+        package var transactions: Int64
+
+        package init(
+            balances: Balances, changedPages: [Int], keys: [IdempotencyKey: KeyRecord], transactions: Int64
+        ) {
+            self.balances = balances
+            self.changedPages = changedPages
+            self.keys = keys
+            self.transactions = transactions
+        }
+    }
+
+    /// Writes it all, or nothing; durable when it returns.
+    package func commit(_ commit: Commit, now: Timestamp) throws(StoreError) -> Durable {
+        try database.commit { [stream] database in
+            for sealed in commit.segments {
+                try SegmentLog.append(
+                    database, sealed.segment, hash: sealed.hash, stream: stream.id, recordedAt: now)
+            }
+            for receipt in commit.receipts { try ReceiptTable.insert(receipt, database) }
+            if let session = commit.lastSession { try Identity.setLastSession(session, database) }
+            if let checkpoint = commit.checkpoint { try write(checkpoint, database) }
+        }.durable
+    }
+
+    private func write(_ checkpoint: Checkpoint, _ database: Database) throws {
+        try FoldCheckpoint.save(
+            database, checkpoint.balances, changedPages: checkpoint.changedPages,
+            position: try SegmentLog.lastPosition(database), transactions: checkpoint.transactions)
+        // In the order of the table's key, so that neighbours share a page.
+        for (key, record) in checkpoint.keys.sorted(by: { $0.key.key < $1.key.key }) {
+            let entry = KeyTable.Entry(digest: record.digest, stream: stream.id, sequence: record.sequence)
+            try KeyTable.insert(database, key, entry)
+        }
+    }
+
+    // MARK: Reading
+
+    package func keyRecord(_ key: IdempotencyKey) throws(StoreError) -> KeyRecord? {
+        let found = try database.read { try KeyTable.find($0, key) }
+        return found.map { KeyRecord(sequence: $0.sequence, digest: $0.digest) }
+    }
+
+    /// The segments behind an event, oldest first, in at most so many bytes as one message carries.
+    package func segments(after sequence: UInt64, byteCountMax: Int) throws(StoreError) -> [StoredSegment] {
+        let limit = ReadLimit(segments: SegmentsMessage.segmentsMax, bytes: byteCountMax)
+        let found = try database.read { [stream] in
+            try SegmentLog.segments($0, of: stream.id, from: sequence + 1, limit: limit)
+        }
+        var bytes = 0
+        let fitting = found.prefix { stored in
+            bytes += SegmentsMessage.byteCount(ofSegment: stored.segment.bytes.count)
+            return bytes <= byteCountMax
+        }
+        return Array(fitting)
+    }
+
+    /// The highest of these places that is in our chain, and the bytes of the segments behind it.
+    package func locate(_ places: [ChainPoint]) throws(StoreError) -> (found: ChainPoint?, bytesBehind: UInt64) {
+        try database.read { database in
+            let found = try places.sorted { $0.sequence > $1.sequence }.first { try isInChain($0, database) }
+            return (found, try byteCount(after: found?.sequence ?? 0, database))
+        }
+    }
+
+    /// What the segments behind an event take.
+    package func byteCount(after sequence: UInt64) throws(StoreError) -> UInt64 {
+        try database.read { try byteCount(after: sequence, $0) }
+    }
+
+    private func byteCount(after sequence: UInt64, _ database: Database) throws -> UInt64 {
+        let sum = try Int64.fetchOne(
+            database, sql: "SELECT coalesce(sum(length(bytes)), 0) FROM segments WHERE stream = ? AND first_seq > ?",
+            arguments: [stream.id.rawValue, Int64(bitPattern: sequence)])
+        return UInt64(sum ?? 0)
+    }
+
+    private func isInChain(_ place: ChainPoint, _ database: Database) throws -> Bool {
+        if place.sequence == 0 { return place.hash == stream.genesisHash }
+        if let pruned = stream.pruned, pruned.through == place.sequence { return pruned.hash == place.hash }
+        let stored = try SegmentLog.segment(database, of: stream.id, containing: place.sequence)
+        return stored.map { $0.end == place } ?? false
+    }
+
+    package func segment(containing sequence: UInt64) throws(StoreError) -> StoredSegment? {
+        try database.read { [stream] in try SegmentLog.segment($0, of: stream.id, containing: sequence) }
+    }
+
+    /// An event with the segment that it stands in.
+    package struct FoundEvent: Sendable {
+        package let event: Event
+        package let stored: StoredSegment
+    }
+
+    /// - Returns: nil for a number that this log does not have.
+    package func event(_ sequence: UInt64) throws(StoreError) -> FoundEvent? {
+        guard let stored = try segment(containing: sequence),
+            case .event(let event)? = try reader.event(stream: stream.id, sequence: sequence)?.event
+        else { return nil }
+        return FoundEvent(event: event, stored: stored)
+    }
+
+    /// How many segments a listing reads at a time.
+    private static let listingReadLimit = ReadLimit(segments: 16)
+
+    /// Events before a number, the newest first.
+    ///
+    /// - Parameter segmentsMax: how many segments to look through before answering with what was found.
+    /// - Returns: the events, and where the next part begins; nil at the end.
+    package func events(
+        before: UInt64, limit: Int, segmentsMax: Int, where admits: (Event) -> Bool
+    ) throws(StoreError) -> (events: [Event], next: UInt64?) {
+        var found: [Event] = []
+        var next = before
+        var segments = 0
+        try reader.segments(before: try position(behind: before), limit: AgentStore.listingReadLimit) { decoded in
+            for case .event(let event) in decoded.events.reversed() where event.sequence < before {
+                guard admits(event) else { continue }
+                found.append(event)
+                next = event.sequence
+                if found.count == limit { return .stop }
+            }
+            next = decoded.stored.segment.header.firstSequence
+            segments += 1
+            return segments == segmentsMax ? .stop : .next
+        }
+        return (found, next > 1 && next != .max ? next : nil)
+    }
+
+    /// The first position of the log that lies behind all events before `sequence`.
+    private func position(behind sequence: UInt64) throws(StoreError) -> Int64 {
+        guard sequence > 1, let stored = try segment(containing: sequence - 1) else { return .max }
+        return stored.position + 1
+    }
+
+    package func receipt(covering sequence: UInt64) throws(StoreError) -> Receipt? {
+        try database.read { try ReceiptTable.find(covering: sequence, $0) }
+    }
+
+    /// All definitions from a number on, for an aggregator that lost them.
+    package func definitions(from first: UInt32, through last: UInt32) throws(StoreError) -> [Definition] {
+        let rows = try database.read { [stream] in try SegmentLog.definitions($0, of: stream.id) }
+        var all: [Definition] = []
+        for row in rows { all += try row.definitions() }
+        return Array(all.dropFirst(Int(first)).prefix(Int(last) - Int(first)))
+    }
+
+    /// The database's size, in bytes.
+    package func storageBytes() throws(StoreError) -> UInt64 {
+        UInt64(try database.read { try SegmentLog.statistics($0) }.byteCount)
+    }
+}

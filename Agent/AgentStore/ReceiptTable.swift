@@ -1,0 +1,61 @@
+import Foundation
+import AgentCore
+import GRDB
+import LedgerCore
+import SyncProtocol
+
+/// The acknowledgements that came, each with the events that it covered.
+enum ReceiptTable {
+    static func insert(_ receipt: Receipt, _ database: Database) throws {
+        let statement = try database.cachedStatement(
+            sql: """
+                INSERT OR REPLACE INTO receipts (
+                    first_seq, through_seq, through_hash, hub, hub_position, published_at, attempt,
+                    acknowledged_at, received_at, committed_at, waited_for
+                ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """)
+        try statement.execute(arguments: [
+            Int64(bitPattern: receipt.first), Int64(bitPattern: receipt.through.sequence),
+            Data(receipt.through.hash.bytes), receipt.hub.hub.map { Int64(bitPattern: $0.rawValue) },
+            Int64(bitPattern: receipt.hub.position), receipt.publishedAt?.microseconds, Int64(receipt.attempt),
+            receipt.acknowledgedAt.microseconds, receipt.receivedAt.microseconds, receipt.committedAt.microseconds,
+            receipt.waitedFor,
+        ])
+    }
+
+    /// The last event that an acknowledgement covered; 0 for none.
+    static func acknowledged(_ database: Database) throws -> UInt64 {
+        let through = try Int64.fetchOne(
+            database, sql: "SELECT through_seq FROM receipts ORDER BY first_seq DESC LIMIT 1")
+        return UInt64(bitPattern: through ?? 0)
+    }
+
+    static func find(covering sequence: UInt64, _ database: Database) throws -> Receipt? {
+        let statement = try database.cachedStatement(
+            sql: """
+                SELECT first_seq, through_seq, through_hash, hub, hub_position, published_at, attempt,
+                    acknowledged_at, received_at, committed_at, waited_for
+                FROM receipts WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1
+                """)
+        guard let row = try Row.fetchOne(statement, arguments: [Int64(bitPattern: sequence)]) else { return nil }
+        let receipt = Receipt(row)
+        return receipt.through.sequence >= sequence ? receipt : nil
+    }
+}
+
+extension Receipt {
+    fileprivate init(_ row: Row) {
+        let hash: Data = row[2]
+        let hub: Int64? = row[3]
+        let publishedAt: Int64? = row[5]
+        self.init(
+            first: UInt64(bitPattern: row[0] as Int64),
+            through: ChainPoint(sequence: UInt64(bitPattern: row[1] as Int64), hash: Hash256(hash)),
+            hub: Seen(
+                hub: hub.flatMap { StreamTag(rawValue: UInt64(bitPattern: $0)) },
+                position: UInt64(bitPattern: row[4] as Int64)),
+            publishedAt: publishedAt.map { Timestamp(microseconds: $0) }, attempt: UInt32(row[6] as Int64),
+            acknowledgedAt: Timestamp(microseconds: row[7]), receivedAt: Timestamp(microseconds: row[8]),
+            committedAt: Timestamp(microseconds: row[9]), waitedFor: row[10])
+    }
+}

@@ -1,0 +1,119 @@
+import AggregatorCore
+import HTTPSupport
+import LedgerCore
+import SyncProtocol
+import TextFormats
+
+extension MergedTransaction {
+    func write(to json: inout JSONWriter) {
+        json.object { json in
+            json.member("id", id.description)
+            json.member("status", "merged")
+            json.member("agent", id.agent.description)
+            json.member("accepted_at", microseconds: event.time.time.microseconds)
+            json.member("hlc", event.time.rawValue)
+            event.transaction.writeMembers(to: &json)
+            json.member("position", position)
+            json.name("segment")
+            json.object { json in
+                json.member("first", segmentFirst)
+                json.member("count", Int64(segmentCount))
+            }
+            json.member("published_at", publishedAt)
+            json.member("attempt", Int64(attempt))
+            json.member("received_at", receivedAt)
+            json.member("merged_at", microseconds: committedAt.microseconds)
+        }
+    }
+}
+
+extension MergedAccount {
+    func write(to json: inout JSONWriter) {
+        json.object { json in
+            json.member("address", address.description)
+            json.name("balances")
+            json.array(of: balances) { json, total in
+                json.object { json in
+                    json.member("asset", total.asset.description)
+                    json.member("balance", total.input - total.output)
+                    json.member("input", total.input)
+                    json.member("output", total.output)
+                }
+            }
+        }
+    }
+}
+
+extension LedgerSummary {
+    func write(to json: inout JSONWriter) {
+        json.object { json in
+            json.member("transactions", counts.transactions)
+            json.member("events", counts.events)
+            json.member("set_aside", counts.setAside)
+            json.name("conserved")
+            if let audit { json.value(audit.isConserved) } else { json.null() }
+            json.name("violations")
+            json.array(of: audit?.violations ?? []) { json, violation in violation.write(to: &json) }
+            json.name("unbalanced_assets")
+            json.array(of: audit?.unbalanced ?? []) { json, asset in json.value(asset.description) }
+            json.member("audited_through", auditedThrough)
+            json.member("position", position)
+            json.member("digest", digest.description)
+            json.member("facts_digest", factsDigest.description)
+            json.name("assets")
+            json.array(of: totals) { json, total in
+                json.object { json in
+                    json.member("asset", total.asset.description)
+                    json.member("input", total.input)
+                    json.member("output", total.output)
+                }
+            }
+        }
+    }
+}
+
+extension AuditResult.Violation {
+    fileprivate func write(to json: inout JSONWriter) {
+        json.object { json in
+            json.member("account", account.description)
+            json.member("asset", asset.description)
+            json.member("stored_input", foldInput)
+            json.member("stored_output", foldOutput)
+            json.member("log_input", logInput)
+            json.member("log_output", logOutput)
+        }
+    }
+}
+
+extension AgentView {
+    func write(to json: inout JSONWriter) {
+        json.object { json in
+            json.member("id", id.description)
+            json.member("state", state)
+            json.member("online", isOnline)
+            json.member("backlog", backlog)
+            json.name("streams")
+            json.array(of: streams) { json, stream in
+                json.object { json in
+                    json.member("stream", stream.tag.description)
+                    json.member("standing", stream.standing.name)
+                    json.member("announced", stream.announced)
+                    json.member("merged", stream.merged)
+                    json.member("session", stream.session)
+                }
+            }
+            json.member("version", softwareVersion)
+            json.member("last_seen_at", lastSeenAt)
+            json.member("last_ack_at", lastAckAt)
+            json.name("clock_offset_seconds")
+            if let clockOffset { json.value(Double(clockOffset) / 1_000_000) } else { json.null() }
+            json.member("set_aside", setAside)
+        }
+    }
+
+    /// In a word, the worst first.
+    var state: String {
+        if let stopped = streams.first(where: { $0.standing != .open }) { return stopped.standing.name }
+        return isOnline ? "online" : "offline"
+    }
+}

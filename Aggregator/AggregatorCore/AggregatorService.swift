@@ -1,0 +1,220 @@
+import LedgerCore
+import SyncProtocol
+
+/// Why the aggregator cannot answer now.
+package enum AggregatorFailure: Error, Hashable, Sendable {
+    case overloaded
+    case unavailable(detail: String)
+}
+
+/// A transaction of the global log, with the stages that it came through.
+package struct MergedTransaction: Sendable {
+    package let id: EventID
+    package let event: Event
+    /// Of its segment in the aggregator's log.
+    package let position: Int64
+    package let segmentFirst: UInt64
+    package let segmentCount: UInt32
+    /// When the agent handed it to the broker, by the agent's clock, and at which attempt.
+    package let publishedAt: Timestamp?
+    package let attempt: UInt32
+    /// By this aggregator's clock.
+    package let receivedAt: Timestamp?
+    package let committedAt: Timestamp
+
+    package init(
+        id: EventID, event: Event, position: Int64, segmentFirst: UInt64, segmentCount: UInt32,
+        publishedAt: Timestamp?, attempt: UInt32, receivedAt: Timestamp?, committedAt: Timestamp
+    ) {
+        self.id = id
+        self.event = event
+        self.position = position
+        self.segmentFirst = segmentFirst
+        self.segmentCount = segmentCount
+        self.publishedAt = publishedAt
+        self.attempt = attempt
+        self.receivedAt = receivedAt
+        self.committedAt = committedAt
+    }
+}
+
+package struct MergedFilter: Sendable {
+    package var account: AccountAddress?
+    package var agent: AgentID?
+    package var reference: String?
+
+    package init(account: AccountAddress? = nil, agent: AgentID? = nil, reference: String? = nil) {
+        self.account = account
+        self.agent = agent
+        self.reference = reference
+    }
+
+    package func admits(_ agent: AgentID, _ transaction: Transaction) -> Bool {
+        if let wanted = self.agent, wanted != agent { return false }
+        if let reference, transaction.reference != reference { return false }
+        guard let account else { return true }
+        return transaction.postings.contains { $0.source == account || $0.destination == account }
+    }
+}
+
+/// An account of the global ledger, one entry an asset.
+package struct MergedAccount: Sendable {
+    package let address: AccountAddress
+    package let balances: [AssetTotal]
+
+    package init(address: AccountAddress, balances: [AssetTotal]) {
+        self.address = address
+        self.balances = balances
+    }
+}
+
+package struct MergedPage<Item: Sendable>: Sendable {
+    package let items: [Item]
+    package let next: String?
+
+    package init(items: [Item], next: String?) {
+        self.items = items
+        self.next = next
+    }
+}
+
+/// The whole ledger at one position of the log.
+package struct LedgerSummary: Sendable {
+    package let position: Int64
+    package let counts: GlobalLedger.Counts
+    package let totals: [AssetTotal]
+    package let digest: Hash256
+    package let factsDigest: Hash256
+    /// Nil while the audit has not yet read the log up to here.
+    package let audit: AuditResult?
+    package let auditedThrough: Int64
+
+    package init(
+        position: Int64, counts: GlobalLedger.Counts, totals: [AssetTotal], digest: Hash256, factsDigest: Hash256,
+        audit: AuditResult?, auditedThrough: Int64
+    ) {
+        self.position = position
+        self.counts = counts
+        self.totals = totals
+        self.digest = digest
+        self.factsDigest = factsDigest
+        self.audit = audit
+        self.auditedThrough = auditedThrough
+    }
+}
+
+/// What came of comparing the fold with sums that other code made from the log.
+package struct AuditResult: Hashable, Sendable {
+    package struct Violation: Hashable, Sendable {
+        package let account: AccountAddress
+        package let asset: Asset
+        package let foldInput: Int128
+        package let foldOutput: Int128
+        package let logInput: Int128
+        package let logOutput: Int128
+
+        package init(
+            account: AccountAddress, asset: Asset, foldInput: Int128, foldOutput: Int128, logInput: Int128,
+            logOutput: Int128
+        ) {
+            self.account = account
+            self.asset = asset
+            self.foldInput = foldInput
+            self.foldOutput = foldOutput
+            self.logInput = logInput
+            self.logOutput = logOutput
+        }
+    }
+
+    /// Accounts whose sums differ; the first hundred of them.
+    package static let violationsMax = 100
+    package let violations: [Violation]
+    /// Assets of which more went in than out, or the reverse, in the log itself.
+    package let unbalanced: [Asset]
+
+    package init(violations: [Violation], unbalanced: [Asset]) {
+        self.violations = violations
+        self.unbalanced = unbalanced
+    }
+
+    package var isConserved: Bool { violations.isEmpty && unbalanced.isEmpty }
+}
+
+/// An agent as the aggregator sees it.
+package struct AgentView: Sendable {
+    package struct StreamView: Sendable {
+        package let tag: StreamTag
+        /// The highest head that the stream has announced.
+        package let announced: UInt64
+        package let merged: UInt64
+        package let standing: Standing
+        package let session: UInt64
+
+        package init(tag: StreamTag, announced: UInt64, merged: UInt64, standing: Standing, session: UInt64) {
+            self.tag = tag
+            self.announced = announced
+            self.merged = merged
+            self.standing = standing
+            self.session = session
+        }
+    }
+
+    package let id: AgentID
+    package let isOnline: Bool
+    package let streams: [StreamView]
+    package let softwareVersion: String
+    package let lastSeenAt: Timestamp?
+    package let lastAckAt: Timestamp?
+    /// The agent's clock less ours, in microseconds, by its last message; the way it took is in it.
+    package let clockOffset: Int64?
+    package let setAside: UInt64
+
+    package init(
+        id: AgentID, isOnline: Bool, streams: [StreamView], softwareVersion: String, lastSeenAt: Timestamp?,
+        lastAckAt: Timestamp?, clockOffset: Int64?, setAside: UInt64
+    ) {
+        self.id = id
+        self.isOnline = isOnline
+        self.streams = streams
+        self.softwareVersion = softwareVersion
+        self.lastSeenAt = lastSeenAt
+        self.lastAckAt = lastAckAt
+        self.clockOffset = clockOffset
+        self.setAside = setAside
+    }
+
+    /// Announced and not yet merged.
+    package var backlog: UInt64 { streams.reduce(0) { $0 + $1.announced - min($1.announced, $1.merged) } }
+}
+
+/// Whether the aggregator can take and answer, and how it stands with its broker.
+package struct AggregatorHealth: Sendable {
+    package let brokerSentence: String
+    package let isConnected: Bool
+    /// Nil where it can commit, else why not.
+    package let unreadiness: String?
+
+    package init(brokerSentence: String, isConnected: Bool, unreadiness: String?) {
+        self.brokerSentence = brokerSentence
+        self.isConnected = isConnected
+        self.unreadiness = unreadiness
+    }
+}
+
+/// What the aggregator's HTTP API needs of the aggregator. The API and the store meet here and nowhere else.
+package protocol AggregatorService: Sendable {
+    func transaction(_ id: EventID) async throws(AggregatorFailure) -> MergedTransaction?
+    /// In the reverse order of the log; nil for a cursor that is none of ours.
+    func transactions(
+        _ filter: MergedFilter, cursor: String?, limit: Int
+    ) async throws(AggregatorFailure) -> MergedPage<MergedTransaction>?
+    func account(_ address: AccountAddress) async throws(AggregatorFailure) -> MergedAccount?
+    /// In the order of their first use.
+    func accounts(
+        prefix: String?, cursor: String?, limit: Int
+    ) async throws(AggregatorFailure) -> MergedPage<MergedAccount>?
+    func ledger() async throws(AggregatorFailure) -> LedgerSummary
+    /// In the order of their ids.
+    func agents() async throws(AggregatorFailure) -> [AgentView]
+    func health() -> AggregatorHealth
+}

@@ -1,0 +1,111 @@
+import LedgerCore
+import SyncProtocol
+
+/// The merged ledger: the fold over the segments of all streams, in whatever order they came.
+///
+/// **Overview.** Every stream numbers its names for itself; the ledger maps them to its own numbers once, when a segment
+/// defines them, and then applies postings through array look-ups.
+///
+/// **Invariants.** Only sums and counts: any order and batching of the same segments gives the same state. An event whose
+/// numbers make no sense is set aside and moves nothing; those behind it apply.
+package struct GlobalLedger: Sendable {
+    /// What a stream's number stands for here.
+    private enum Name: Sendable {
+        case account(Balances.AccountNumber)
+        case asset(Balances.AssetNumber)
+        case text
+    }
+
+    package struct Counts: Hashable, Sendable {
+        package var transactions: UInt64
+        package var events: UInt64
+        /// Events without effect: poisoned, or of a kind that this version does not know.
+        package var setAside: UInt64
+
+        package init(transactions: UInt64 = 0, events: UInt64 = 0, setAside: UInt64 = 0) {
+            self.transactions = transactions
+            self.events = events
+            self.setAside = setAside
+        }
+    }
+
+    package private(set) var balances: Balances
+    package private(set) var counts: Counts
+    private var names: [StreamTag: [Name]] = [:]
+    private var batch = PostingBatch()
+
+    package init(balances: Balances = Balances(), counts: Counts = Counts()) {
+        self.balances = balances
+        self.counts = counts
+    }
+
+    /// Takes over names that a stream has already defined.
+    package mutating func restore(_ definitions: [Definition], of stream: StreamTag) {
+        names[stream, default: []] += definitions.map { name($0) }
+    }
+
+    /// Applies a segment that continues its stream.
+    ///
+    /// - Returns: the events that were set aside.
+    package mutating func merge(_ segment: Segment) -> [ReadEvent] {
+        let header = segment.header
+        counts.events += UInt64(header.count)
+        let definitions: [Definition]
+        do throws(WireError) { definitions = try segment.definitions() } catch {
+            counts.setAside += UInt64(header.count)
+            return header.sequences.map { .poisoned(sequence: $0, error) }
+        }
+        restore(definitions, of: header.stream)
+        batch.read(segment)
+        var setAside = batch.setAside
+        let streamNames = names[header.stream] ?? []
+        for item in batch.items where !apply(item, streamNames) {
+            let error = WireError(.invalid(what: "a number without its definition"), at: 0)
+            setAside.append(.poisoned(sequence: item.sequence, error))
+        }
+        counts.setAside += UInt64(setAside.count)
+        counts.transactions += UInt64(Int(header.count) - setAside.count)
+        return setAside
+    }
+
+    private mutating func apply(_ item: PostingBatch.Item, _ names: [Name]) -> Bool {
+        let entries = item.range
+        for index in entries where !isSound(batch.entries[index], names) { return false }
+        if item.scope != PostingBatch.Item.noScope {
+            guard item.scope < names.count, case .text = names[Int(item.scope)] else { return false }
+        }
+        for index in entries {
+            let entry = batch.entries[index]
+            guard case .account(let source) = names[Int(entry.source)],
+                case .account(let destination) = names[Int(entry.destination)],
+                case .asset(let asset) = names[Int(entry.asset)]
+            else { preconditionFailure("the entry was found sound") }
+            balances.apply(source: source, destination: destination, asset: asset, units: entry.units)
+        }
+        return true
+    }
+
+    private func isSound(_ entry: PostingBatch.Entry, _ names: [Name]) -> Bool {
+        guard entry.source < names.count, entry.destination < names.count, entry.asset < names.count else {
+            return false
+        }
+        if case .account = names[Int(entry.source)], case .account = names[Int(entry.destination)],
+            case .asset = names[Int(entry.asset)]
+        {
+            return true
+        }
+        return false
+    }
+
+    private mutating func name(_ definition: Definition) -> Name {
+        switch definition {
+        case .account(let account): .account(balances.intern(account))
+        case .asset(let asset): .asset(balances.intern(asset))
+        case .text: .text
+        }
+    }
+
+    package mutating func takeChangedPages() -> [Int] {
+        balances.takeChangedPages()
+    }
+}

@@ -1,0 +1,28 @@
+import AggregatorAPI
+import AggregatorRuntime
+import DaemonSupport
+import Foundation
+import HTTPSupport
+import Logging
+
+/// `tributary-aggregator`: parse, compose, run.
+@main
+struct AggregatorDaemon {
+    static func main() async {
+        let command = DaemonCommand(
+            name: "tributary-aggregator",
+            abstract: "The Tributary aggregator: merges the streams of all agents into one ledger.",
+            keys: AggregatorKeys.all, run: run)
+        exit(await command.main().rawValue)
+    }
+
+    @Sendable private static func run(_ settings: Settings, _ logger: Logger) async throws {
+        let address = try settings.loopbackAddress(AggregatorKeys.listen)
+        let runtime = try AggregatorRuntime(try AggregatorKeys.configuration(settings), logger: logger)
+        logger.info("aggregator started", metadata: ["aggregator.version": "\(TributaryVersion.current)"])
+        let server = APIServer(address: address, logger: logger, onListening: { DaemonLifetime.sayReady() }) { router in
+            AggregatorRoutes(service: runtime).add(to: router)
+        }
+        try await DaemonLifetime(logger: logger).run([server]) { runtime.stop() }
+    }
+}

@@ -1,0 +1,106 @@
+import AggregatorCore
+import LedgerCore
+import LedgerStoreSQLite
+import SegmentStore
+import SyncProtocol
+
+extension AggregatorRuntime: AggregatorService {
+    // MARK: The log
+
+    /// Reads block, so they run off the pool.
+    private func reading<Value: Sendable>(
+        _ body: @escaping @Sendable (LedgerStore) throws(StoreError) -> Value
+    ) async throws(AggregatorFailure) -> Value {
+        let result = await readers.run { [store] () -> Result<Value, StoreError> in
+            do throws(StoreError) { return .success(try body(store)) } catch { return .failure(error) }
+        }
+        guard let result else { throw .overloaded }
+        do throws(StoreError) { return try result.get() } catch {
+            throw .unavailable(detail: error.description)
+        }
+    }
+
+    package func transaction(_ id: EventID) async throws(AggregatorFailure) -> MergedTransaction? {
+        guard id.branch == nil else { return nil }
+        return try await reading { (store) throws(StoreError) in try store.transaction(id) }
+    }
+
+    package func transactions(
+        _ filter: MergedFilter, cursor: String?, limit: Int
+    ) async throws(AggregatorFailure) -> MergedPage<MergedTransaction>? {
+        var place = LogPlace.end
+        if let cursor {
+            guard let parsed = LogPlace(cursor) else { return nil }
+            place = parsed
+        }
+        return try await reading { [place, configuration] (store) throws(StoreError) in
+            try store.transactions(
+                before: place, limit: limit, segmentsMax: configuration.limits.listingSegmentsMax, filter)
+        }
+    }
+
+    // MARK: The fold
+
+    private func look() async throws(AggregatorFailure) -> Intake.Snapshot {
+        let snapshot: Intake.Snapshot? = await withUnsafeContinuation { continuation in
+            if !intake.post(.look { continuation.resume(returning: $0) }) { continuation.resume(returning: nil) }
+        }
+        guard let snapshot else { throw .unavailable(detail: "the aggregator is stopping, or has too much to do") }
+        return snapshot
+    }
+
+    package func account(_ address: AccountAddress) async throws(AggregatorFailure) -> MergedAccount? {
+        try await look().ledger.balances.merged(address)
+    }
+
+    package func accounts(
+        prefix: String?, cursor: String?, limit: Int
+    ) async throws(AggregatorFailure) -> MergedPage<MergedAccount>? {
+        var start = 0
+        if let cursor {
+            guard let number = Int(cursor), number >= 0 else { return nil }
+            start = number
+        }
+        let balances = try await look().ledger.balances
+        var items: [MergedAccount] = []
+        for index in balances.accounts.indices.dropFirst(start) {
+            let address = balances.accounts[index]
+            if let prefix, !address.description.hasPrefix(prefix) { continue }
+            if items.count == limit { return MergedPage(items: items, next: String(index)) }
+            if let account = balances.merged(address) { items.append(account) }
+        }
+        return MergedPage(items: items, next: nil)
+    }
+
+    package func ledger() async throws(AggregatorFailure) -> LedgerSummary {
+        let snapshot = try await look()
+        let result: Result<LedgerSummary, AggregatorFailure> = await withUnsafeContinuation { continuation in
+            let request = Auditor.Request(snapshot: snapshot) { continuation.resume(returning: $0) }
+            if !auditor.post(request) { continuation.resume(returning: .failure(.overloaded)) }
+        }
+        return try result.get()
+    }
+
+    package func agents() async throws(AggregatorFailure) -> [AgentView] {
+        try await look().agents
+    }
+
+    package func health() -> AggregatorHealth {
+        let status = connection.status
+        let sentence =
+            status.isConnected
+            ? "connected" : "waiting for the broker" + (status.lastFailure.map { ": \($0)" } ?? "")
+        return AggregatorHealth(brokerSentence: sentence, isConnected: status.isConnected, unreadiness: nil)
+    }
+}
+
+extension Balances {
+    /// Nil for an account never used.
+    fileprivate func merged(_ address: AccountAddress) -> MergedAccount? {
+        cells(of: address).map { cells in
+            MergedAccount(
+                address: address,
+                balances: cells.map { AssetTotal(asset: asset($0.asset), input: $0.input, output: $0.output) })
+        }
+    }
+}

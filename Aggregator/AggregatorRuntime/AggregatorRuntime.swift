@@ -1,0 +1,127 @@
+import AggregatorCore
+import LedgerCore
+import LedgerStoreSQLite
+import Logging
+import MQTTTransport
+import SegmentStore
+import Signing
+import Synchronization
+import SyncProtocol
+import Workers
+
+/// An aggregator without its HTTP interface: the data folder, the intake thread, the auditor and the broker connection,
+/// composed.
+package final class AggregatorRuntime: Sendable {
+    package let configuration: AggregatorConfiguration
+    let store: LedgerStore
+    let intake: Intake
+    let auditor: Auditor
+    let connection: MQTTConnection
+    let hasher = SHA256Hasher()
+    let readers = ReaderThreads("ledger-reader", count: 2)
+    private let folder: DataFolder
+    private let logger: Logger
+
+    /// How often the audit runs without being asked.
+    private static let auditInterval: Duration = .seconds(60)
+
+    /// Opens the data folder and starts the threads.
+    ///
+    /// - Throws: `StoreError` for the folder and the database, `MQTTConfigurationError` for the broker's address.
+    package init(_ configuration: AggregatorConfiguration, logger: Logger) throws {
+        self.configuration = configuration
+        self.logger = logger
+        folder = try DataFolder(path: configuration.data)
+        let signer = try DeviceKey.loadOrCreate(folder: configuration.data)
+        var random = SystemRandomNumberGenerator()
+        let genesis = Genesis(
+            writer: .hub, ledger: configuration.ledger, agent: configuration.id,
+            nonce: (0..<Genesis.nonceByteCount).map { _ in UInt8.random(in: 0...255, using: &random) },
+            publicKey: signer.publicKey)
+        store = try LedgerStore(path: folder.file("aggregator.db"), hub: genesis, hasher: hasher)
+        // The connection calls the intake, and the intake publishes through the connection: whichever is made first gets
+        // the other through this.
+        let handler = Handler()
+        connection = try AggregatorRuntime.makeConnection(configuration, handler)
+        let parts = Intake.Parts(
+            store: store, loaded: try store.load(), limits: configuration.limits, hasher: hasher,
+            verifier: Ed25519Verifier(), logger: logger,
+            publish: { [connection, logger] message in
+                if case .refused(let reason) = connection.publish(message) {
+                    logger.error("message refused by the transport", metadata: ["mqtt.reason": "\(reason)"])
+                }
+            })
+        let intake = Intake(parts)
+        self.intake = intake
+        let lateAuditor = LateAuditor()
+        auditor = Auditor(
+            store: store, limits: configuration.limits, hasher: hasher, logger: logger,
+            interval: AggregatorRuntime.auditInterval
+        ) {
+            intake.post(.look { lateAuditor.audit($0) })
+        }
+        lateAuditor.set(auditor)
+        handler.set { [logger] event in
+            if !intake.post(.mqtt(event)) {
+                logger.warning("the intake is full: an event was dropped", metadata: [:])
+            }
+        }
+        connection.start()
+    }
+
+    private static func makeConnection(
+        _ configuration: AggregatorConfiguration, _ handler: Handler
+    ) throws -> MQTTConnection {
+        let broker = configuration.broker
+        var limits = MQTTLimits()
+        limits.backoffCap = .seconds(5)
+        limits.breakerPause = .seconds(5)
+        limits.stableAfter = .seconds(1)
+        let mqtt = try MQTTConfiguration(
+            url: broker.url, clientID: "aggregator-\(configuration.id)", username: broker.username,
+            password: broker.password, tls: broker.tls, subscriptions: [Topics.allUp, Topics.allStatus],
+            limits: limits)
+        return MQTTConnection(mqtt) { handler.call($0) }
+    }
+
+    /// Merges what has come, writes a last checkpoint, and closes the store. Blocks for some seconds at most.
+    ///
+    /// - Returns: whether everything ended in time.
+    @discardableResult
+    package func stop() -> Bool {
+        let isMerged = intake.finish()
+        connection.stop()
+        auditor.stop()
+        readers.stop()
+        if let failure = store.close() {
+            logger.error("closing the database", metadata: ["store.error": "\(failure)"])
+        }
+        return isMerged
+    }
+}
+
+/// What the connection calls, set once before it starts.
+private final class Handler: Sendable {
+    private let body = Mutex<(@Sendable (MQTTEvent) -> Void)?>(nil)
+
+    func set(_ body: @escaping @Sendable (MQTTEvent) -> Void) {
+        self.body.withLock { $0 = body }
+    }
+
+    func call(_ event: MQTTEvent) {
+        body.withLock { $0 }?(event)
+    }
+}
+
+/// The auditor for a look that it asked for itself.
+private final class LateAuditor: Sendable {
+    private let auditor = Mutex<Auditor?>(nil)
+
+    func set(_ auditor: Auditor) {
+        self.auditor.withLock { $0 = auditor }
+    }
+
+    func audit(_ snapshot: Intake.Snapshot) {
+        _ = auditor.withLock { $0 }?.post(Auditor.Request(snapshot: snapshot) { _ in })
+    }
+}

@@ -1,0 +1,379 @@
+import AggregatorCore
+import LedgerCore
+import LedgerStoreSQLite
+import Logging
+import MQTTTransport
+import SegmentStore
+import SyncProtocol
+import Workers
+
+/// The one thread that merges: it owns the fold and the sessions, and everything that waits becomes one transaction of the
+/// store.
+final class Intake: Sendable {
+    enum Work: Sendable {
+        case mqtt(MQTTEvent)
+        /// A look at the fold and the fleet, between two commits.
+        case look(@Sendable (Snapshot) -> Void)
+    }
+
+    /// The merged state at one position of the log; copies share their storage until the next merge.
+    struct Snapshot: Sendable {
+        let position: Int64
+        let ledger: GlobalLedger
+        let leaves: [(genesis: Hash256, end: ChainPoint)]
+        let agents: [AgentView]
+    }
+
+    /// What the thread works with.
+    struct Parts: Sendable {
+        let store: LedgerStore
+        let loaded: LedgerStore.Loaded
+        let limits: AggregatorLimits
+        let hasher: any ContentHasher
+        let verifier: any SignatureVerifier
+        let logger: Logger
+        /// Hands a message to the broker; what it does not take is lost, as any message may be.
+        let publish: @Sendable (MQTTMessage) -> Void
+    }
+
+    private let mailbox: Mailbox<Work>
+    private let thread: WorkerThread
+
+    init(_ parts: Parts) {
+        let mailbox = Mailbox<Work>(capacity: parts.limits.intakeQueueMax)
+        self.mailbox = mailbox
+        thread = WorkerThread("intake") {
+            var loop = IntakeLoop(parts)
+            loop.run(mailbox)
+        }
+    }
+
+    @discardableResult
+    func post(_ work: Work) -> Bool {
+        mailbox.post(work) == .taken
+    }
+
+    /// Merges what waits, and writes a last checkpoint.
+    func finish() -> Bool {
+        mailbox.close()
+        return thread.join(atMost: .seconds(8))
+    }
+}
+
+/// The state of the intake thread.
+private struct IntakeLoop {
+    private let parts: Intake.Parts
+    private var fleet: Fleet
+    private var ledger: GlobalLedger
+    private var rows: [StreamTag: StreamRow]
+    private var position: Int64
+    private var pending = LedgerStore.Commit()
+    private var pendingBytes = 0
+    /// The streams that a commit under way concerns, and when the first of its messages came.
+    private var touched: [StreamTag: Timestamp] = [:]
+    private var looks: [@Sendable (Intake.Snapshot) -> Void] = []
+    private var random = SystemRandomNumberGenerator()
+    private var segmentsSinceCheckpoint = 0
+    private var bytesSinceCheckpoint = 0
+    private var lastTick = Timestamp(microseconds: 0)
+    private var isSpent = false
+
+    init(_ parts: Intake.Parts) {
+        self.parts = parts
+        ledger = parts.loaded.ledger
+        position = parts.loaded.position
+        rows = Dictionary(uniqueKeysWithValues: parts.loaded.streams.map { ($0.row.tag, $0.row) })
+        fleet = Fleet(parts.loaded.streams, parts.limits, parts.hasher, parts.verifier)
+    }
+
+    private static let tickInterval: Duration = .milliseconds(100)
+
+    mutating func run(_ mailbox: Mailbox<Intake.Work>) {
+        while let work = mailbox.take(patience: IntakeLoop.tickInterval) {
+            for item in work {
+                take(item)
+                if isFull { commit() }
+            }
+            tick()
+            commit()
+            look()
+        }
+        commit(withCheckpoint: segmentsSinceCheckpoint > 0)
+        look()
+    }
+
+    private var isFull: Bool {
+        pending.arrivals.count >= parts.limits.messagesPerCommitMax || pendingBytes >= parts.limits.bytesPerCommitMax
+    }
+
+    // MARK: Messages in
+
+    private mutating func take(_ work: Intake.Work) {
+        switch work {
+        case .look(let body): looks.append(body)
+        case .mqtt(.connected): sayUp()
+        case .mqtt(.message(let message)): receive(message)
+        case .mqtt(.rejected(_, let failure)):
+            parts.logger.warning("the broker refused a message", metadata: ["mqtt.reason": "\(failure)"])
+        case .mqtt(.disconnected), .mqtt(.delivered): break
+        }
+    }
+
+    private mutating func receive(_ message: MQTTMessage) {
+        guard let agent = Topics.agent(ofTopic: message.topic) else { return }
+        guard loadIfSpent() else { return }
+        do throws(WireError) {
+            let frame = try Frame(decoding: message.payload)
+            guard let content = try Message(frame) else { return }
+            handle(content, frame, agent, WallClock.now())
+        } catch {
+            parts.logger.warning(
+                "dropped a broken message", metadata: ["agent.id": "\(agent)", "sync.error": "\(error)"])
+        }
+    }
+
+    private mutating func handle(_ message: Message, _ frame: Frame, _ agent: AgentID, _ now: Timestamp) {
+        fleet.saw(agent, now)
+        switch message {
+        case .hello(let hello): greet(hello, agent, now)
+        case .proof(let proof):
+            guard let tag = fleet.greetingStream(of: agent) else { return }
+            perform(fleet.session(tag) { $0.proved(proof, session: frame.session, signature: frame.signature) }, tag, now)
+        case .segments(let segments):
+            fleet.noteClock(agent, sentAt: segments.sentAt, now)
+            let actions = fleet.session(segments.stream) {
+                $0.genesis.agent == agent
+                    ? $0.received(segments, session: frame.session, signature: frame.signature, now: now)
+                    : [.drop(.foreignStream)]
+            }
+            perform(actions, segments.stream, now, segments)
+        case .status(let status): takeStatus(status, frame, agent)
+        case .definitions, .welcome, .ack, .needs, .needsDefinitions, .hub: break
+        }
+    }
+
+    private mutating func greet(_ hello: Hello, _ agent: AgentID, _ now: Timestamp) {
+        guard hello.genesis.agent == agent, hello.genesis.writer == .agent else {
+            return logDrop(.foreignStream, agent)
+        }
+        let hub = Seen(hub: parts.store.hub.tag, position: 0)
+        guard hello.genesis.ledger == parts.store.ledger else {
+            parts.logger.warning(
+                "greeting of another ledger",
+                metadata: ["agent.id": "\(agent)", "ledger.theirs": "\(hello.genesis.ledger)"])
+            return send(.welcome(.refusal(of: hello, hub: hub, now: now)), session: 0, to: agent)
+        }
+        guard let tag = fleet.greeted(hello, agent) else { return logDrop(.tooEarly, agent) }
+        let messages = parts.limits.messagesPerAgent(agents: fleet.agentCount)
+        let credit = Credit(bytes: parts.limits.bytesPerAgentMax, messages: messages)
+        perform(
+            fleet.session(tag) { $0.greeted(hello, credit: credit, hub: hub, now: now, &random) }, tag, now)
+    }
+
+    private mutating func takeStatus(_ status: Status, _ frame: Frame, _ agent: AgentID) {
+        let content = frame.signedContent(parts.hasher)
+        guard let session = fleet.existing(status.stream), session.genesis.agent == agent,
+            let signature = frame.signature,
+            parts.verifier.isValid(signature, for: content, by: session.genesis.publicKey)
+        else { return }
+        fleet.noteStatus(agent, status)
+    }
+
+    // MARK: Actions out
+
+    private mutating func perform(
+        _ actions: [StreamSession.Action], _ tag: StreamTag, _ now: Timestamp, _ message: SegmentsMessage? = nil
+    ) {
+        for action in actions { perform(action, tag, now, message) }
+    }
+
+    private mutating func perform(
+        _ action: StreamSession.Action, _ tag: StreamTag, _ now: Timestamp, _ message: SegmentsMessage?
+    ) {
+        guard let session = fleet.existing(tag) else { return }
+        let agent = session.genesis.agent
+        switch action {
+        case .sendWelcome(let welcome): send(.welcome(welcome), session: 0, to: agent)
+        case .merge(let segments): merge(segments, tag, now, message)
+        case .persistRecord:
+            addStreamIfNew(session)
+            pending.records[tag] = session.record
+            touched[tag] = touched[tag] ?? now
+        case .sendAck(let number, let point): sendAck(number, point, tag, receivedAt: now, committedAt: now)
+        case .sendNeeds(let number, let needs): send(.needs(needs), session: number, to: agent)
+        case .sendNeedsDefinitions(let number, let needs): send(.needsDefinitions(needs), session: number, to: agent)
+        case .compare(let firstSequence, let hash): compare(firstSequence, hash, tag, now)
+        case .stop(let standing):
+            parts.logger.error(
+                "stream stopped",
+                metadata: ["agent.id": "\(agent)", "stream.tag": "\(tag)", "stream.standing": "\(standing.name)"])
+        case .drop(let drop): logDrop(drop, agent)
+        }
+    }
+
+    private func logDrop(_ drop: StreamSession.Drop, _ agent: AgentID) {
+        parts.logger.debug(
+            "message without effect", metadata: ["agent.id": "\(agent)", "sync.drop": "\(drop.rawValue)"])
+    }
+
+    private mutating func addStreamIfNew(_ session: StreamSession) {
+        guard rows[session.stream] == nil, !pending.streams.contains(where: { $0.genesis == session.genesis }) else {
+            return
+        }
+        pending.streams.append(
+            LedgerStore.NewStream(genesis: session.genesis, hash: session.genesis.hash(parts.hasher)))
+    }
+
+    private mutating func merge(
+        _ segments: [SealedSegment], _ tag: StreamTag, _ now: Timestamp, _ message: SegmentsMessage?
+    ) {
+        for sealed in segments {
+            let setAside = ledger.merge(sealed.segment)
+            pendingBytes += sealed.segment.bytes.count
+            guard !setAside.isEmpty else { continue }
+            fleet.noteSetAside(tag, setAside.count)
+            parts.logger.error(
+                "events set aside",
+                metadata: [
+                    "stream.tag": "\(tag)", "event.first": "\(setAside[0].sequence)", "event.count": "\(setAside.count)",
+                ])
+        }
+        pending.arrivals.append(
+            LedgerStore.Arrival(
+                stream: tag, segments: segments, publishedAt: message?.sentAt ?? now, attempt: message?.attempt ?? 1,
+                receivedAt: now))
+        touched[tag] = touched[tag] ?? now
+    }
+
+    private mutating func compare(_ firstSequence: UInt64, _ hash: Hash256, _ tag: StreamTag, _ now: Timestamp) {
+        guard let row = rows[tag] else { return }
+        do throws(StoreError) {
+            let stored = try parts.store.storedHash(of: row, firstSequence: firstSequence)
+            perform(fleet.session(tag) { $0.compared(hash: hash, stored: stored) }, tag, now)
+        } catch {
+            parts.logger.error("cannot read the log", metadata: ["store.error": "\(error)"])
+        }
+    }
+
+    private func send(_ message: Message, session: UInt64, to agent: AgentID) {
+        let frame = message.framed(session: session)
+        parts.publish(MQTTMessage(topic: Topics.down(agent), payload: frame.encoded()))
+    }
+
+    /// Agents greet at once, instead of waiting until they miss an answer.
+    private func sayUp() {
+        let notice = HubNotice(
+            isUp: true, hub: Seen(hub: parts.store.hub.tag, position: 0), at: WallClock.now())
+        let payload = Message.hub(notice).framed(session: 0).encoded()
+        for shard in 0..<Topics.shards {
+            parts.publish(MQTTMessage(topic: Topics.hub(shard: shard), payload: payload))
+        }
+    }
+
+    private mutating func tick() {
+        let now = WallClock.now()
+        guard now.microseconds(since: lastTick) >= 50_000 else { return }
+        lastTick = now
+        for tag in fleet.tags {
+            perform(fleet.session(tag) { $0.tick(now: now) }, tag, now)
+        }
+    }
+
+    // MARK: Committing
+
+    private mutating func commit(withCheckpoint: Bool = false) {
+        guard !isSpent else { return }
+        if withCheckpoint || mustCheckpoint { addCheckpoint() }
+        guard !pending.isEmpty else { return }
+        do throws(StoreError) {
+            let durable = try parts.store.commit(pending, rows: &rows, now: WallClock.now())
+            succeed(durable)
+        } catch {
+            // What is in memory ran ahead of the store. Agents send again what is not acknowledged.
+            parts.logger.error("commit failed", metadata: ["store.error": "\(error)"])
+            clearPending()
+            isSpent = true
+        }
+    }
+
+    private mutating func succeed(_ durable: Durable) {
+        position = durable.position
+        let segments = pending.arrivals.reduce(0) { $0 + $1.segments.count }
+        segmentsSinceCheckpoint = pending.checkpoint == nil ? segmentsSinceCheckpoint + segments : 0
+        bytesSinceCheckpoint = pending.checkpoint == nil ? bytesSinceCheckpoint + pendingBytes : 0
+        let committedAt = WallClock.now()
+        let concerned = touched
+        clearPending()
+        for (tag, receivedAt) in concerned {
+            for case .sendAck(let number, let point) in fleet.session(tag, { $0.persisted(durable) }) {
+                sendAck(number, point, tag, receivedAt: receivedAt, committedAt: committedAt)
+            }
+        }
+    }
+
+    private mutating func sendAck(
+        _ number: UInt64, _ point: ChainPoint, _ tag: StreamTag, receivedAt: Timestamp, committedAt: Timestamp
+    ) {
+        guard let session = fleet.existing(tag) else { return }
+        let ack = Ack(
+            stream: tag, through: point, hub: Seen(hub: parts.store.hub.tag, position: UInt64(position)),
+            receivedAt: receivedAt, committedAt: committedAt)
+        fleet.noteAck(session.genesis.agent, committedAt)
+        send(.ack(ack), session: number, to: session.genesis.agent)
+    }
+
+    private mutating func clearPending() {
+        pending = LedgerStore.Commit()
+        pendingBytes = 0
+        touched.removeAll(keepingCapacity: true)
+    }
+
+    private var mustCheckpoint: Bool {
+        segmentsSinceCheckpoint >= parts.limits.segmentsPerCheckpoint
+            || bytesSinceCheckpoint >= parts.limits.bytesPerCheckpoint
+    }
+
+    private mutating func addCheckpoint() {
+        let pages = ledger.takeChangedPages()
+        pending.checkpoint = LedgerStore.Checkpoint(
+            balances: ledger.balances, changedPages: pages, counts: ledger.counts)
+    }
+
+    /// After a failed commit, fold and sessions come from the store again; the agents greet anew.
+    private mutating func loadIfSpent() -> Bool {
+        guard isSpent else { return true }
+        do throws(StoreError) {
+            let loaded = try parts.store.load()
+            ledger = loaded.ledger
+            position = loaded.position
+            rows = Dictionary(uniqueKeysWithValues: loaded.streams.map { ($0.row.tag, $0.row) })
+            fleet.reload(loaded.streams)
+            isSpent = false
+            sayUp()
+            return true
+        } catch {
+            parts.logger.error("loading the fold failed", metadata: ["store.error": "\(error)"])
+            return false
+        }
+    }
+
+    // MARK: Looks
+
+    private mutating func look() {
+        guard !looks.isEmpty else { return }
+        _ = loadIfSpent()
+        let snapshot = Intake.Snapshot(
+            position: position, ledger: ledger, leaves: fleet.leaves(parts.hasher), agents: fleet.views)
+        for look in looks { look(snapshot) }
+        looks.removeAll()
+    }
+}
+
+extension Welcome {
+    /// For a greeting that can lead to nothing.
+    fileprivate static func refusal(of hello: Hello, hub: Seen, now: Timestamp) -> Welcome {
+        Welcome(
+            nonce: hello.nonce, challenge: [UInt8](repeating: 0, count: Welcome.challengeByteCount), session: 0,
+            standing: .refused, leaves: [], announced: 0, credit: Credit(bytes: 0, messages: 0), hub: hub, sentAt: now)
+    }
+}

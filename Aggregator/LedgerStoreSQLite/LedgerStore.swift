@@ -1,0 +1,273 @@
+import AggregatorCore
+import GRDB
+import LedgerCore
+import SegmentStore
+import SyncProtocol
+
+/// The aggregator's database: the log of all streams in the order of their commits, and the checkpoints of the merged fold.
+///
+/// **Overview.** One thread writes, through `commit`; any thread reads. The position that a segment gets here is the order
+/// of the contested.
+package final class LedgerStore: Sendable {
+    package let ledger: String
+    package let hub: StreamRow
+    package let reader: LogReader
+    let database: LogDatabase
+
+    /// Opens the database, and founds the hub's stream when it has none.
+    ///
+    /// - Throws: `StoreError`; `refused` where the folder belongs to another ledger, or the key is not the hub's.
+    package init(
+        path: String, options: LogOptions = LogOptions(), hub genesis: Genesis, hasher: any ContentHasher
+    ) throws(StoreError) {
+        let database = try LogDatabase(path: path, options: options, migrations: LedgerTables.migrations)
+        let existing = try database.read { try LedgerStore.findHub($0) }
+        if let existing {
+            guard existing.ledger == genesis.ledger else {
+                throw .refused(
+                    InvalidValue("this data folder belongs to ledger \(existing.ledger), not to \(genesis.ledger)"))
+            }
+            guard existing.hub.genesis.publicKey == genesis.publicKey else {
+                throw .refused(InvalidValue("device.key is not the key that this folder's hub stream began with"))
+            }
+            hub = existing.hub
+        } else {
+            hub = try database.commit { database in
+                let hub = try SegmentLog.addStream(database, genesis, hash: genesis.hash(hasher))
+                try database.execute(
+                    sql: "INSERT INTO aggregator (only_row, ledger, hub) VALUES (1, ?, ?)",
+                    arguments: [genesis.ledger, hub.id.rawValue])
+                return hub
+            }.value
+        }
+        ledger = genesis.ledger
+        self.database = database
+        reader = LogReader(database)
+    }
+
+    private static func findHub(_ database: Database) throws -> (ledger: String, hub: StreamRow)? {
+        guard let row = try Row.fetchOne(database, sql: "SELECT ledger, hub FROM aggregator") else { return nil }
+        let id = StreamID(rawValue: row[1])
+        guard let hub = try SegmentLog.streams(database).first(where: { $0.id == id }) else {
+            throw StoreError.corrupt(place: "table aggregator", detail: "stream \(id) is not in table streams")
+        }
+        return (row[0], hub)
+    }
+
+    /// - Returns: what went wrong, if anything; nothing committed is lost by it.
+    package func close() -> StoreError? {
+        database.close()
+    }
+
+    // MARK: Starting
+
+    /// A stream as the store knows it.
+    package struct KnownStream: Sendable {
+        package let row: StreamRow
+        package let record: StreamSession.Record
+        package let end: ChainPoint
+        package let dictionary: DictionaryState
+    }
+
+    /// Everything a start needs: the fold at its checkpoint, brought up to the end of the log.
+    package struct Loaded: Sendable {
+        package var ledger: GlobalLedger
+        package var streams: [KnownStream]
+        package var position: Int64
+    }
+
+    package func load() throws(StoreError) -> Loaded {
+        try database.read { [hub] database in
+            let rows = try SegmentLog.streams(database).filter { $0.id != hub.id }
+            let checkpoint = try FoldCheckpoint.load(database)
+            var ledger = GlobalLedger(
+                balances: checkpoint?.balances ?? Balances(), counts: try LedgerStore.counts(database))
+            var position = checkpoint?.position ?? 0
+            try LedgerStore.restoreNames(&ledger, rows, before: position, database)
+            while true {
+                let segments = try SegmentLog.segments(database, after: position)
+                guard let last = segments.last else { break }
+                for stored in segments { _ = ledger.merge(stored.segment) }
+                position = last.position
+            }
+            let streams = try rows.map { try LedgerStore.known($0, database) }
+            return Loaded(ledger: ledger, streams: streams, position: position)
+        }
+    }
+
+    private static func counts(_ database: Database) throws -> GlobalLedger.Counts {
+        guard let row = try Row.fetchOne(database, sql: "SELECT transactions, events, set_aside FROM fold_counts")
+        else { return GlobalLedger.Counts() }
+        return GlobalLedger.Counts(
+            transactions: UInt64(row[0] as Int64), events: UInt64(row[1] as Int64), setAside: UInt64(row[2] as Int64))
+    }
+
+    /// The names that streams had defined when the checkpoint was written; the replay brings the later ones.
+    private static func restoreNames(
+        _ ledger: inout GlobalLedger, _ rows: [StreamRow], before position: Int64, _ database: Database
+    ) throws {
+        for row in rows {
+            let count = try Int64.fetchOne(
+                database,
+                sql: "SELECT first_seq FROM segments WHERE stream = ? AND position > ? ORDER BY first_seq LIMIT 1",
+                arguments: [row.id.rawValue, position])
+            let next = try count.flatMap {
+                try SegmentLog.segment(database, of: row.id, containing: UInt64(bitPattern: $0))
+            }
+            let known = next?.segment.header.definitionCountBefore ?? .max
+            for definitions in try SegmentLog.definitions(database, of: row.id) where definitions.after.count <= known {
+                ledger.restore(try definitions.definitions(), of: row.tag)
+            }
+        }
+    }
+
+    private static func known(_ row: StreamRow, _ database: Database) throws -> KnownStream {
+        let record = try Row.fetchOne(
+            database, sql: "SELECT proved_session, announced, standing FROM stream_records WHERE stream = ?",
+            arguments: [row.id.rawValue])
+        let head = try SegmentLog.head(database, of: row.id)
+        let end = head?.end ?? ChainPoint(sequence: 0, hash: row.genesisHash)
+        let standing = Standing(rawValue: UInt8(clamping: record?[2] as Int64? ?? 0)) ?? .refused
+        return KnownStream(
+            row: row,
+            record: StreamSession.Record(
+                provedSession: UInt64(bitPattern: record?[0] as Int64? ?? 0),
+                announced: max(UInt64(bitPattern: record?[1] as Int64? ?? 0), end.sequence), standing: standing),
+            end: end, dictionary: head?.segment.header.dictionary ?? .empty)
+    }
+
+    // MARK: Writing (one thread)
+
+    /// What one transaction writes.
+    package struct Commit: Sendable {
+        package var streams: [NewStream] = []
+        package var records: [StreamTag: StreamSession.Record] = [:]
+        package var arrivals: [Arrival] = []
+        package var checkpoint: Checkpoint?
+
+        package init() {}
+
+        package var isEmpty: Bool {
+            streams.isEmpty && records.isEmpty && arrivals.isEmpty && checkpoint == nil
+        }
+    }
+
+    package struct NewStream: Sendable {
+        package let genesis: Genesis
+        package let hash: Hash256
+
+        package init(genesis: Genesis, hash: Hash256) {
+            self.genesis = genesis
+            self.hash = hash
+        }
+    }
+
+    /// The segments that one message brought, and how they came.
+    package struct Arrival: Sendable {
+        package var stream: StreamTag
+        package var segments: [SealedSegment]
+        /// By the agent's clock.
+        package var publishedAt: Timestamp
+        package var attempt: UInt32
+        package var receivedAt: Timestamp
+
+        package init(
+            stream: StreamTag, segments: [SealedSegment], publishedAt: Timestamp, attempt: UInt32,
+            receivedAt: Timestamp
+        ) {
+            self.stream = stream
+            self.segments = segments
+            self.publishedAt = publishedAt
+            self.attempt = attempt
+            self.receivedAt = receivedAt
+        }
+    }
+
+    /// The fold as it stands behind the commit's segments.
+    package struct Checkpoint: Sendable {
+        package var balances: Balances
+        package var changedPages: [Int]
+        package var counts: GlobalLedger.Counts
+
+        package init(balances: Balances, changedPages: [Int], counts: GlobalLedger.Counts) {
+            self.balances = balances
+            self.changedPages = changedPages
+            self.counts = counts
+        }
+    }
+
+    /// Writes it all, or nothing; durable when it returns.
+    ///
+    /// - Parameter rows: the row of each stream; new ones are added.
+    package func commit(
+        _ commit: Commit, rows: inout [StreamTag: StreamRow], now: Timestamp
+    ) throws(StoreError) -> Durable {
+        let known = rows
+        let (added, durable) = try database.commit { database in
+            var rows = known
+            for stream in commit.streams {
+                let row = try SegmentLog.addStream(database, stream.genesis, hash: stream.hash)
+                rows[row.tag] = row
+            }
+            for arrival in commit.arrivals { try write(arrival, rows, now, database) }
+            for (tag, record) in commit.records { try write(record, rows[tag], database) }
+            if let checkpoint = commit.checkpoint { try write(checkpoint, database) }
+            return rows
+        }
+        rows = added
+        return durable
+    }
+
+    private func write(
+        _ arrival: Arrival, _ rows: [StreamTag: StreamRow], _ now: Timestamp, _ database: Database
+    ) throws {
+        guard let row = rows[arrival.stream] else {
+            preconditionFailure("segments of stream \(arrival.stream), which was never added")
+        }
+        var first: Int64?
+        for sealed in arrival.segments {
+            let position = try SegmentLog.append(
+                database, sealed.segment, hash: sealed.hash, stream: row.id, recordedAt: now)
+            first = first ?? position
+        }
+        guard let first else { return }
+        let statement = try database.cachedStatement(
+            sql: "INSERT INTO arrivals (first_position, published_at, attempt, received_at) VALUES (?, ?, ?, ?)")
+        try statement.execute(arguments: [
+            first, arrival.publishedAt.microseconds, Int64(arrival.attempt), arrival.receivedAt.microseconds,
+        ])
+    }
+
+    private func write(_ record: StreamSession.Record, _ row: StreamRow?, _ database: Database) throws {
+        guard let row else { preconditionFailure("the record of a stream that was never added") }
+        try database.execute(
+            sql: """
+                INSERT OR REPLACE INTO stream_records (stream, proved_session, announced, standing)
+                VALUES (?, ?, ?, ?)
+                """,
+            arguments: [
+                row.id.rawValue, Int64(bitPattern: record.provedSession), Int64(bitPattern: record.announced),
+                Int64(record.standing.rawValue),
+            ])
+    }
+
+    private func write(_ checkpoint: Checkpoint, _ database: Database) throws {
+        try FoldCheckpoint.save(
+            database, checkpoint.balances, changedPages: checkpoint.changedPages,
+            position: try SegmentLog.lastPosition(database), transactions: Int64(checkpoint.counts.transactions))
+        try database.execute(
+            sql: "INSERT OR REPLACE INTO fold_counts (only_row, transactions, events, set_aside) VALUES (1, ?, ?, ?)",
+            arguments: [
+                Int64(checkpoint.counts.transactions), Int64(checkpoint.counts.events),
+                Int64(checkpoint.counts.setAside),
+            ])
+    }
+
+    /// The hash of the stored segment that begins with an event; nil where none does.
+    package func storedHash(of stream: StreamRow, firstSequence: UInt64) throws(StoreError) -> Hash256? {
+        let stored = try database.read {
+            try SegmentLog.segment($0, of: stream.id, containing: firstSequence)
+        }
+        return stored.flatMap { $0.segment.header.firstSequence == firstSequence ? $0.hash : nil }
+    }
+}

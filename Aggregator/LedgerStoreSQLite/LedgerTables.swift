@@ -1,0 +1,40 @@
+import SegmentStore
+
+/// The aggregator's own tables, beside the log that both sides share.
+///
+/// - `aggregator`: one row; the ledger's name, and the hub's own stream.
+/// - `stream_records`: what is known of a stream beside its segments.
+/// - `arrivals`: one row a message; when the segments from its first position on were published and received.
+/// - `fold_counts`: one row; the ledger's counts at the checkpoint of the balances.
+enum LedgerTables {
+    static let migrations = [
+        LogMigration(id: "aggregator-1") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE aggregator (
+                        only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+                        ledger TEXT NOT NULL,
+                        hub INTEGER NOT NULL REFERENCES streams(id)
+                    ) STRICT;
+                    CREATE TABLE stream_records (
+                        stream INTEGER PRIMARY KEY REFERENCES streams(id),
+                        proved_session INTEGER NOT NULL,
+                        announced INTEGER NOT NULL,
+                        standing INTEGER NOT NULL
+                    ) STRICT;
+                    CREATE TABLE arrivals (
+                        first_position INTEGER PRIMARY KEY,
+                        published_at INTEGER NOT NULL,
+                        attempt INTEGER NOT NULL,
+                        received_at INTEGER NOT NULL
+                    ) STRICT;
+                    CREATE TABLE fold_counts (
+                        only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+                        transactions INTEGER NOT NULL,
+                        events INTEGER NOT NULL,
+                        set_aside INTEGER NOT NULL
+                    ) STRICT;
+                    """)
+        }
+    ]
+}

@@ -1,0 +1,71 @@
+import Foundation
+
+#if canImport(FoundationNetworking)
+    import FoundationNetworking
+#endif
+
+/// Asks a daemon's HTTP API.
+struct DaemonAPI: Sendable {
+    /// A daemon that does not answer within this is said to be unreachable.
+    private static let patience: TimeInterval = 10
+
+    let base: URL
+
+    init(_ address: String, option: String) throws {
+        guard let url = URL(string: address), let scheme = url.scheme, ["http", "https"].contains(scheme),
+            url.host != nil
+        else {
+            throw TraceFailure.usage("\(option) takes an address such as http://127.0.0.1:7420, not \"\(address)\"")
+        }
+        base = url
+    }
+
+    /// - Returns: nil where the daemon says 404.
+    func get<Value: Decodable>(_ path: String, as _: Value.Type = Value.self) async throws -> Value? {
+        guard let url = URL(string: path, relativeTo: base) else {
+            throw TraceFailure.usage("\(path) makes no address below \(base)")
+        }
+        var request = URLRequest(url: url)
+        request.timeoutInterval = DaemonAPI.patience
+        let (body, status) = try await send(request)
+        if status == 404 { return nil }
+        guard status == 200 else {
+            let problem = try? JSONDecoder().decode(ProblemBody.self, from: body)
+            let detail = problem?.detail ?? problem?.title ?? "no details"
+            throw TraceFailure.failed("\(url.absoluteString) answers \(status): \(detail)")
+        }
+        do {
+            return try JSONDecoder().decode(Value.self, from: body)
+        } catch {
+            throw TraceFailure.failed("\(url.absoluteString) does not answer as a Tributary daemon of this version: \(error)")
+        }
+    }
+
+    private func send(_ request: URLRequest) async throws -> (Data, Int) {
+        do {
+            let (body, response) = try await URLSession.shared.data(for: request)
+            guard let http = response as? HTTPURLResponse else {
+                throw TraceFailure.failed("\(base.absoluteString) does not speak HTTP")
+            }
+            return (body, http.statusCode)
+        } catch let error as URLError {
+            throw TraceFailure.unreachable("cannot reach \(base.absoluteString): \(error.sentence)")
+        }
+    }
+}
+
+private struct ProblemBody: Decodable {
+    var title: String?
+    var detail: String?
+}
+
+extension URLError {
+    fileprivate var sentence: String {
+        switch code {
+        case .cannotConnectToHost: "nothing listens there"
+        case .timedOut: "no answer in time"
+        case .cannotFindHost: "the name is not known"
+        default: localizedDescription
+        }
+    }
+}

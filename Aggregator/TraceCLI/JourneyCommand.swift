@@ -1,0 +1,109 @@
+import ArgumentParser
+import LedgerCore
+import Workers
+
+/// `journey ID`
+struct JourneyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "journey", abstract: "The stages of a transaction, as a waterfall in which long waits are short.")
+
+    @Argument(help: "The transaction's id, as in till-042.k3f9qa2m.1051.")
+    var id: String
+
+    @OptionGroup var sources: Sources
+
+    @Flag(help: "As JSON.")
+    var json = false
+
+    func run() async throws {
+        let evidence = try await Evidence.gather(try EventID.argument(id), from: sources)
+        let journey = Waterfall(evidence, now: Moment(microseconds: WallClock.now().microseconds))
+        if json { try printJSON(journey) } else { journey.show(Terminal.standardOutput) }
+        if !evidence.isMerged { throw Outcome.notFine }
+    }
+}
+
+/// The stages of a transaction in their order, each with the time until the next.
+struct Waterfall: Encodable {
+    struct Stage: Encodable {
+        let name: String
+        /// Whose clock the time is of.
+        let place: String
+        let at: Moment
+        /// Until the next stage, in microseconds.
+        var lasted: Int64?
+        let detail: String
+        /// Rather a wait for others than work.
+        let isWait: Bool
+    }
+
+    let id: String
+    private(set) var stages: [Stage] = []
+    /// From the first stage to the last, in microseconds.
+    let total: Int64
+    let isMerged: Bool
+
+    init(_ evidence: Evidence, now: Moment) {
+        id = evidence.id.description
+        isMerged = evidence.isMerged
+        let device = evidence.id.agent.description
+        var found: [Stage] = []
+        func add(_ name: String, _ place: String, _ at: Moment?, _ detail: String = "", isWait: Bool = false) {
+            guard let at else { return }
+            found.append(Stage(name: name, place: place, at: at, detail: detail, isWait: isWait))
+        }
+        add("accepted", device, evidence.acceptedAt, evidence.postings.first?.sentence ?? "")
+        let waitedFor = evidence.agent?.receipt?.waited_for ?? ""
+        add("durable", device, evidence.durableAt, Waterfall.segment(evidence), isWait: true)
+        add("published", device, evidence.publishedAt, Waterfall.attempt(evidence))
+        add("received", "aggregator", evidence.receivedAt)
+        add("merged", "aggregator", evidence.mergedAt, evidence.position.map { "position \($0)" } ?? "")
+        add("acked", device, evidence.acknowledgedAt)
+        if !evidence.isMerged { add("now", device, now, evidence.sync?.reason ?? "not yet merged") }
+        for index in found.indices.dropLast() { found[index].lasted = found[index + 1].at - found[index].at }
+        stages = Waterfall.withWait(found, waitedFor.isEmpty ? evidence.sync?.last_error ?? "" : waitedFor)
+        total = found.last.flatMap { last in found.first.map { last.at - $0.at } } ?? 0
+    }
+
+    /// A wait of more than this is shown as a line of its own.
+    private static let waitShown: Int64 = 100_000
+
+    private static func withWait(_ stages: [Stage], _ cause: String) -> [Stage] {
+        stages.flatMap { stage -> [Stage] in
+            guard stage.isWait, let lasted = stage.lasted, lasted > waitShown else { return [stage] }
+            var short = stage
+            short.lasted = nil
+            let wait = Stage(name: "waiting", place: stage.place, at: stage.at, lasted: lasted, detail: cause, isWait: true)
+            return [short, wait]
+        }
+    }
+
+    private static func segment(_ evidence: Evidence) -> String {
+        evidence.segment.map { "segment from event \($0.first), with \(Wording.count($0.count, "transaction"))" } ?? ""
+    }
+
+    private static func attempt(_ evidence: Evidence) -> String {
+        guard let receipt = evidence.agent?.receipt else { return "attempt \(evidence.attempt)" }
+        let others = receipt.through - receipt.first
+        return "attempt \(receipt.attempt)" + (others > 0 ? ", with \(Wording.count(others, "other")) acknowledged at once" : "")
+    }
+
+    // MARK: Showing
+
+    func show(_ terminal: Terminal) {
+        print(terminal.bold(id))
+        let step = max(1, min(4, (terminal.width - 56) / 6))
+        for (index, stage) in stages.enumerated() {
+            let isWaiting = stage.name == "waiting"
+            let time = isWaiting ? "" : Wording.time(stage.at, sameDayAs: stages.first?.at)
+            let indent = String(repeating: " ", count: index * step)
+            let bar = isWaiting ? "┈┈┈ \(Wording.span(stage.lasted ?? 0)) ┈┈┈" : "█ " + (stage.lasted.map(Wording.span) ?? "")
+            let where_ = stage.place == stages[0].place ? "" : " (\(stage.place))"
+            let line =
+                "\(time.padded(14))\(stage.name.padded(11))\(indent)\(bar)".padded(48) + stage.detail + where_
+            print(terminal.fit(isWaiting ? terminal.faint(line) : line))
+        }
+        let waited = stages.filter { $0.name == "waiting" }.reduce(0) { $0 + ($1.lasted ?? 0) }
+        print("total \(Wording.span(total)), of it \(Wording.span(total - waited)) not waiting")
+    }
+}

@@ -1,0 +1,95 @@
+import ArgumentParser
+import Foundation
+import LedgerCore
+import Workers
+
+/// `why ID`
+struct Why: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Where a transaction is, what holds it there, and what happens next.")
+
+    @Argument(help: "The transaction's id, as in till-042.k3f9qa2m.1051.")
+    var id: String
+
+    @OptionGroup var sources: Sources
+
+    @Flag(help: "As JSON.")
+    var json = false
+
+    func run() async throws {
+        let evidence = try await Evidence.gather(try EventID.argument(id), from: sources)
+        let verdict = Verdict(evidence, now: Moment(microseconds: WallClock.now().microseconds))
+        if json {
+            try printJSON(Report(id: id, fine: verdict.isFine, verdict: verdict, evidence: evidence))
+        } else {
+            show(verdict, evidence)
+        }
+        if !verdict.isFine { throw Outcome.notFine }
+    }
+
+    private struct Report: Encodable {
+        let id: String
+        let fine: Bool
+        let verdict: Verdict
+        let agent: AgentJourneyAnswer?
+        let sync: SyncAnswer?
+        let aggregator: MergedAnswer?
+        let unreachable: [String]
+
+        init(id: String, fine: Bool, verdict: Verdict, evidence: Evidence) {
+            self.id = id
+            self.fine = fine
+            self.verdict = verdict
+            agent = evidence.agent
+            sync = evidence.sync
+            aggregator = evidence.merged
+            unreachable = evidence.unreachable
+        }
+    }
+
+    private func show(_ verdict: Verdict, _ evidence: Evidence) {
+        let terminal = Terminal.standardOutput
+        print(terminal.bold(verdict.isFine ? terminal.good(verdict.headline) : terminal.bad(verdict.headline)))
+        print("")
+        for line in stages(evidence) { print(terminal.fit(line)) }
+        print("")
+        print(verdict.explanation)
+        for sentence in evidence.unreachable { print(terminal.faint("Not asked: \(sentence).")) }
+        if let next = verdict.next { print("Next: \(next)") }
+    }
+
+    private func stages(_ evidence: Evidence) -> [String] {
+        let day = evidence.acceptedAt
+        func line(_ name: String, _ moment: Moment?, _ detail: String) -> String {
+            let time = moment.map { Wording.time($0, sameDayAs: day) } ?? "—"
+            return "  \(name.padded(11))\(time.padded(15))\(detail)"
+        }
+        let what = evidence.postings.first?.sentence ?? ""
+        let more = evidence.postings.count > 1 ? "  and \(evidence.postings.count - 1) more" : ""
+        let reference = evidence.reference.map { "  \"\($0)\"" } ?? ""
+        return [
+            line("accepted", evidence.acceptedAt, what + more + reference),
+            line("durable", evidence.durableAt, durable(evidence)),
+            line("published", evidence.publishedAt, published(evidence)),
+            line("merged", evidence.mergedAt, evidence.position.map { "position \(Wording.count(UInt64($0)))" } ?? ""),
+            line("acked", evidence.acknowledgedAt, ""),
+        ]
+    }
+
+    private func durable(_ evidence: Evidence) -> String {
+        guard let segment = evidence.segment else { return "" }
+        return "segment from event \(segment.first) (\(Wording.count(segment.count, "transaction")))"
+    }
+
+    private func published(_ evidence: Evidence) -> String {
+        if evidence.isMerged { return evidence.attempt > 1 ? "attempt \(evidence.attempt)" : "" }
+        return evidence.sync?.last_error ?? ""
+    }
+}
+
+extension String {
+    /// Filled with spaces up to a width.
+    func padded(_ width: Int) -> String {
+        self + String(repeating: " ", count: max(1, width - count))
+    }
+}

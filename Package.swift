@@ -1,0 +1,144 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Every target has the name of its folder. Which may depend on which is told in the README, under "Where things are", and
+// proven by Tests/ArchitectureTests.
+
+/// For every target of ours: an existential is marked as one, and a warning is an error.
+let strict: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny"), .treatAllWarnings(as: .error)]
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let grdbSQLite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
+let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+
+let package = Package(
+    name: "tributary",
+    products: [
+        .executable(name: "tributary-agent", targets: ["AgentDaemon"]),
+        .executable(name: "tributary-aggregator", targets: ["AggregatorDaemon"]),
+        .executable(name: "tributary-trace", targets: ["TraceCLI"]),
+        // For applications that carry an agent inside instead of beside them.
+        .library(name: "AgentRuntime", targets: ["AgentRuntime"]),
+        // The pure cores alone: builds in seconds, for the inner loop.
+        .library(name: "TributaryCores", targets: ["LedgerCore", "SyncProtocol", "AgentCore", "AggregatorCore"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(
+            url: "https://github.com/apple/swift-configuration", exact: "1.4.0",
+            traits: [.defaults, "CommandLineArguments", "YAML"]),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", exact: "0.2.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+    ],
+    targets: [
+        // MARK: Shared
+        .target(name: "LedgerCore", path: "Shared/LedgerCore", swiftSettings: strict),
+        .target(name: "SyncProtocol", dependencies: ["LedgerCore"], path: "Shared/SyncProtocol", swiftSettings: strict),
+        .systemLibrary(
+            name: "CMosquitto", path: "Shared/CMosquitto", pkgConfig: "libmosquitto",
+            providers: [.apt(["libmosquitto-dev"])]),
+        .target(
+            name: "MQTTTransport", dependencies: ["CMosquitto"], path: "Shared/MQTTTransport", swiftSettings: strict),
+        .target(
+            name: "SegmentStore", dependencies: ["LedgerCore", "SyncProtocol", grdb, grdbSQLite],
+            path: "Shared/SegmentStore", swiftSettings: strict),
+        .target(
+            name: "Signing", dependencies: ["LedgerCore", "SyncProtocol", crypto], path: "Shared/Signing",
+            swiftSettings: strict),
+        .target(name: "TextFormats", path: "Shared/TextFormats", swiftSettings: strict),
+        .target(
+            name: "HTTPSupport",
+            dependencies: [
+                "LedgerCore", "TextFormats", httpTypes, hummingbird, hummingbirdCore, logging, nio, serviceLifecycle,
+            ],
+            path: "Shared/HTTPSupport", swiftSettings: strict),
+        .target(
+            name: "Observability", dependencies: ["TextFormats", logging], path: "Shared/Observability",
+            swiftSettings: strict),
+        .target(
+            name: "DaemonSupport",
+            dependencies: ["Observability", "TextFormats", configuration, logging, serviceLifecycle, system, yams],
+            path: "Shared/DaemonSupport", swiftSettings: strict),
+        .target(name: "Workers", dependencies: ["LedgerCore"], path: "Shared/Workers", swiftSettings: strict),
+
+        // MARK: Agent
+        .target(
+            name: "AgentCore", dependencies: ["LedgerCore", "SyncProtocol"], path: "Agent/AgentCore",
+            swiftSettings: strict),
+        .target(
+            name: "AgentStore", dependencies: ["AgentCore", "LedgerCore", "SegmentStore", "SyncProtocol", grdb],
+            path: "Agent/AgentStore", swiftSettings: strict),
+        .target(
+            name: "AgentRuntime",
+            dependencies: [
+                "AgentCore", "AgentStore", "LedgerCore", "MQTTTransport", "SegmentStore", "Signing", "SyncProtocol",
+                "Workers", logging,
+            ],
+            path: "Agent/AgentRuntime", swiftSettings: strict),
+        .target(
+            name: "AgentAPI",
+            dependencies: ["AgentCore", "HTTPSupport", "LedgerCore", "SyncProtocol", "TextFormats", hummingbird],
+            path: "Agent/AgentAPI", swiftSettings: strict),
+        .executableTarget(
+            name: "AgentDaemon",
+            dependencies: [
+                "AgentAPI", "AgentCore", "AgentRuntime", "DaemonSupport", "HTTPSupport", "LedgerCore",
+                "MQTTTransport", "TextFormats", logging,
+            ],
+            path: "Agent/AgentDaemon", swiftSettings: strict),
+
+        // MARK: Aggregator
+        .target(
+            name: "AggregatorCore", dependencies: ["LedgerCore", "SyncProtocol"], path: "Aggregator/AggregatorCore",
+            swiftSettings: strict),
+        .target(
+            name: "LedgerStoreSQLite",
+            dependencies: ["AggregatorCore", "LedgerCore", "SegmentStore", "SyncProtocol", grdb],
+            path: "Aggregator/LedgerStoreSQLite", swiftSettings: strict),
+        .target(
+            name: "AggregatorRuntime",
+            dependencies: [
+                "AggregatorCore", "LedgerCore", "LedgerStoreSQLite", "MQTTTransport", "SegmentStore", "Signing",
+                "SyncProtocol", "Workers", logging,
+            ],
+            path: "Aggregator/AggregatorRuntime", swiftSettings: strict),
+        .target(
+            name: "AggregatorAPI",
+            dependencies: ["AggregatorCore", "HTTPSupport", "LedgerCore", "SyncProtocol", "TextFormats", hummingbird],
+            path: "Aggregator/AggregatorAPI", swiftSettings: strict),
+        .executableTarget(
+            name: "AggregatorDaemon",
+            dependencies: [
+                "AggregatorAPI", "AggregatorRuntime", "DaemonSupport", "HTTPSupport", "LedgerCore", "MQTTTransport",
+                logging,
+            ],
+            path: "Aggregator/AggregatorDaemon", swiftSettings: strict),
+        .executableTarget(
+            name: "TraceCLI",
+            dependencies: [
+                "DaemonSupport", "LedgerCore", "SegmentStore", "Signing", "SyncProtocol", "TextFormats", "Workers",
+                argumentParser, grdb,
+            ],
+            path: "Aggregator/TraceCLI", swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,55 @@
+import Hummingbird
+import LedgerCore
+
+/// A request's query, of which every name must be known.
+package struct QueryParameters {
+    /// Entries of one page at the most, and where nothing is said.
+    package static let limitMax = 1000
+    package static let limitDefault = 100
+
+    private let values: [String: String]
+
+    /// - Throws: `Problem` for a name that the route does not know, or one that stands twice.
+    package init(_ request: Request, known: [String]) throws(Problem) {
+        var values: [String: String] = [:]
+        for (name, value) in request.uri.queryParameters {
+            guard known.contains(String(name)) else {
+                let list = known.joined(separator: ", ")
+                throw QueryParameters.problem(String(name), "is not known here; known are \(list)")
+            }
+            guard values.updateValue(String(value), forKey: String(name)) == nil else {
+                throw QueryParameters.problem(String(name), "stands twice")
+            }
+        }
+        self.values = values
+    }
+
+    package subscript(_ name: String) -> String? { values[name] }
+
+    /// The value, made by a constructor that refuses in words.
+    package func value<Value>(
+        _ name: String, _ make: (String) throws(InvalidValue) -> Value
+    ) throws(Problem) -> Value? {
+        guard let text = values[name] else { return nil }
+        do throws(InvalidValue) { return try make(text) } catch {
+            throw QueryParameters.problem(name, error.description)
+        }
+    }
+
+    /// How many entries the page may have: 1 to 1,000.
+    package func limit() throws(Problem) -> Int {
+        guard let text = values["limit"] else { return QueryParameters.limitDefault }
+        guard let limit = Int(text), (1...QueryParameters.limitMax).contains(limit) else {
+            throw QueryParameters.problem("limit", "is 1 to \(QueryParameters.limitMax), not \(text.quotedForMessage)")
+        }
+        return limit
+    }
+
+    package static var badCursor: Problem {
+        problem("cursor", "is not one that this listing gave out")
+    }
+
+    private static func problem(_ name: String, _ message: String) -> Problem {
+        Problem(.invalidField, "\(name) \(message)", errors: [Problem.Part(path: name, message: message)])
+    }
+}

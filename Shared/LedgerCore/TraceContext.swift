@@ -1,0 +1,21 @@
+/// A W3C trace context (w3.org/TR/trace-context), as it came with the request: kept with the event and passed on.
+package struct TraceContext: Hashable, Sendable {
+    /// Of `tracestate`; what is longer is left out, as the recommendation allows.
+    package static let stateBytesMax = 512
+
+    /// 16 bytes, not all zero.
+    package let traceID: [UInt8]
+    /// 8 bytes, not all zero.
+    package let spanID: [UInt8]
+    package let flags: UInt8
+    package let state: String
+
+    /// - Precondition: 16 and 8 bytes.
+    package init(traceID: [UInt8], spanID: [UInt8], flags: UInt8, state: String = "") {
+        precondition(traceID.count == 16 && spanID.count == 8, "a trace id has 16 bytes, a span id 8")
+        self.traceID = traceID
+        self.spanID = spanID
+        self.flags = flags
+        self.state = state.utf8.count <= TraceContext.stateBytesMax ? state : ""
+    }
+}

@@ -1,0 +1,102 @@
+import Foundation
+import GRDB
+import GRDBSQLite
+import Synchronization
+
+/// Copies the write-ahead log into the database on a thread and a connection of its own, so that the writer does not stop
+/// for it.
+///
+/// **Overview.** SQLite tells the writer the size of the write-ahead log after each commit (`sqlite3_wal_hook`). Beyond
+/// one size the checkpointer is woken; beyond a second one, reached only when it does not keep up, the writer does the work
+/// itself between two commits, when nobody adds to the log; beyond a third, it also waits for readers of old snapshots.
+///
+/// **Invariants.** A failed checkpoint loses nothing: what it did not copy stays in the write-ahead log.
+// Sendable: `requested` and `stopping` are touched under `condition` only, everything else is immutable or atomic.
+final class Checkpointer: @unchecked Sendable {
+    private let connection: DatabaseQueue
+    private let condition = NSCondition()
+    private let finished = DispatchSemaphore(value: 0)
+    private var requested = false
+    private var stopping = false
+    /// Why the last one failed; nil once one succeeds again.
+    let failure = Mutex<StoreError?>(nil)
+
+    init(location: String, configuration: Configuration) throws(StoreError) {
+        do {
+            connection = try DatabaseQueue(path: location, configuration: configuration)
+        } catch {
+            throw StoreError(error, at: location)
+        }
+        let thread = Thread { [self] in run() }
+        thread.name = "tributary-checkpoint"
+        thread.start()
+    }
+
+    func request() {
+        condition.withLock {
+            requested = true
+            condition.signal()
+        }
+    }
+
+    /// Ends the thread behind what it is doing, and closes its connection.
+    func stop() -> StoreError? {
+        condition.withLock {
+            stopping = true
+            condition.signal()
+        }
+        finished.wait()
+        finished.signal()
+        do {
+            try connection.close()
+            return nil
+        } catch {
+            return StoreError(error, at: connection.path)
+        }
+    }
+
+    private func run() {
+        while waitForRequest() {
+            connection.writeWithoutTransaction { checkpoint($0, SQLITE_CHECKPOINT_PASSIVE) }
+        }
+        finished.signal()
+    }
+
+    /// - Returns: false when it is time to end.
+    private func waitForRequest() -> Bool {
+        condition.withLock {
+            while !requested && !stopping { condition.wait() }
+            requested = false
+            return !stopping
+        }
+    }
+
+    /// Runs one checkpoint, which may find that somebody else is at it; that is no failure.
+    func checkpoint(_ database: Database, _ mode: CInt) {
+        let code = sqlite3_wal_checkpoint_v2(database.sqliteConnection, nil, mode, nil, nil)
+        let found: StoreError? =
+            code == SQLITE_OK || code & 0xFF == SQLITE_BUSY
+            ? nil
+            : StoreError(
+                code: code, message: String(cString: sqlite3_errmsg(database.sqliteConnection)), at: database.place)
+        failure.withLock { $0 = found }
+    }
+}
+
+/// The write-ahead log's size in pages, as SQLite said after the last commit.
+final class WALMeter: Sendable {
+    let pages = Atomic<Int>(0)
+
+    /// Has SQLite report to this meter, which must outlive the connection.
+    func install(on database: Database) {
+        sqlite3_wal_hook(
+            database.sqliteConnection,
+            { meter, _, _, pages in
+                guard let meter else { return SQLITE_OK }
+                Unmanaged<WALMeter>.fromOpaque(meter).takeUnretainedValue()
+                    .pages.store(Int(pages), ordering: .relaxed)
+                return SQLITE_OK
+            },
+            Unmanaged.passUnretained(self).toOpaque())
+    }
+}

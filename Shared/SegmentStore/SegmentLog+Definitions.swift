@@ -1,0 +1,91 @@
+import GRDB
+import LedgerCore
+import SyncProtocol
+
+extension SegmentLog {
+    private static let columns = "SELECT first, before, total, rolling, bytes FROM definitions"
+
+    /// The definitions of a stream behind the first `count`, in the order of their numbers; after a fork, those of all
+    /// branches.
+    package static func definitions(
+        _ database: Database, of stream: StreamID, from count: UInt32 = 0, limit: Int = .max
+    ) throws(StoreError) -> [DefinitionRow] {
+        var select = try SQLStatement(database, "\(columns) WHERE stream = ? AND total > ? ORDER BY total LIMIT ?")
+        try select.bind(stream.rawValue)
+        try select.bind(Int64(count))
+        try select.bind(limit)
+        var rows: [DefinitionRow] = []
+        while try select.step() { rows.append(try definitionRow(select, database)) }
+        return rows
+    }
+
+    /// The definitions that led to that state: nil where nothing did, as for the empty dictionary.
+    package static func definitions(
+        _ database: Database, of stream: StreamID, leadingTo state: DictionaryState
+    ) throws(StoreError) -> DefinitionRow? {
+        var select = try SQLStatement(database, "\(columns) WHERE stream = ? AND total = ? AND rolling = ?")
+        try select.bind(stream.rawValue)
+        try select.bind(Int64(state.count))
+        try select.bind(state.rolling)
+        return try select.step() ? try definitionRow(select, database) : nil
+    }
+
+    /// Keeps what a segment defines. Two branches that define the same share the row.
+    static func appendDefinitions(
+        _ database: Database, of segment: Segment, _ stream: StreamID
+    ) throws(StoreError) {
+        let before = try stateBefore(database, segment.header, stream)
+        var insert = try SQLStatement(
+            database,
+            "INSERT INTO definitions (stream, total, rolling, first, before, bytes) VALUES (?, ?, ?, ?, ?, ?) "
+                + "ON CONFLICT DO NOTHING")
+        try insert.bind(stream.rawValue)
+        try insert.bind(Int64(segment.header.dictionary.count))
+        try insert.bind(segment.header.dictionary.rolling)
+        try insert.bind(Int64(before.count))
+        try insert.bind(before.rolling)
+        try insert.bind(segment.definitionBytes)
+        try insert.run()
+    }
+
+    /// The dictionary's state in front of a segment: the only one of that size, or after a fork, that of its parent.
+    private static func stateBefore(
+        _ database: Database, _ header: SegmentHeader, _ stream: StreamID
+    ) throws(StoreError) -> DictionaryState {
+        let count = header.definitionCountBefore
+        if count == 0 { return .empty }
+        var select = try SQLStatement(database, "SELECT rolling FROM definitions WHERE stream = ? AND total = ? LIMIT 2")
+        try select.bind(stream.rawValue)
+        try select.bind(Int64(count))
+        var found: [[UInt8]] = []
+        while try select.step() { found.append(select.blob(0)) }
+        if found.count == 1, found[0].count == DictionaryState.rollingByteCount {
+            return DictionaryState(count: count, rolling: found[0])
+        }
+        let parents = try segments(
+            database, of: stream, from: header.firstSequence - 1, limit: ReadLimit(segments: 16, bytes: .max))
+        guard let parent = parents.first(where: { $0.hash == header.previous }) else {
+            throw .corrupt(
+                place: "\(database.place), the dictionary of stream \(stream)",
+                detail: "nothing is there that ends at definition \(count), behind which new ones are to stand")
+        }
+        return parent.segment.header.dictionary
+    }
+
+    private static func definitionRow(
+        _ row: borrowing SQLStatement, _ database: Database
+    ) throws(StoreError) -> DefinitionRow {
+        let before = row.blob(1)
+        let rolling = row.blob(3)
+        guard let first = UInt32(exactly: row.integer(0)), let total = UInt32(exactly: row.integer(2)), first < total,
+            before.count == DictionaryState.rollingByteCount, rolling.count == DictionaryState.rollingByteCount
+        else {
+            throw .corrupt(
+                place: "\(database.place), a definitions row of \(row.integer(0)) to \(row.integer(2))",
+                detail: "its numbers or hashes are impossible")
+        }
+        return DefinitionRow(
+            before: DictionaryState(count: first, rolling: before),
+            after: DictionaryState(count: total, rolling: rolling), bytes: row.blob(4))
+    }
+}

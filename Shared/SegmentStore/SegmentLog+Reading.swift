@@ -1,0 +1,130 @@
+import GRDB
+import LedgerCore
+import SyncProtocol
+
+extension SegmentLog {
+    private static let columns = "SELECT position, stream, hash, recorded_at, bytes FROM segments"
+
+    // MARK: By position
+
+    /// The segments behind a position, in the order of the log.
+    package static func segments(
+        _ database: Database, after position: Int64, limit: ReadLimit = .init()
+    ) throws(StoreError) -> [StoredSegment] {
+        var select = try SQLStatement(database, "\(columns) WHERE position > ? ORDER BY position LIMIT ?")
+        try select.bind(position)
+        try select.bind(limit.segments)
+        return try read(&select, limit, database)
+    }
+
+    /// The segments before a position, the latest first.
+    package static func segments(
+        _ database: Database, before position: Int64, limit: ReadLimit = .init()
+    ) throws(StoreError) -> [StoredSegment] {
+        var select = try SQLStatement(database, "\(columns) WHERE position < ? ORDER BY position DESC LIMIT ?")
+        try select.bind(position)
+        try select.bind(limit.segments)
+        return try read(&select, limit, database)
+    }
+
+    // MARK: By stream
+
+    /// The segment that contains `sequence` and those behind it, in the order of their sequence numbers; after a fork,
+    /// those of all branches.
+    package static func segments(
+        _ database: Database, of stream: StreamID, from sequence: UInt64, limit: ReadLimit = .init()
+    ) throws(StoreError) -> [StoredSegment] {
+        let first = try firstSequence(database, stream, atOrBefore: sequence) ?? 0
+        var select = try SQLStatement(
+            database,
+            "\(columns) WHERE stream = ? AND first_seq >= ? AND first_seq + count > ? "
+                + "ORDER BY first_seq, position LIMIT ?")
+        try select.bind(stream.rawValue)
+        try select.bind(sequence: first)
+        try select.bind(sequence: sequence)
+        try select.bind(limit.segments)
+        return try read(&select, limit, database)
+    }
+
+    /// The segment that contains `sequence`: nil where there is none. After a fork it may be of any branch;
+    /// `segments(of:from:)` has them all.
+    package static func segment(
+        _ database: Database, of stream: StreamID, containing sequence: UInt64
+    ) throws(StoreError) -> StoredSegment? {
+        let found = try segments(database, of: stream, from: sequence, limit: ReadLimit(segments: 1)).first
+        return found.flatMap { $0.segment.header.sequences.contains(sequence) ? $0 : nil }
+    }
+
+    /// The last segment of a stream's chain; after a fork, of the branch that reaches furthest, and of two that reach
+    /// as far, the one that came first.
+    package static func head(_ database: Database, of stream: StreamID) throws(StoreError) -> StoredSegment? {
+        var select = try SQLStatement(
+            database, "\(columns) WHERE stream = ? ORDER BY first_seq DESC, count DESC, position LIMIT 1")
+        try select.bind(stream.rawValue)
+        return try read(&select, ReadLimit(segments: 1), database).first
+    }
+
+    /// The segment of that hash, whichever branch it is of; `sequence` is the number of its first event.
+    package static func segment(
+        _ database: Database, of stream: StreamID, first sequence: UInt64, hash: Hash256
+    ) throws(StoreError) -> StoredSegment? {
+        var select = try SQLStatement(database, "\(columns) WHERE stream = ? AND first_seq = ? AND hash = ?")
+        try select.bind(stream.rawValue)
+        try select.bind(sequence: sequence)
+        try select.bind(hash)
+        return try read(&select, ReadLimit(segments: 1), database).first
+    }
+
+    // MARK: Rows
+
+    /// A fork lets segments of several lengths contain one number; the earliest start among them is where to begin. No
+    /// segment has more events than bytes, so no more than that is looked back.
+    private static func firstSequence(
+        _ database: Database, _ stream: StreamID, atOrBefore sequence: UInt64
+    ) throws(StoreError) -> UInt64? {
+        let reach = UInt64(SegmentHeader.segmentBytesMax)
+        var select = try SQLStatement(
+            database,
+            "SELECT min(first_seq) FROM (SELECT first_seq, count FROM segments "
+                + "WHERE stream = ? AND first_seq <= ? AND first_seq > ? ORDER BY first_seq DESC LIMIT 8) "
+                + "WHERE first_seq + count > ?")
+        try select.bind(stream.rawValue)
+        try select.bind(sequence: sequence)
+        try select.bind(Int64(clamping: sequence) - Int64(reach))
+        try select.bind(sequence: sequence)
+        guard try select.step(), !select.isNull(0) else { return sequence }
+        return UInt64(select.integer(0))
+    }
+
+    private static func read(
+        _ select: inout SQLStatement, _ limit: ReadLimit, _ database: Database
+    ) throws(StoreError) -> [StoredSegment] {
+        var segments: [StoredSegment] = []
+        var bytes = 0
+        while bytes < limit.bytes, try select.step() {
+            let found = try row(select, database)
+            bytes += found.segment.bytes.count
+            segments.append(found)
+        }
+        return segments
+    }
+
+    private static func row(
+        _ row: borrowing SQLStatement, _ database: Database
+    ) throws(StoreError) -> StoredSegment {
+        let position = row.integer(0)
+        do throws(WireError) {
+            return StoredSegment(
+                position: position, streamID: StreamID(rawValue: row.integer(1)), hash: try rowHash(row),
+                recordedAt: Timestamp(microseconds: row.integer(3)), segment: try Segment(decoding: row.blob(4)))
+        } catch {
+            throw .corrupt(place: "\(database.place), segment \(position)", detail: error.description)
+        }
+    }
+
+    private static func rowHash(_ row: borrowing SQLStatement) throws(WireError) -> Hash256 {
+        let bytes = row.blob(2)
+        guard bytes.count == Hash256.byteCount else { throw WireError(.invalid(what: "the hash"), at: 0) }
+        return Hash256(bytes)
+    }
+}

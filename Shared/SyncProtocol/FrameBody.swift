@@ -1,0 +1,88 @@
+import LedgerCore
+
+/// A message that travels as the body of a frame.
+protocol FrameBody {
+    static var kind: Frame.Kind { get }
+    func encode(into writer: inout ByteWriter)
+    init(from reader: inout ByteReader) throws(WireError)
+}
+
+extension FrameBody {
+    func bodyBytes() -> [UInt8] {
+        var writer = ByteWriter()
+        encode(into: &writer)
+        return writer.bytes
+    }
+
+    init(body: [UInt8]) throws(WireError) {
+        self = try ByteReader.decode(body) { (reader) throws(WireError) in
+            let message = try Self(from: &reader)
+            try reader.expectEnd()
+            return message
+        }
+    }
+}
+
+/// Every message of the protocol.
+package enum Message: Hashable, Sendable {
+    case hello(Hello)
+    case proof(Proof)
+    case segments(SegmentsMessage)
+    case definitions(DefinitionsMessage)
+    case welcome(Welcome)
+    case ack(Ack)
+    case needs(Needs)
+    case needsDefinitions(NeedsDefinitions)
+    case status(Status)
+    case hub(HubNotice)
+
+    private var body: any FrameBody {
+        switch self {
+        case .hello(let message): message
+        case .proof(let message): message
+        case .segments(let message): message
+        case .definitions(let message): message
+        case .welcome(let message): message
+        case .ack(let message): message
+        case .needs(let message): message
+        case .needsDefinitions(let message): message
+        case .status(let message): message
+        case .hub(let message): message
+        }
+    }
+
+    /// The message in its frame.
+    package func framed(session: UInt64, signature: Signature? = nil) -> Frame {
+        let body = body
+        return Frame(kind: type(of: body).kind, session: session, body: body.bodyBytes(), signature: signature)
+    }
+
+    /// - Returns: nil for a kind that this version does not know: it is skipped.
+    package init?(_ frame: Frame) throws(WireError) {
+        guard let kind = Frame.Kind(rawValue: frame.kind) else { return nil }
+        switch kind {
+        case .hello: self = .hello(try Hello(body: frame.body))
+        case .proof: self = .proof(try Proof(body: frame.body))
+        case .segments: self = .segments(try SegmentsMessage(body: frame.body))
+        case .definitions: self = .definitions(try DefinitionsMessage(body: frame.body))
+        case .welcome: self = .welcome(try Welcome(body: frame.body))
+        case .ack: self = .ack(try Ack(body: frame.body))
+        case .needs: self = .needs(try Needs(body: frame.body))
+        case .needsDefinitions: self = .needsDefinitions(try NeedsDefinitions(body: frame.body))
+        case .status: self = .status(try Status(body: frame.body))
+        case .hub: self = .hub(try HubNotice(body: frame.body))
+        }
+    }
+}
+
+extension Frame {
+    /// What a signature covers where the message names nothing of its own: session, kind and body.
+    package func signedContent(_ hasher: some ContentHasher) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.raw(SignatureDomain.message.bytes)
+        writer.u8(kind)
+        writer.fixed(session)
+        writer.hash(hasher.sha256(SignatureDomain.message.bytes, body))
+        return writer.bytes
+    }
+}

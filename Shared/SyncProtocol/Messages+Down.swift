@@ -1,0 +1,265 @@
+import LedgerCore
+
+/// Whether a stream may go on, as its aggregator sees it.
+package enum Standing: UInt8, Hashable, Sendable {
+    case open = 0
+    /// Two segments follow one: two writers had the same key.
+    case forked = 1
+    /// The data folder is a copy: what it says is older than what was already said.
+    case rolledBack = 2
+    /// The agent or its key is not the one known under this name.
+    case refused = 3
+
+    /// For people.
+    package var name: String {
+        switch self {
+        case .open: "open"
+        case .forked: "forked"
+        case .rolledBack: "rolled_back"
+        case .refused: "refused"
+        }
+    }
+}
+
+/// The aggregator's answer to a hello: what it has of the stream, and what may be sent.
+package struct Welcome: Hashable, Sendable {
+    package static let challengeByteCount = 32
+    package static let leavesMax = 16
+
+    /// The hello's nonce.
+    package var nonce: [UInt8]
+    /// To be signed by the proof.
+    package var challenge: [UInt8]
+    /// The new session's number: one more than any proved before.
+    package var session: UInt64
+    package var standing: Standing
+    /// The ends of the chains it has committed of this stream; more than one only after a fork.
+    package var leaves: [ChainPoint]
+    /// The highest head that this stream ever announced.
+    package var announced: UInt64
+    package var credit: Credit
+    package var hub: Seen
+    /// By the aggregator's clock.
+    package var sentAt: Timestamp
+
+    package init(
+        nonce: [UInt8], challenge: [UInt8], session: UInt64, standing: Standing, leaves: [ChainPoint],
+        announced: UInt64, credit: Credit, hub: Seen, sentAt: Timestamp
+    ) {
+        self.nonce = nonce
+        self.challenge = challenge
+        self.session = session
+        self.standing = standing
+        self.leaves = leaves
+        self.announced = announced
+        self.credit = credit
+        self.hub = hub
+        self.sentAt = sentAt
+    }
+}
+
+/// What an agent may have under way, not yet acknowledged.
+package struct Credit: Hashable, Sendable {
+    package let bytes: UInt32
+    package let messages: UInt32
+
+    package init(bytes: UInt32, messages: UInt32) {
+        self.bytes = bytes
+        self.messages = messages
+    }
+}
+
+/// The aggregator has committed a stream up to a point. Only this releases anything at the agent.
+package struct Ack: Hashable, Sendable {
+    package var stream: StreamTag
+    package var through: ChainPoint
+    /// The hub's stream and the position that its log gave the last segment.
+    package var hub: Seen
+    /// When the first of what this acknowledges came in, and when its commit ended, by the aggregator's clock.
+    package var receivedAt: Timestamp
+    package var committedAt: Timestamp
+
+    package init(stream: StreamTag, through: ChainPoint, hub: Seen, receivedAt: Timestamp, committedAt: Timestamp) {
+        self.stream = stream
+        self.through = through
+        self.hub = hub
+        self.receivedAt = receivedAt
+        self.committedAt = committedAt
+    }
+}
+
+/// The aggregator misses what follows a point of the chain: send again from there.
+package struct Needs: Hashable, Sendable {
+    package var stream: StreamTag
+    package var after: ChainPoint
+
+    package init(stream: StreamTag, after: ChainPoint) {
+        self.stream = stream
+        self.after = after
+    }
+}
+
+/// The aggregator cannot read a segment's names: send the definitions that lead up to it.
+package struct NeedsDefinitions: Hashable, Sendable {
+    package var stream: StreamTag
+    /// The first number that it lacks, and how many the segment builds on.
+    package var first: UInt32
+    package var through: UInt32
+
+    package init(stream: StreamTag, first: UInt32, through: UInt32) {
+        self.stream = stream
+        self.first = first
+        self.through = through
+    }
+}
+
+/// An agent's retained word on itself; its last will says offline.
+package struct Status: Hashable, Sendable {
+    package var isOnline: Bool
+    package var stream: StreamTag
+    package var head: ChainPoint
+    /// By the agent's clock.
+    package var at: Timestamp
+
+    package init(isOnline: Bool, stream: StreamTag, head: ChainPoint, at: Timestamp) {
+        self.isOnline = isOnline
+        self.stream = stream
+        self.head = head
+        self.at = at
+    }
+}
+
+/// The aggregator tells all that it came up or goes down: agents greet it at once, instead of waiting for a time-out.
+package struct HubNotice: Hashable, Sendable {
+    package var isUp: Bool
+    package var hub: Seen
+    package var at: Timestamp
+
+    package init(isUp: Bool, hub: Seen, at: Timestamp) {
+        self.isUp = isUp
+        self.hub = hub
+        self.at = at
+    }
+}
+
+// MARK: Bytes
+
+extension Welcome: FrameBody {
+    package static let kind = Frame.Kind.welcome
+
+    func encode(into writer: inout ByteWriter) {
+        writer.raw(nonce)
+        writer.raw(challenge)
+        writer.fixed(session)
+        writer.u8(standing.rawValue)
+        writer.varint(UInt64(leaves.count))
+        for leaf in leaves { leaf.encode(into: &writer) }
+        writer.fixed(announced)
+        writer.fixed(credit.bytes)
+        writer.fixed(credit.messages)
+        hub.encode(into: &writer)
+        writer.fixed(sentAt.microseconds)
+    }
+
+    init(from reader: inout ByteReader) throws(WireError) {
+        nonce = try reader.raw(Hello.nonceByteCount)
+        challenge = try reader.raw(Welcome.challengeByteCount)
+        session = try reader.fixed()
+        guard let standing = Standing(rawValue: try reader.u8()) else {
+            throw reader.failure(.invalid(what: "the stream's standing"))
+        }
+        self.standing = standing
+        leaves = []
+        for _ in 0..<(try reader.length("the number of leaves", limit: Welcome.leavesMax)) {
+            leaves.append(try ChainPoint(from: &reader))
+        }
+        announced = try reader.fixed()
+        credit = Credit(bytes: try reader.fixed(), messages: try reader.fixed())
+        hub = try Seen(from: &reader)
+        sentAt = Timestamp(microseconds: try reader.fixed())
+    }
+}
+
+extension Ack: FrameBody {
+    package static let kind = Frame.Kind.ack
+
+    func encode(into writer: inout ByteWriter) {
+        writer.fixed(stream.rawValue)
+        through.encode(into: &writer)
+        hub.encode(into: &writer)
+        writer.fixed(receivedAt.microseconds)
+        writer.fixed(committedAt.microseconds)
+    }
+
+    init(from reader: inout ByteReader) throws(WireError) {
+        stream = try reader.streamTag()
+        through = try ChainPoint(from: &reader)
+        hub = try Seen(from: &reader)
+        receivedAt = Timestamp(microseconds: try reader.fixed())
+        committedAt = Timestamp(microseconds: try reader.fixed())
+    }
+}
+
+extension Needs: FrameBody {
+    package static let kind = Frame.Kind.needs
+
+    func encode(into writer: inout ByteWriter) {
+        writer.fixed(stream.rawValue)
+        after.encode(into: &writer)
+    }
+
+    init(from reader: inout ByteReader) throws(WireError) {
+        stream = try reader.streamTag()
+        after = try ChainPoint(from: &reader)
+    }
+}
+
+extension NeedsDefinitions: FrameBody {
+    package static let kind = Frame.Kind.needsDefinitions
+
+    func encode(into writer: inout ByteWriter) {
+        writer.fixed(stream.rawValue)
+        writer.fixed(first)
+        writer.fixed(through)
+    }
+
+    init(from reader: inout ByteReader) throws(WireError) {
+        stream = try reader.streamTag()
+        first = try reader.fixed()
+        through = try reader.fixed()
+    }
+}
+
+extension Status: FrameBody {
+    package static let kind = Frame.Kind.status
+
+    func encode(into writer: inout ByteWriter) {
+        writer.u8(isOnline ? 1 : 0)
+        writer.fixed(stream.rawValue)
+        head.encode(into: &writer)
+        writer.fixed(at.microseconds)
+    }
+
+    init(from reader: inout ByteReader) throws(WireError) {
+        isOnline = try reader.flag("whether the agent is online")
+        stream = try reader.streamTag()
+        head = try ChainPoint(from: &reader)
+        at = Timestamp(microseconds: try reader.fixed())
+    }
+}
+
+extension HubNotice: FrameBody {
+    package static let kind = Frame.Kind.hub
+
+    func encode(into writer: inout ByteWriter) {
+        writer.u8(isUp ? 1 : 0)
+        hub.encode(into: &writer)
+        writer.fixed(at.microseconds)
+    }
+
+    init(from reader: inout ByteReader) throws(WireError) {
+        isUp = try reader.flag("whether the aggregator is up")
+        hub = try Seen(from: &reader)
+        at = Timestamp(microseconds: try reader.fixed())
+    }
+}

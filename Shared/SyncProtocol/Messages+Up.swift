@@ -1,0 +1,252 @@
+import LedgerCore
+
+/// A segment's end in a chain: the number of its last event, and its hash. Number 0 is the genesis.
+package struct ChainPoint: Hashable, Sendable {
+    package let sequence: UInt64
+    package let hash: Hash256
+
+    package init(sequence: UInt64, hash: Hash256) {
+        self.sequence = sequence
+        self.hash = hash
+    }
+}
+
+/// What an agent says first: who it is, and what it holds.
+package struct Hello: Hashable, Sendable {
+    package static let otherStreamsMax = 64
+    package static let versionBytesMax = 64
+
+    /// Echoed by the welcome, so that an answer to another hello is not taken for an answer to this one.
+    package var nonce: [UInt8]
+    /// The highest session number this data folder has proved; 0 for none.
+    package var lastSession: UInt64
+    package var head: ChainPoint
+    package var acknowledged: ChainPoint
+    package var seen: Seen
+    /// The number of the first event that this agent still has.
+    package var oldestRetained: UInt64
+    package var otherStreams: [StreamTag]
+    /// The agent's software, for people.
+    package var softwareVersion: String
+    package var genesis: Genesis
+
+    package static let nonceByteCount = 16
+
+    package init(
+        nonce: [UInt8], lastSession: UInt64, head: ChainPoint, acknowledged: ChainPoint, seen: Seen,
+        oldestRetained: UInt64, otherStreams: [StreamTag] = [], softwareVersion: String, genesis: Genesis
+    ) {
+        self.nonce = nonce
+        self.lastSession = lastSession
+        self.head = head
+        self.acknowledged = acknowledged
+        self.seen = seen
+        self.oldestRetained = oldestRetained
+        self.otherStreams = otherStreams
+        self.softwareVersion = softwareVersion
+        self.genesis = genesis
+    }
+}
+
+/// The agent's proof that it holds the stream's key now: the frame's signature covers it.
+package struct Proof: Hashable, Sendable {
+    package var head: ChainPoint
+
+    package init(head: ChainPoint) {
+        self.head = head
+    }
+
+    /// What the signature of a proof covers.
+    package static func signedContent(challenge: [UInt8], session: UInt64, head: ChainPoint) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.raw(SignatureDomain.proof.bytes)
+        writer.raw(challenge)
+        writer.fixed(session)
+        writer.fixed(head.sequence)
+        writer.hash(head.hash)
+        return writer.bytes
+    }
+}
+
+/// Segments of one stream, in their order along the chain.
+package struct SegmentsMessage: Hashable, Sendable {
+    package static let segmentsMax = 4096
+    /// Of the body before the first segment.
+    static let prefixByteCount = 24
+    /// Segments that one message may carry together, in bytes, each counted with its length field.
+    package static let segmentBytesMax =
+        Frame.byteCountMax - Frame.byteCount(body: prefixByteCount)
+
+    package var stream: StreamTag
+    /// When the agent handed it to the broker, by the agent's clock.
+    package var sentAt: Timestamp
+    /// How often the first segment was sent before, plus one.
+    package var attempt: UInt32
+    package var segments: [[UInt8]]
+
+    package init(stream: StreamTag, sentAt: Timestamp, attempt: UInt32, segments: [[UInt8]]) {
+        self.stream = stream
+        self.sentAt = sentAt
+        self.attempt = attempt
+        self.segments = segments
+    }
+
+    /// What a segment takes in the message.
+    package static func byteCount(ofSegment byteCount: Int) -> Int {
+        byteCount + 4
+    }
+
+    /// What the signature covers: the last segment's hash, and through the chain everything before it.
+    package static func signedContent(session: UInt64, stream: StreamTag, lastHash: Hash256) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.raw(SignatureDomain.segments.bytes)
+        writer.fixed(session)
+        writer.fixed(stream.rawValue)
+        writer.hash(lastHash)
+        return writer.bytes
+    }
+}
+
+/// All definitions of a stream up to a point, for a reader that cannot have them from the segments.
+package struct DefinitionsMessage: Hashable, Sendable {
+    package var stream: StreamTag
+    package var first: UInt32
+    package var definitions: [Definition]
+    /// Whether more follow in another message.
+    package var isLast: Bool
+
+    package init(stream: StreamTag, first: UInt32, definitions: [Definition], isLast: Bool) {
+        self.stream = stream
+        self.first = first
+        self.definitions = definitions
+        self.isLast = isLast
+    }
+}
+
+// MARK: Bytes
+
+extension ChainPoint {
+    func encode(into writer: inout ByteWriter) {
+        writer.fixed(sequence)
+        writer.hash(hash)
+    }
+
+    init(from reader: inout ByteReader) throws(WireError) {
+        sequence = try reader.fixed()
+        hash = try reader.hash()
+    }
+}
+
+extension Seen {
+    func encode(into writer: inout ByteWriter) {
+        writer.u8(hub == nil ? 0 : 1)
+        writer.fixed(hub?.rawValue ?? 0)
+        writer.fixed(position)
+    }
+
+    init(from reader: inout ByteReader) throws(WireError) {
+        let isSeen = try reader.flag("the seen hub's flag")
+        hub = try reader.seenHub(isSeen)
+        position = try reader.fixed()
+    }
+}
+
+extension Hello: FrameBody {
+    package static let kind = Frame.Kind.hello
+
+    func encode(into writer: inout ByteWriter) {
+        writer.raw(nonce)
+        writer.fixed(lastSession)
+        head.encode(into: &writer)
+        acknowledged.encode(into: &writer)
+        seen.encode(into: &writer)
+        writer.fixed(oldestRetained)
+        writer.varint(UInt64(otherStreams.count))
+        for stream in otherStreams { writer.fixed(stream.rawValue) }
+        writer.text(softwareVersion)
+        let genesis = genesis.encoded()
+        writer.varint(UInt64(genesis.count))
+        writer.raw(genesis)
+    }
+
+    init(from reader: inout ByteReader) throws(WireError) {
+        nonce = try reader.raw(Hello.nonceByteCount)
+        lastSession = try reader.fixed()
+        head = try ChainPoint(from: &reader)
+        acknowledged = try ChainPoint(from: &reader)
+        seen = try Seen(from: &reader)
+        oldestRetained = try reader.fixed()
+        otherStreams = []
+        for _ in 0..<(try reader.length("the number of other streams", limit: Hello.otherStreamsMax)) {
+            otherStreams.append(try reader.streamTag())
+        }
+        softwareVersion = try reader.text("the software's version", limit: Hello.versionBytesMax)
+        let length = try reader.length("the genesis", limit: Genesis.byteCountMax)
+        genesis = try Genesis(decoding: try reader.raw(length))
+    }
+}
+
+extension Proof: FrameBody {
+    package static let kind = Frame.Kind.proof
+
+    func encode(into writer: inout ByteWriter) {
+        head.encode(into: &writer)
+    }
+
+    init(from reader: inout ByteReader) throws(WireError) {
+        head = try ChainPoint(from: &reader)
+    }
+}
+
+extension SegmentsMessage: FrameBody {
+    package static let kind = Frame.Kind.segments
+
+    func encode(into writer: inout ByteWriter) {
+        writer.reserve(SegmentsMessage.prefixByteCount + segments.reduce(0) { $0 + $1.count + 4 })
+        writer.fixed(stream.rawValue)
+        writer.fixed(sentAt.microseconds)
+        writer.fixed(attempt)
+        writer.fixed(UInt32(segments.count))
+        for segment in segments {
+            writer.fixed(UInt32(segment.count))
+            writer.raw(segment)
+        }
+    }
+
+    init(from reader: inout ByteReader) throws(WireError) {
+        stream = try reader.streamTag()
+        sentAt = Timestamp(microseconds: try reader.fixed())
+        attempt = try reader.fixed()
+        let count: UInt32 = try reader.fixed()
+        guard count >= 1, count <= UInt32(SegmentsMessage.segmentsMax) else {
+            throw reader.failure(.invalid(what: "the number of segments"))
+        }
+        segments = []
+        for _ in 0..<count {
+            let length: UInt32 = try reader.fixed()
+            segments.append(try reader.raw(length))
+        }
+    }
+}
+
+extension DefinitionsMessage: FrameBody {
+    package static let kind = Frame.Kind.definitions
+    package static let definitionsMax = 65_536
+
+    func encode(into writer: inout ByteWriter) {
+        writer.fixed(stream.rawValue)
+        writer.fixed(first)
+        writer.u8(isLast ? 1 : 0)
+        writer.varint(UInt64(definitions.count))
+        for definition in definitions { definition.encode(into: &writer) }
+    }
+
+    init(from reader: inout ByteReader) throws(WireError) {
+        stream = try reader.streamTag()
+        first = try reader.fixed()
+        isLast = try reader.flag("whether these are the last definitions")
+        let count = try reader.length("the number of definitions", limit: DefinitionsMessage.definitionsMax)
+        definitions = []
+        for _ in 0..<count { definitions.append(try Definition(from: &reader)) }
+    }
+}

@@ -1,0 +1,82 @@
+import LedgerCore
+
+/// The postings of a segment as plain numbers: all that the balances need, read without touching the heap for an event.
+package struct PostingBatch: Sendable {
+    /// One posting, its names still numbers of the stream's dictionary.
+    package struct Entry: Hashable, Sendable {
+        package let source: UInt32
+        package let destination: UInt32
+        package let asset: UInt32
+        package let units: Int64
+    }
+
+    /// An event's entries, as a range of `entries`.
+    package struct Item: Hashable, Sendable {
+        package let sequence: UInt64
+        package let start: Int32
+        package let count: Int32
+        /// The number of the idempotency key's scope, or `noScope`.
+        package let scope: UInt32
+
+        package static let noScope = UInt32.max
+
+        package var range: Range<Int> { Int(start)..<Int(start) + Int(count) }
+    }
+
+    package private(set) var entries: [Entry] = []
+    package private(set) var items: [Item] = []
+    /// Events without effect: poisoned, or of a kind this version does not know.
+    package private(set) var setAside: [ReadEvent] = []
+
+    package init() {}
+
+    /// Reads a segment's events in the place of what was read before. What it takes and what it sets aside is exactly
+    /// what `Segment.events` takes and sets aside, but for names, which the caller checks.
+    package mutating func read(_ segment: Segment) {
+        entries.removeAll(keepingCapacity: true)
+        items.removeAll(keepingCapacity: true)
+        setAside.removeAll()
+        segment.bytes.withUnsafeBytes { pointer in
+            var envelopes = EventEnvelopes(segment.header, pointer)
+            while let envelope = envelopes.next() {
+                read(envelope, pointer, segment.header.base)
+            }
+        }
+    }
+
+    private mutating func read(
+        _ envelope: EventEnvelopes.Envelope, _ pointer: UnsafeRawBufferPointer, _ base: HybridTimestamp
+    ) {
+        let start = entries.count
+        do throws(WireError) {
+            var reader = ByteReader(pointer, in: try envelope.content.get())
+            let tag = try reader.u8()
+            guard TransactionKind(rawValue: tag & EventTag.kindMask) != nil else {
+                return setAside.append(.unknown(sequence: envelope.sequence, kind: tag & EventTag.kindMask))
+            }
+            _ = try reader.time(after: base)
+            let fields = EventFields(rawValue: try reader.u8())
+            try readPostings(&reader, fields)
+            let hasMore = !fields.subtracting(.severalPostings).isEmpty
+            let scope = hasMore ? try OptionalFields(from: &reader, fields).keyed?.scope : nil
+            try reader.expectEnd()
+            items.append(
+                Item(
+                    sequence: envelope.sequence, start: Int32(start), count: Int32(entries.count - start),
+                    scope: scope ?? Item.noScope))
+        } catch {
+            entries.removeLast(entries.count - start)
+            setAside.append(.poisoned(sequence: envelope.sequence, error))
+        }
+    }
+
+    @inline(__always)
+    private mutating func readPostings(_ reader: inout ByteReader, _ fields: EventFields) throws(WireError) {
+        for _ in 0..<(try reader.postingCount(fields)) {
+            entries.append(
+                Entry(
+                    source: try reader.number(), destination: try reader.number(), asset: try reader.number(),
+                    units: try reader.amountUnits()))
+        }
+    }
+}

@@ -1,0 +1,132 @@
+import LedgerCore
+import SyncProtocol
+
+/// Random values of the protocol.
+extension SplitMix64 {
+    package mutating func seen() -> Seen {
+        oneIn(3) ? .nothing : Seen(hub: streamTag(), position: next())
+    }
+
+    package mutating func chainPoint() -> ChainPoint {
+        ChainPoint(sequence: next(), hash: hash())
+    }
+
+    package mutating func signature() -> Signature {
+        Signature(bytes: bytes(Signature.byteCount))
+    }
+
+    package mutating func genesis() throws -> Genesis {
+        let parent = Genesis.Parent(stream: streamTag(), position: next(), hash: hash())
+        return Genesis(
+            writer: oneIn(2) ? .agent : .hub, ledger: text(bytesMax: Genesis.ledgerBytesMax),
+            agent: try agent(),
+            nonce: bytes(Genesis.nonceByteCount),
+            publicKey: PublicKey(bytes: bytes(PublicKey.byteCount)),
+            parent: oneIn(2) ? parent : nil)
+    }
+
+    package mutating func definition() throws -> Definition {
+        switch below(3) {
+        case 0: .account(try account())
+        case 1: .asset(try asset())
+        default: .text(text(bytesMax: Definition.textBytesMax))
+        }
+    }
+
+    /// A segment of a stream of its own: the first, at a random place.
+    package mutating func segment(eventsMax: Int) throws -> (
+        segment: Segment, definitions: [Definition], events: [Event]
+    ) {
+        let place = SegmentBuilder.Place(
+            stream: streamTag(), firstSequence: 1 + next() % (1 << 60), previous: hash(),
+            seen: seen(), dictionary: .empty)
+        var builder = SegmentBuilder(place: place, dictionary: StreamDictionary())
+        let events = try append(1 + below(eventsMax), to: &builder)
+        let sealed = builder.seal(PlainSHA256())
+        return (sealed.segment, builder.dictionary.definitions, events)
+    }
+
+    /// Appends random events, as many as have room, and returns them as they must read back.
+    package mutating func append(_ count: Int, to builder: inout SegmentBuilder) throws -> [Event] {
+        var clock = HybridClock()
+        var now = Timestamp(microseconds: 1_760_000_000_000_000)
+        var events: [Event] = []
+        for _ in 0..<count {
+            let transaction = try transaction()
+            let keyed = oneIn(3) ? try keyedRequest() : nil
+            let trace = oneIn(3) ? traceContext() : nil
+            guard builder.hasRoom(transaction, keyed, trace) else { break }
+            now = now.advanced(byMicroseconds: Int64(below(100_000)))
+            let event = Event(
+                sequence: builder.nextSequence, time: clock.tick(now: now),
+                transaction: transaction, keyed: keyed,
+                trace: trace, continuesGroup: oneIn(5))
+            builder.append(
+                transaction, keyed: keyed, trace: trace, time: event.time,
+                continuesGroup: event.continuesGroup)
+            events.append(event)
+        }
+        return events
+    }
+
+    package mutating func message(_ kind: Frame.Kind) throws -> Message {
+        switch kind {
+        case .hello: .hello(try hello())
+        case .proof: .proof(Proof(head: chainPoint()))
+        case .segments: .segments(try segmentsMessage())
+        case .definitions: .definitions(try definitionsMessage())
+        case .welcome: .welcome(welcome())
+        case .ack:
+            .ack(
+                Ack(
+                    stream: streamTag(), through: chainPoint(), hub: seen(),
+                    receivedAt: timestamp(),
+                    committedAt: timestamp()))
+        case .needs: .needs(Needs(stream: streamTag(), after: chainPoint()))
+        case .needsDefinitions:
+            .needsDefinitions(
+                NeedsDefinitions(
+                    stream: streamTag(), first: UInt32(truncatingIfNeeded: next()),
+                    through: UInt32(truncatingIfNeeded: next())))
+        case .status:
+            .status(
+                Status(isOnline: oneIn(2), stream: streamTag(), head: chainPoint(), at: timestamp())
+            )
+        case .hub: .hub(HubNotice(isUp: oneIn(2), hub: seen(), at: timestamp()))
+        }
+    }
+
+    private mutating func hello() throws -> Hello {
+        Hello(
+            nonce: bytes(Hello.nonceByteCount), lastSession: next(), head: chainPoint(),
+            acknowledged: chainPoint(),
+            seen: seen(), oldestRetained: next(),
+            otherStreams: (0..<below(Hello.otherStreamsMax + 1)).map { _ in streamTag() },
+            softwareVersion: text(bytesMax: Hello.versionBytesMax), genesis: try genesis())
+    }
+
+    private mutating func segmentsMessage() throws -> SegmentsMessage {
+        let segments = try (0...below(3)).map { _ in try segment(eventsMax: 3).segment.bytes }
+        return SegmentsMessage(
+            stream: streamTag(), sentAt: timestamp(), attempt: UInt32(truncatingIfNeeded: next()),
+            segments: segments)
+    }
+
+    private mutating func definitionsMessage() throws -> DefinitionsMessage {
+        DefinitionsMessage(
+            stream: streamTag(), first: UInt32(truncatingIfNeeded: next()),
+            definitions: try (0..<below(40)).map { _ in try definition() }, isLast: oneIn(2))
+    }
+
+    private mutating func welcome() -> Welcome {
+        Welcome(
+            nonce: bytes(Hello.nonceByteCount), challenge: bytes(Welcome.challengeByteCount),
+            session: next(),
+            standing: [.open, .forked, .rolledBack, .refused][below(4)],
+            leaves: (0..<below(Welcome.leavesMax + 1)).map { _ in chainPoint() }, announced: next(),
+            credit: Credit(
+                bytes: UInt32(truncatingIfNeeded: next()),
+                messages: UInt32(truncatingIfNeeded: next())),
+            hub: seen(), sentAt: timestamp())
+    }
+}
