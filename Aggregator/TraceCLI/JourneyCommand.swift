@@ -35,10 +35,21 @@ struct Waterfall: Encodable {
         let detail: String
         /// Rather a wait for others than work.
         let isWait: Bool
+
+        /// - Returns: nil for a stage that was not reached.
+        init?(_ name: String, _ place: String, _ at: Moment?, _ detail: String, lasted: Int64? = nil, isWait: Bool = false) {
+            guard let at else { return nil }
+            self.name = name
+            self.place = place
+            self.at = at
+            self.lasted = lasted
+            self.detail = detail
+            self.isWait = isWait
+        }
     }
 
     let id: String
-    private(set) var stages: [Stage] = []
+    let stages: [Stage]
     /// From the first stage to the last, in microseconds.
     let total: Int64
     let isMerged: Bool
@@ -46,23 +57,28 @@ struct Waterfall: Encodable {
     init(_ evidence: Evidence, now: Moment) {
         id = evidence.id.description
         isMerged = evidence.isMerged
-        let device = evidence.id.agent.description
-        var found: [Stage] = []
-        func add(_ name: String, _ place: String, _ at: Moment?, _ detail: String = "", isWait: Bool = false) {
-            guard let at else { return }
-            found.append(Stage(name: name, place: place, at: at, detail: detail, isWait: isWait))
-        }
-        add("accepted", device, evidence.acceptedAt, evidence.postings.first?.sentence ?? "")
+        let found = Waterfall.found(evidence, now)
         let waitedFor = evidence.agent?.receipt?.waited_for ?? ""
-        add("durable", device, evidence.durableAt, Waterfall.segment(evidence), isWait: true)
-        add("published", device, evidence.publishedAt, Waterfall.attempt(evidence))
-        add("received", "aggregator", evidence.receivedAt)
-        add("merged", "aggregator", evidence.mergedAt, evidence.position.map { "position \($0)" } ?? "")
-        add("acked", device, evidence.acknowledgedAt)
-        if !evidence.isMerged { add("now", device, now, evidence.sync?.reason ?? "not yet merged") }
-        for index in found.indices.dropLast() { found[index].lasted = found[index + 1].at - found[index].at }
         stages = Waterfall.withWait(found, waitedFor.isEmpty ? evidence.sync?.last_error ?? "" : waitedFor)
-        total = found.last.flatMap { last in found.first.map { last.at - $0.at } } ?? 0
+        total = found.isEmpty ? 0 : found[found.count - 1].at - found[0].at
+    }
+
+    /// The stages that are known, each with the time until the next.
+    private static func found(_ evidence: Evidence, _ now: Moment) -> [Stage] {
+        let device = evidence.id.agent.description
+        let position = evidence.position.map { "position \($0)" } ?? ""
+        let all = [
+            Stage("accepted", device, evidence.acceptedAt, evidence.postings.first?.sentence ?? ""),
+            Stage("durable", device, evidence.durableAt, segment(evidence), isWait: true),
+            Stage("published", device, evidence.publishedAt, attempt(evidence)),
+            Stage("received", "aggregator", evidence.receivedAt, ""),
+            Stage("merged", "aggregator", evidence.mergedAt, position),
+            Stage("acked", device, evidence.acknowledgedAt, ""),
+            Stage("now", device, evidence.isMerged ? nil : now, evidence.sync?.reason ?? "not yet merged"),
+        ]
+        var stages = all.compactMap(\.self)
+        for index in stages.indices.dropLast() { stages[index].lasted = stages[index + 1].at - stages[index].at }
+        return stages
     }
 
     /// A wait of more than this is shown as a line of its own.
@@ -73,8 +89,8 @@ struct Waterfall: Encodable {
             guard stage.isWait, let lasted = stage.lasted, lasted > waitShown else { return [stage] }
             var short = stage
             short.lasted = nil
-            let wait = Stage(name: "waiting", place: stage.place, at: stage.at, lasted: lasted, detail: cause, isWait: true)
-            return [short, wait]
+            let wait = Stage("waiting", stage.place, stage.at, cause, lasted: lasted, isWait: true)
+            return [short] + (wait.map { [$0] } ?? [])
         }
     }
 

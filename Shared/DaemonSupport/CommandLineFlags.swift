@@ -32,8 +32,8 @@ struct CommandLineFlags {
         values.first { $0.flag == key.flag }?.value
     }
 
-    /// As the configuration library reads command lines.
+    /// As the configuration library reads command lines: it passes over the program's name.
     var normalised: [String] {
-        values.map { "\($0.flag)=\($0.value)" }
+        ["program"] + values.map { "\($0.flag)=\($0.value)" }
     }
 }

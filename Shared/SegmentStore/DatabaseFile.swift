@@ -16,6 +16,9 @@ enum DatabaseFile {
     /// Creates the file (mode 0600, which SQLite gives to its companions too) and makes its name durable, which SQLite
     /// leaves to others; or checks the header of the one that is there.
     ///
+    /// A rollback journal beside it is that of a first opening which was interrupted, for ours have one only then: SQLite
+    /// will undo what it finds half written, so that is not looked at.
+    ///
     /// - Returns: whether there is nothing in it yet.
     static func prepare(_ path: String) throws(StoreError) -> Bool {
         guard let status = SystemCall.status(of: path) else {
@@ -28,7 +31,7 @@ enum DatabaseFile {
             return true
         }
         if SystemCall.isFolder(status) { throw .unavailable("\(path) is a folder, not a database") }
-        guard status.st_size > 0 else { return true }
+        if status.st_size == 0 || SystemCall.status(of: "\(path)-journal") != nil { return true }
         try checkHeader(path, byteCount: Int(status.st_size))
         return false
     }

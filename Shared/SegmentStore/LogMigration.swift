@@ -14,12 +14,19 @@ package struct LogMigration: Sendable {
 
 extension LogMigration {
     /// Brings the database up to date: what both sides share first, then the side's own. Nothing is ever erased.
+    ///
+    /// - Throws: as `checkBeforeOpening`, which an interrupted first opening passes by.
     static func migrate(_ pool: DatabasePool, own: [LogMigration]) throws(StoreError) {
         var migrator = DatabaseMigrator().disablingDeferredForeignKeyChecks()
         for migration in shared + own {
             migrator.registerMigration(migration.id, migrate: migration.body)
         }
-        do { try migrator.migrate(pool) } catch { throw StoreError(error, at: pool.path) }
+        do {
+            try pool.read { try check($0, own: own) }
+            try migrator.migrate(pool)
+        } catch {
+            throw StoreError(error, at: pool.path)
+        }
     }
 
     /// Looks at a database before it is opened for writing, through a connection that can only read: GRDB writes to every
@@ -31,21 +38,23 @@ extension LogMigration {
         var reading = Configuration()
         reading.readonly = true
         reading.busyMode = .timeout(5)
-        let known = Set((shared + own).map(\.id))
         do {
             let queue = try DatabaseQueue(path: location, configuration: reading)
-            try queue.read { database in
-                try checkOwner(database)
-                let unknown = try DatabaseMigrator().appliedIdentifiers(database).subtracting(known).sorted()
-                guard unknown.isEmpty else {
-                    throw StoreError.newer(
-                        "\(database.place) was written by a newer version of this program, or by another one: it has "
-                            + "the schema \(unknown.joined(separator: ", ")). Install that version; nothing was changed")
-                }
-            }
+            try queue.read { try check($0, own: own) }
             try queue.close()
         } catch {
             throw StoreError(error, at: location)
+        }
+    }
+
+    private static func check(_ database: Database, own: [LogMigration]) throws {
+        try checkOwner(database)
+        let known = Set((shared + own).map(\.id))
+        let unknown = try DatabaseMigrator().appliedIdentifiers(database).subtracting(known).sorted()
+        guard unknown.isEmpty else {
+            throw StoreError.newer(
+                "\(database.place) was written by a newer version of this program, or by another one: it has "
+                    + "the schema \(unknown.joined(separator: ", ")). Install that version; nothing was changed")
         }
     }
 

@@ -42,7 +42,17 @@ struct SQLStatement: ~Copyable {
 
     mutating func bind(_ value: String) throws(StoreError) {
         bound += 1
-        try check(sqlite3_bind_text(handle, bound, value, -1, SQLStatement.transient))
+        var value = value
+        // By its length: a client's key may contain a zero byte, and does not end there.
+        let code = value.withUTF8 { bytes in
+            bytes.withMemoryRebound(to: CChar.self) { characters in
+                characters.isEmpty
+                    ? sqlite3_bind_text(handle, bound, "", 0, SQLStatement.transient)
+                    : sqlite3_bind_text(
+                        handle, bound, characters.baseAddress, CInt(characters.count), SQLStatement.transient)
+            }
+        }
+        try check(code)
     }
 
     mutating func bind(_ value: [UInt8]) throws(StoreError) {
@@ -91,7 +101,8 @@ struct SQLStatement: ~Copyable {
 
     func text(_ column: CInt) -> String {
         guard let characters = sqlite3_column_text(handle, column) else { return "" }
-        return String(cString: characters)
+        let count = Int(sqlite3_column_bytes(handle, column))
+        return String(decoding: UnsafeBufferPointer(start: characters, count: count), as: UTF8.self)
     }
 
     func blob(_ column: CInt) -> [UInt8] {

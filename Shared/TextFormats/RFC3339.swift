@@ -7,6 +7,7 @@ package enum RFC3339 {
     package static let microsecondsRange: ClosedRange<Int64> = -62_167_219_200_000_000...253_402_300_799_999_999
 
     private static let secondsPerDay: Int64 = 86_400
+    private static let microsecondsPerDay: Int64 = 86_400_000_000
 
     /// Days since 1970-01-01 of a date of the proleptic Gregorian calendar.
     private static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
@@ -65,17 +66,20 @@ extension RFC3339 {
     /// Writes the text of a time within ``microsecondsRange``.
     static func write(microseconds: Int64, to bytes: UnsafeMutableRawBufferPointer) {
         precondition(bytes.count >= count && microsecondsRange.contains(microseconds))
-        let seconds = floorDivide(microseconds, 1_000_000)
-        let days = floorDivide(seconds, secondsPerDay)
-        let secondOfDay = seconds - days * secondsPerDay
+        let days = floorDivide(microseconds, microsecondsPerDay)
+        write(days: days, microsecondOfDay: microseconds - days * microsecondsPerDay, to: bytes)
+    }
+
+    private static func write(days: Int64, microsecondOfDay: Int64, to bytes: UnsafeMutableRawBufferPointer) {
         let date = date(days: days)
+        let secondOfDay = microsecondOfDay / 1_000_000
         put(date.year, digits: 4, at: 0, "-", in: bytes)
         put(date.month, digits: 2, at: 5, "-", in: bytes)
         put(date.day, digits: 2, at: 8, "T", in: bytes)
         put(secondOfDay / 3_600, digits: 2, at: 11, ":", in: bytes)
         put(secondOfDay / 60 % 60, digits: 2, at: 14, ":", in: bytes)
         put(secondOfDay % 60, digits: 2, at: 17, ".", in: bytes)
-        put(microseconds - seconds * 1_000_000, digits: 6, at: 20, "Z", in: bytes)
+        put(microsecondOfDay % 1_000_000, digits: 6, at: 20, "Z", in: bytes)
     }
 
     @inline(__always)
@@ -93,15 +97,19 @@ extension RFC3339 {
     }
 
     private static func expandedText(_ microseconds: Int64) -> String {
-        let seconds = floorDivide(microseconds, 1_000_000)
-        let days = floorDivide(seconds, secondsPerDay)
+        let days = floorDivide(microseconds, microsecondsPerDay)
         let year = date(days: days).year
-        // The calendar repeats every 400 years: write the same day of such a year within the range.
-        let cycles = floorDivide(year, 400) - 5
-        let within = microseconds - cycles * 146_097 * secondsPerDay * 1_000_000
+        // The calendar repeats every 400 years: write the same day of such a year that four digits can hold.
+        let within = days - (floorDivide(year, 400) - 5) * 146_097
+        // A day that begins before the smallest Int64 has a remainder that still fits.
+        let microsecondOfDay = microseconds &- days &* microsecondsPerDay
+        let text = String(unsafeUninitializedCapacity: count) { buffer in
+            write(days: within, microsecondOfDay: microsecondOfDay, to: UnsafeMutableRawBufferPointer(buffer))
+            return count
+        }
         let digits = String(year.magnitude)
         let padding = String(repeating: "0", count: max(0, 5 - digits.count))
-        return (year < 0 ? "-" : "+") + padding + digits + text(microseconds: within).dropFirst(4)
+        return (year < 0 ? "-" : "+") + padding + digits + text.dropFirst(4)
     }
 }
 

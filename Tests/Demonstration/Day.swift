@@ -55,6 +55,8 @@ struct Day {
             let rows = look()
             let part = (.now - start) / Script.length
             if TerminationSignals.isEnding { waitForever() }
+            // Nobody here ends a daemon: what has ended has failed, and there is nothing to wait for.
+            if !endedDaemons().isEmpty { return rows }
             act(at: part, rows)
             view.show(rows, clock: script.clock(at: part))
             guard feeders.allSatisfy({ $0.progress.isOver }), case .healed = phase else {
@@ -98,12 +100,20 @@ struct Day {
         }
     }
 
+    private func endedDaemons() -> [Daemon] {
+        ([fleet.aggregator.daemon] + fleet.agents.map(\.daemon)).filter { $0.process.exit != nil }
+    }
+
     private func say(_ text: String) {
         terminal.print(terminal.style("* \(text)", .yellow))
     }
 
     private func outcome(_ rows: [AgentRow]) -> Outcome {
         var outcome = Outcome(delayedID: delayedID)
+        for daemon in endedDaemons() {
+            let exit = daemon.process.exit.map { "\($0)" } ?? "unknown"
+            outcome.findings.append("\(daemon.name) ended by itself, with \(exit)")
+        }
         for (row, feeder) in zip(rows, feeders) {
             let progress = feeder.progress
             if let failure = progress.failure {

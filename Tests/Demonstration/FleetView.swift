@@ -80,10 +80,11 @@ struct FleetView {
         let time = clock.map { "\($0)  " } ?? ""
         let accepted = "\(grouped(sum(rows, \.accepted))) of \(grouped(sum(rows, \.total)))"
         let backlog = grouped(sum(rows) { $0.sync?.backlog ?? 0 })
-        let away = rows.filter { $0.state == .offline || $0.state == .silent }.map { row in
-            "; \(row.agent) \(row.state.rawValue)"
-        }
-        return "  \(time)accepted \(accepted), backlog \(backlog)\(away.joined())"
+        let away = rows.filter { $0.state == .offline || $0.state == .silent }
+        let names = away.map { "; \($0.agent) \($0.state.rawValue)" }
+        // A line of 80 columns has room for one of them.
+        let note = away.count > 1 ? "; \(away.count) agents away" : names.joined()
+        return "  \(time)accepted \(accepted), backlog \(backlog)\(note)"
     }
 
     private static func style(of state: AgentRow.State) -> Terminal.Style? {

@@ -7,7 +7,7 @@ struct Report {
     /// How many single accounts are shown.
     private static let accountsShown = 8
     /// How many differences are listed.
-    private static let differencesShown = 20
+    private static let differencesShown = 8
 
     let terminal: Terminal
     let oracle: Oracle

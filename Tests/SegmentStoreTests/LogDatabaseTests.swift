@@ -103,6 +103,25 @@ import Testing
         #expect(try database.read { try KeyTable.find($0, unknown) } == nil)
     }
 
+    @Test func `keys are told apart by their bytes, whatever these are`() throws {
+        let folder = try ScratchFolder()
+        let database = try LogDatabase(path: folder.database, migrations: [])
+        var stream = try TestStream(seed: 5)
+        try stream.commit(to: database)
+        let id = try #require(stream.row?.id)
+        let texts = ["a", "a\0", "a\0b", "\0", "\u{E9}", "e\u{301}", "'", "\u{1F9FE}"]
+        for (number, text) in texts.enumerated() {
+            let entry = KeyTable.Entry(
+                digest: RequestDigest(high: 0, low: UInt64(number)), stream: id, sequence: UInt64(number))
+            let key = try IdempotencyKey(scope: "s\0s", key: text)
+            #expect(try database.commit { try KeyTable.insert($0, key, entry) }.value, "\(text.debugDescription)")
+        }
+        for (number, text) in texts.enumerated() {
+            let key = try IdempotencyKey(scope: "s\0s", key: text)
+            #expect(try database.read { try KeyTable.find($0, key) }?.digest.low == UInt64(number))
+        }
+    }
+
     @Test(arguments: 0..<4 as Range<UInt64>)
     func `a checkpoint of the balances comes back as it was, also one written page by page`(seed: UInt64) throws {
         let folder = try ScratchFolder()

@@ -105,7 +105,7 @@ import Testing
             if try PowerCutTests.lost(folder, stream) != 0 { runsWithLoss += 1 }
         }
         print("synchronous = \(synchronous): a loss in \(runsWithLoss) of 30 power cuts")
-        #expect(runsWithLoss >= 15)
+        #expect(runsWithLoss >= 5)
     }
 
     @Test func `a kill alone finds no loss even without synchronisation, so it proves nothing`() throws {
@@ -155,7 +155,10 @@ import Testing
                     do { try stream.commit(to: database) } catch is StoreError { commitsRefused += 1 }
                 }
                 database.close()
-            } catch is StoreError {}
+            } catch is StoreError {
+                // The opening itself was refused, so nothing was committed.
+                #expect(stream.committed.isEmpty)
+            }
             if powercut_has_failed() == 0 { break }
             failures += 1
             powercut_after(0)
