@@ -139,6 +139,35 @@ let package = Package(
                 argumentParser, grdb,
             ],
             path: "Aggregator/TraceCLI", swiftSettings: strict),
+
+        // MARK: Tests
+        .target(
+            name: "TestSupport", dependencies: ["LedgerCore", "SyncProtocol"], path: "Tests/TestSupport",
+            swiftSettings: strict),
+        .target(name: "Workload", path: "Tests/Workload", swiftSettings: strict),
+        .target(name: "FleetHarness", dependencies: ["Workload"], path: "Tests/FleetHarness", swiftSettings: strict),
+        .target(name: "PowerCutVFS", path: "Tests/PowerCutVFS", linkerSettings: [.linkedLibrary("sqlite3")]),
+        .executableTarget(
+            name: "demonstration", dependencies: ["Workload", "FleetHarness", argumentParser],
+            path: "Tests/Demonstration", swiftSettings: strict),
+        .testTarget(name: "ArchitectureTests", path: "Tests/ArchitectureTests", swiftSettings: strict),
+        .testTarget(
+            name: "FleetHarnessTests", dependencies: ["FleetHarness", "Workload"], path: "Tests/FleetHarnessTests",
+            swiftSettings: strict),
+        .testTarget(
+            name: "LedgerCoreTests", dependencies: ["LedgerCore", "TestSupport"], path: "Tests/LedgerCoreTests",
+            swiftSettings: strict),
+        .testTarget(
+            name: "MQTTTransportTests", dependencies: ["MQTTTransport"], path: "Tests/MQTTTransportTests",
+            swiftSettings: strict),
+        .testTarget(
+            name: "SyncProtocolTests", dependencies: ["LedgerCore", "SyncProtocol", "TestSupport"],
+            path: "Tests/SyncProtocolTests", resources: [.copy("Golden")], swiftSettings: strict),
+        .testTarget(
+            name: "TextFormatsTests", dependencies: ["TextFormats"], path: "Tests/TextFormatsTests",
+            swiftSettings: strict),
+        .testTarget(
+            name: "WorkloadTests", dependencies: ["Workload"], path: "Tests/WorkloadTests", swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -46,8 +46,9 @@ extension Receipt {
             json.member("acknowledged_at", microseconds: acknowledgedAt.microseconds)
             json.member("received_at", microseconds: receivedAt.microseconds)
             json.member("committed_at", microseconds: committedAt.microseconds)
-            json.member("hub", hub.hub?.description ?? "")
-            json.member("position", hub.position)
+            json.member("hub", hub.description)
+            json.name("position")
+            if let position { json.value(position) } else { json.null() }
             json.member("waited_for", waitedFor)
         }
     }

@@ -81,7 +81,10 @@ package struct Journey: Sendable {
 package struct Receipt: Hashable, Sendable {
     package var first: UInt64
     package var through: ChainPoint
-    package var hub: Seen
+    /// The hub that acknowledged, and the position in its log of the segment that `first` is in; nil where the
+    /// acknowledgement repeated what an earlier, lost one had said.
+    package var hub: StreamTag
+    package var position: UInt64?
     /// By this agent's clock: when the message that carried the events was last handed to the broker (nil where the
     /// agent was started anew meanwhile), and when the answer came.
     package var publishedAt: Timestamp?
@@ -94,18 +97,37 @@ package struct Receipt: Hashable, Sendable {
     package var waitedFor: String
 
     package init(
-        first: UInt64, through: ChainPoint, hub: Seen, publishedAt: Timestamp?, attempt: UInt32,
+        first: UInt64, through: ChainPoint, hub: StreamTag, position: UInt64?, publishedAt: Timestamp?, attempt: UInt32,
         acknowledgedAt: Timestamp, receivedAt: Timestamp, committedAt: Timestamp, waitedFor: String
     ) {
         self.first = first
         self.through = through
         self.hub = hub
+        self.position = position
         self.publishedAt = publishedAt
         self.attempt = attempt
         self.acknowledgedAt = acknowledgedAt
         self.receivedAt = receivedAt
         self.committedAt = committedAt
         self.waitedFor = waitedFor
+    }
+}
+
+extension Receipt {
+    /// One receipt a run of positions, because each has its own place in the hub's log. The parts end where the next
+    /// begins; the hash is that of the last one's end.
+    package func split(by runs: [Ack.Run]) -> [Receipt] {
+        let inside = runs.filter { $0.firstSequence <= through.sequence }
+        guard !inside.isEmpty else { return [self] }
+        return inside.indices.map { index in
+            var part = self
+            part.first = index == 0 ? first : inside[index].firstSequence
+            part.position = inside[index].position
+            if index + 1 < inside.count {
+                part.through = ChainPoint(sequence: inside[index + 1].firstSequence - 1, hash: .zero)
+            }
+            return part
+        }
     }
 }
 

@@ -19,13 +19,14 @@ package struct OutboxSession: ~Copyable {
     package enum Action: Hashable, Sendable {
         case sendHello(nonce: [UInt8], lastSession: UInt64)
         /// Find which of these places are in our chain, make the session's number durable, then say `prepared`.
-        case prepare(session: UInt64, leaves: [ChainPoint])
+        case prepare(session: UInt64, leaves: [ChainPoint], announced: ChainPoint)
         case sendProof(challenge: [UInt8], session: UInt64, head: ChainPoint)
-        /// Send one message of segments behind `after`, at most so many bytes, then say `sent`.
-        case sendSegments(session: UInt64, after: UInt64, byteCountMax: Int)
+        /// Send one message of segments behind `after`, up to `through` and so many bytes, then say `sent`. More may be
+        /// durable by now; the machine hears of it with the next `appended`.
+        case sendSegments(session: UInt64, after: UInt64, through: UInt64, byteCountMax: Int)
         /// Find whether this place is in our chain, then say `rewound`.
         case locate(ChainPoint)
-        case sendDefinitions(session: UInt64, first: UInt32, through: UInt32)
+        case sendDefinitions(session: UInt64, NeedsDefinitions)
         /// Everything through this acknowledgement is safe at the aggregator.
         case release(Ack, attempt: UInt32)
         /// The next segments are to say that their writer knew this.
@@ -39,6 +40,8 @@ package struct OutboxSession: ~Copyable {
     package enum Finding: Hashable, Sendable {
         /// The aggregator heard of a later head than ours: this data folder is an older copy.
         case rolledBack(announced: UInt64, head: UInt64)
+        /// The head that this stream announced is not in our chain: two folders went on from one copy.
+        case diverged(announced: ChainPoint)
         /// The aggregator closed the stream.
         case closed(Standing)
         case acknowledgedUnsent(through: UInt64)
@@ -51,6 +54,9 @@ package struct OutboxSession: ~Copyable {
             case .rolledBack(let announced, let head):
                 "this data folder ends at event \(head), but its stream was already at \(announced): "
                     + "it is an older copy, restored or cloned"
+            case .diverged(let announced):
+                "event \(announced.sequence), which this stream announced, is not the one of this data folder: "
+                    + "two devices went on from one copy"
             case .closed(.forked): "two devices wrote this stream: the aggregator has closed it"
             case .closed(.rolledBack): "the aggregator has closed this stream: this data folder is an older copy"
             case .closed(let standing): "the aggregator has closed this stream (\(standing.name))"
@@ -188,24 +194,27 @@ package struct OutboxSession: ~Copyable {
     package mutating func welcomed(_ welcome: Welcome) -> [Action] {
         guard case .greeting(let greeting) = state, welcome.nonce == greeting.nonce else { return [] }
         guard welcome.standing == .open else { return stop(.closed(welcome.standing)) }
-        guard welcome.announced <= head.sequence else {
-            return stop(.rolledBack(announced: welcome.announced, head: head.sequence))
+        guard welcome.announced.sequence <= head.sequence else {
+            return stop(.rolledBack(announced: welcome.announced.sequence, head: head.sequence))
         }
         guard welcome.session > lastSession else { return [] }
         state = .preparing(welcome)
-        return [.prepare(session: welcome.session, leaves: welcome.leaves)]
+        return [.prepare(session: welcome.session, leaves: welcome.leaves, announced: welcome.announced)]
     }
 
     /// The session's number is durable, and the chain was searched.
     ///
     /// - Parameter resume: the highest leaf that is in our chain; nil for none, then everything retained is sent.
+    /// - Parameter hasAnnounced: whether the announced head is in our chain. If not, somebody else went on from an older
+    ///   copy of this folder, or we did.
     /// - Parameter oldestRetained: the first event that this agent still has.
     package mutating func prepared(
-        session: UInt64, resume: ChainPoint?, oldestRetained: UInt64, unsentBytes: Int, now: Timestamp,
-        _ random: inout some RandomNumberGenerator
+        session: UInt64, resume: ChainPoint?, hasAnnounced: Bool, oldestRetained: UInt64, unsentBytes: Int,
+        now: Timestamp, _ random: inout some RandomNumberGenerator
     ) -> [Action] {
         lastSession = max(lastSession, session)
         guard case .preparing(let welcome) = state, welcome.session == session else { return [] }
+        guard hasAnnounced else { return stop(.diverged(announced: welcome.announced)) }
         let from = resume?.sequence ?? oldestRetained - 1
         let window = Window(
             session: session, credit: welcome.credit, acknowledged: from, sent: from, unsentBytes: unsentBytes,
@@ -238,7 +247,7 @@ package struct OutboxSession: ~Copyable {
     /// - Parameter ends: the places of its segments, in order; empty where nothing could be handed over now.
     package mutating func sent(ends: [ChainPoint], byteCount: Int) -> [Action] {
         guard case .streaming(var window) = state, let last = ends.last else { return [] }
-        precondition(last.sequence <= head.sequence, "sent what is not durable")
+        precondition(last.sequence <= head.sequence, "sent \(last.sequence), beyond the head \(head.sequence)")
         window.inFlight.append(InFlight(ends: ends, byteCount: byteCount, attempt: attempt))
         window.sent = last.sequence
         window.unsentBytes = max(0, window.unsentBytes - byteCount)
@@ -265,7 +274,10 @@ package struct OutboxSession: ~Copyable {
         let messagesMax = isFull ? Int(window.credit.messages) : min(limits.smallMessagesInFlightMax, Int(window.credit.messages))
         guard window.inFlight.count < messagesMax else { return [] }
         let byteCountMax = min(SegmentsMessage.segmentBytesMax, max(room, SegmentHeader.segmentBytesMax + 4))
-        return [.sendSegments(session: window.session, after: window.sent, byteCountMax: byteCountMax)]
+        return [
+            .sendSegments(
+                session: window.session, after: window.sent, through: head.sequence, byteCountMax: byteCountMax)
+        ]
     }
 
     private mutating func resend(from sequence: UInt64) {
@@ -303,10 +315,10 @@ package struct OutboxSession: ~Copyable {
     /// The aggregator misses what follows a place: find it and go back to it.
     package mutating func needed(_ needs: Needs, session: UInt64) -> [Action] {
         guard case .streaming(var window) = state, session == window.session else { return [] }
-        guard window.locating == nil, needs.after.sequence < window.sent else { return [] }
-        window.locating = needs.after
+        guard window.locating == nil, let gap = needs.gaps.first, gap.after.sequence < window.sent else { return [] }
+        window.locating = gap.after
         state = .streaming(window)
-        return [.locate(needs.after)]
+        return [.locate(gap.after)]
     }
 
     /// The place was looked up: it is ours, and so many bytes of segments lie behind it; or it is not.
@@ -331,6 +343,6 @@ package struct OutboxSession: ~Copyable {
         guard case .streaming(let window) = state, session == window.session, needs.first < needs.through else {
             return []
         }
-        return [.sendDefinitions(session: session, first: needs.first, through: needs.through)]
+        return [.sendDefinitions(session: session, needs)]
     }
 }

@@ -12,7 +12,7 @@ final class Shipper: Sendable {
     enum Event: Sendable {
         case mqtt(MQTTEvent)
         case appended(ChainPoint, byteCount: Int)
-        case prepared(session: UInt64, found: ChainPoint?, bytesBehind: UInt64)
+        case prepared(session: UInt64, found: ChainPoint?, hasAnnounced: Bool, bytesBehind: UInt64)
     }
 
     /// What the shipper works with.
@@ -119,12 +119,12 @@ private struct ShipperLoop: ~Copyable {
         case .appended(let head, let byteCount):
             self.head = head
             return session.appended(head, byteCount: byteCount)
-        case .prepared(let number, let found, let bytesBehind):
+        case .prepared(let number, let found, let hasAnnounced, let bytesBehind):
             parts.board.update { $0.backlogBytes = bytesBehind }
             underWay.removeAll()
             return session.prepared(
-                session: number, resume: found, oldestRetained: oldestRetained, unsentBytes: Int(bytesBehind),
-                now: WallClock.now(), &random)
+                session: number, resume: found, hasAnnounced: hasAnnounced, oldestRetained: oldestRetained,
+                unsentBytes: Int(bytesBehind), now: WallClock.now(), &random)
         case .mqtt(.connected):
             noteWait()
             parts.board.update { $0.offlineSince = nil }
@@ -182,12 +182,12 @@ private struct ShipperLoop: ~Copyable {
     private mutating func perform(_ action: OutboxSession.Action) -> [OutboxSession.Action] {
         switch action {
         case .sendHello(let nonce, let lastSession): sendHello(nonce, lastSession)
-        case .prepare(let number, let leaves): prepare(number, leaves)
+        case .prepare(let number, let leaves, let announced): prepare(number, leaves, announced)
         case .sendProof(let challenge, let number, let head): sendProof(challenge, number, head)
-        case .sendSegments(let number, let after, let byteCountMax):
-            return sendSegments(number, after, byteCountMax)
+        case .sendSegments(let number, let after, let through, let byteCountMax):
+            return sendSegments(number, after, through, byteCountMax)
         case .locate(let place): return locate(place)
-        case .sendDefinitions(let number, let first, let through): sendDefinitions(number, first, through)
+        case .sendDefinitions(let number, let needs): sendDefinitions(number, needs)
         case .release(let ack, let attempt): release(ack, attempt)
         case .see(let seen):
             guard seen != self.seen else { return [] }
@@ -228,7 +228,7 @@ private struct ShipperLoop: ~Copyable {
     }
 
     /// Makes the session's number durable, on the thread that writes, and finds where to resume.
-    private func prepare(_ number: UInt64, _ leaves: [ChainPoint]) {
+    private func prepare(_ number: UInt64, _ leaves: [ChainPoint], _ announced: ChainPoint) {
         let parts = parts
         let mailbox = mailbox
         commits.post(
@@ -236,7 +236,10 @@ private struct ShipperLoop: ~Copyable {
                 guard isDurable else { return }
                 do throws(StoreError) {
                     let (found, bytesBehind) = try parts.store.locate(leaves)
-                    mailbox.post(.prepared(session: number, found: found, bytesBehind: bytesBehind))
+                    let hasAnnounced = try parts.store.locate([announced]).found != nil
+                    mailbox.post(
+                        .prepared(
+                            session: number, found: found, hasAnnounced: hasAnnounced, bytesBehind: bytesBehind))
                 } catch {
                     parts.logger.error("cannot search the log", metadata: ["store.error": "\(error)"])
                 }
@@ -249,10 +252,11 @@ private struct ShipperLoop: ~Copyable {
     }
 
     private mutating func sendSegments(
-        _ number: UInt64, _ after: UInt64, _ byteCountMax: Int
+        _ number: UInt64, _ after: UInt64, _ through: UInt64, _ byteCountMax: Int
     ) -> [OutboxSession.Action] {
         do throws(StoreError) {
             let stored = try parts.store.segments(after: after, byteCountMax: byteCountMax)
+                .prefix { $0.end.sequence <= through }
             guard let last = stored.last else { return [] }
             let tag = parts.store.stream.tag
             let now = WallClock.now()
@@ -284,15 +288,15 @@ private struct ShipperLoop: ~Copyable {
     }
 
     /// Definitions in messages that a broker takes.
-    private func sendDefinitions(_ number: UInt64, _ first: UInt32, _ through: UInt32) {
+    private func sendDefinitions(_ number: UInt64, _ needs: NeedsDefinitions) {
         let perMessage = Frame.byteCountMax / 2 / Definition.textBytesMax
         do throws(StoreError) {
-            let definitions = try parts.store.definitions(from: first, through: through)
+            let definitions = try parts.store.definitions(from: needs.first, through: needs.through)
             for start in stride(from: 0, to: definitions.count, by: perMessage) {
                 let end = min(start + perMessage, definitions.count)
                 let message = Message.definitions(
                     DefinitionsMessage(
-                        stream: parts.store.stream.tag, first: first + UInt32(start),
+                        stream: parts.store.stream.tag, segment: needs.segment, first: needs.first + UInt32(start),
                         definitions: Array(definitions[start..<end]), isLast: end == definitions.count))
                 let content = message.framed(session: number).signedContent(parts.hasher)
                 publish(message, session: number, signature: parts.signer.sign(content))
@@ -309,9 +313,9 @@ private struct ShipperLoop: ~Copyable {
         let covered = underWay.prefix { $0.end.sequence <= ack.through.sequence }
         let reason = waited.flatMap { acknowledged.sequence < $0.through ? $0.reason : nil }
         let receipt = Receipt(
-            first: acknowledged.sequence + 1, through: ack.through, hub: ack.hub, publishedAt: covered.first?.at,
-            attempt: attempt, acknowledgedAt: now, receivedAt: ack.receivedAt, committedAt: ack.committedAt,
-            waitedFor: reason ?? "")
+            first: acknowledged.sequence + 1, through: ack.through, hub: ack.hub, position: nil,
+            publishedAt: covered.first?.at, attempt: attempt, acknowledgedAt: now, receivedAt: ack.receivedAt,
+            committedAt: ack.committedAt, waitedFor: reason ?? "")
         let bytes = covered.reduce(0) { $0 + $1.byteCount }
         underWay.removeFirst(covered.count)
         acknowledged = ack.through
@@ -321,7 +325,7 @@ private struct ShipperLoop: ~Copyable {
             board.backlogBytes -= min(board.backlogBytes, UInt64(bytes))
             board.lastAckAt = now
         }
-        commits.post(.receipt(receipt))
+        for receipt in receipt.split(by: ack.runs) { commits.post(.receipt(receipt)) }
     }
 
     /// What waits now has waited for the network: its receipts will say so.

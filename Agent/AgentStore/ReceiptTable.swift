@@ -2,6 +2,7 @@ import Foundation
 import AgentCore
 import GRDB
 import LedgerCore
+import SegmentStore
 import SyncProtocol
 
 /// The acknowledgements that came, each with the events that it covered.
@@ -16,8 +17,8 @@ enum ReceiptTable {
                 """)
         try statement.execute(arguments: [
             Int64(bitPattern: receipt.first), Int64(bitPattern: receipt.through.sequence),
-            Data(receipt.through.hash.bytes), receipt.hub.hub.map { Int64(bitPattern: $0.rawValue) },
-            Int64(bitPattern: receipt.hub.position), receipt.publishedAt?.microseconds, Int64(receipt.attempt),
+            Data(receipt.through.hash.bytes), Int64(bitPattern: receipt.hub.rawValue),
+            receipt.position.map { Int64(bitPattern: $0) }, receipt.publishedAt?.microseconds, Int64(receipt.attempt),
             receipt.acknowledgedAt.microseconds, receipt.receivedAt.microseconds, receipt.committedAt.microseconds,
             receipt.waitedFor,
         ])
@@ -38,22 +39,23 @@ enum ReceiptTable {
                 FROM receipts WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1
                 """)
         guard let row = try Row.fetchOne(statement, arguments: [Int64(bitPattern: sequence)]) else { return nil }
-        let receipt = Receipt(row)
+        let receipt = try Receipt(row)
         return receipt.through.sequence >= sequence ? receipt : nil
     }
 }
 
 extension Receipt {
-    fileprivate init(_ row: Row) {
+    fileprivate init(_ row: Row) throws {
         let hash: Data = row[2]
-        let hub: Int64? = row[3]
+        guard let hub = StreamTag(rawValue: UInt64(bitPattern: row[3] as Int64)) else {
+            throw StoreError.corrupt(place: "table receipts", detail: "a hub's tag has more than 40 bits")
+        }
+        let position: Int64? = row[4]
         let publishedAt: Int64? = row[5]
         self.init(
             first: UInt64(bitPattern: row[0] as Int64),
             through: ChainPoint(sequence: UInt64(bitPattern: row[1] as Int64), hash: Hash256(hash)),
-            hub: Seen(
-                hub: hub.flatMap { StreamTag(rawValue: UInt64(bitPattern: $0)) },
-                position: UInt64(bitPattern: row[4] as Int64)),
+            hub: hub, position: position.map { UInt64(bitPattern: $0) },
             publishedAt: publishedAt.map { Timestamp(microseconds: $0) }, attempt: UInt32(row[6] as Int64),
             acknowledgedAt: Timestamp(microseconds: row[7]), receivedAt: Timestamp(microseconds: row[8]),
             committedAt: Timestamp(microseconds: row[9]), waitedFor: row[10])

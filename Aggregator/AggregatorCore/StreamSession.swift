@@ -47,10 +47,10 @@ package struct StreamSession {
     package struct Record: Hashable, Sendable {
         package var provedSession: UInt64
         /// The highest head that the stream's key has signed for.
-        package var announced: UInt64
+        package var announced: ChainPoint
         package var standing: Standing
 
-        package init(provedSession: UInt64 = 0, announced: UInt64 = 0, standing: Standing = .open) {
+        package init(provedSession: UInt64 = 0, announced: ChainPoint, standing: Standing = .open) {
             self.provedSession = provedSession
             self.announced = announced
             self.standing = standing
@@ -117,7 +117,8 @@ package struct StreamSession {
 
     /// An agent greets. Nothing is concluded from it: it may be of yesterday. It is answered with what is known.
     package mutating func greeted(
-        _ hello: Hello, credit: Credit, hub: Seen, now: Timestamp, _ random: inout some RandomNumberGenerator
+        _ hello: Hello, credit: Credit, hub: Seen, hubGenesis: Genesis, now: Timestamp,
+        _ random: inout some RandomNumberGenerator
     ) -> [Action] {
         let challenge = (0..<Welcome.challengeByteCount).map { _ in UInt8.random(in: 0...255, using: &random) }
         let proved = max(record.provedSession, hello.lastSession)
@@ -126,7 +127,7 @@ package struct StreamSession {
         let welcome = Welcome(
             nonce: hello.nonce, challenge: challenge, session: proved + 1, standing: record.standing,
             leaves: committed.sequence > 0 ? [committed] : [], announced: record.announced, credit: credit, hub: hub,
-            sentAt: now)
+            hubGenesis: hubGenesis, sentAt: now)
         return [.sendWelcome(welcome)]
     }
 
@@ -138,11 +139,13 @@ package struct StreamSession {
             return [.drop(.badSignature)]
         }
         guard record.standing == .open else { return [.drop(.streamStopped)] }
-        if challenge.lastSession < record.provedSession || proof.head.sequence < record.announced {
+        let known = record.announced
+        if challenge.lastSession < record.provedSession || proof.head.sequence < known.sequence {
             return stop(.rolledBack)
         }
+        if proof.head.sequence == known.sequence, proof.head.hash != known.hash { return stop(.forked) }
         record.provedSession = session
-        record.announced = proof.head.sequence
+        record.announced = proof.head
         self.challenge = nil
         open = Open(session: session, owesAck: true)
         return [.persistRecord]
@@ -222,9 +225,11 @@ package struct StreamSession {
 
     private mutating func merge(_ sealed: SealedSegment, _ actions: inout [Action]) {
         let header = sealed.segment.header
+        guard passesAnnounced(sealed) else { return actions += stop(.forked) }
         guard header.definitionCountBefore == dictionary.count else {
             let needs = NeedsDefinitions(
-                stream: stream, first: dictionary.count, through: header.definitionCountBefore)
+                stream: stream, segment: sealed.hash, first: dictionary.count,
+                through: header.definitionCountBefore)
             if let open, needs.first < needs.through {
                 return actions.append(.sendNeedsDefinitions(session: open.session, needs))
             }
@@ -237,10 +242,18 @@ package struct StreamSession {
         }
         dictionary = advanced
         merged = sealed.end
-        record.announced = max(record.announced, merged.sequence)
+        if merged.sequence > record.announced.sequence { record.announced = merged }
         uncommitted[header.firstSequence] = sealed.hash
         open?.owesAck = true
         actions.append(.merge([sealed]))
+    }
+
+    /// Whether the chain, with this segment, still passes through the head that the stream has announced. Segments are
+    /// never cut anew, so one that spans the announced place without ending there is of another chain.
+    private func passesAnnounced(_ sealed: SealedSegment) -> Bool {
+        let header = sealed.segment.header
+        guard header.sequences.contains(record.announced.sequence) else { return true }
+        return sealed.end == record.announced
     }
 
     private mutating func keep(_ sealed: SealedSegment, _ actions: inout [Action]) {
@@ -307,7 +320,9 @@ package struct StreamSession {
         guard let open, let gap = open.gap, now >= gap.askAt else { return [] }
         let askAt = now.advanced(byMicroseconds: limits.needsRepeat)
         self.open?.gap = Gap(askAt: askAt)
-        return [.sendNeeds(session: open.session, Needs(stream: stream, after: merged))]
+        let next = early.min { $0.key < $1.key }?.value
+        let needed = Needs.Gap(after: merged, missing: next?.segment.header.previous)
+        return [.sendNeeds(session: open.session, Needs(stream: stream, gaps: [needed]))]
     }
 }
 

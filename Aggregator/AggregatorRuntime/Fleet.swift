@@ -74,7 +74,7 @@ struct Fleet {
             unproved += 1
             sessions[tag] = StreamSession(
                 genesis: hello.genesis, committed: ChainPoint(sequence: 0, hash: hash), dictionary: .empty,
-                record: StreamSession.Record(), limits: limits, hasher: hasher, verifier: verifier)
+                record: StreamSession.Record(announced: ChainPoint(sequence: 0, hash: hash)), limits: limits, hasher: hasher, verifier: verifier)
         }
         agents[agent, default: Agent()].greeting = tag
         agents[agent]?.softwareVersion = hello.softwareVersion
@@ -123,7 +123,7 @@ struct Fleet {
                 streams: (streams[id] ?? []).filter { $0.record.provedSession > 0 }.sorted { $0.stream < $1.stream }
                     .map { session in
                         AgentView.StreamView(
-                            tag: session.stream, announced: max(session.record.announced, session.merged.sequence),
+                            tag: session.stream, announced: session.record.announced.sequence,
                             merged: session.committed.sequence, standing: session.record.standing,
                             session: session.record.provedSession)
                     },

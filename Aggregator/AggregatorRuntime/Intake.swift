@@ -72,7 +72,6 @@ private struct IntakeLoop {
     /// The streams that a commit under way concerns, and when the first of its messages came.
     private var touched: [StreamTag: Timestamp] = [:]
     private var looks: [@Sendable (Intake.Snapshot) -> Void] = []
-    private var random = SystemRandomNumberGenerator()
     private var segmentsSinceCheckpoint = 0
     private var bytesSinceCheckpoint = 0
     private var lastTick = Timestamp(microseconds: 0)
@@ -161,13 +160,18 @@ private struct IntakeLoop {
             parts.logger.warning(
                 "greeting of another ledger",
                 metadata: ["agent.id": "\(agent)", "ledger.theirs": "\(hello.genesis.ledger)"])
-            return send(.welcome(.refusal(of: hello, hub: hub, now: now)), session: 0, to: agent)
+            let refusal = Welcome.refusal(of: hello, by: parts.store.hub, now: now)
+            return send(.welcome(refusal), session: 0, to: agent)
         }
         guard let tag = fleet.greeted(hello, agent) else { return logDrop(.tooEarly, agent) }
         let messages = parts.limits.messagesPerAgent(agents: fleet.agentCount)
         let credit = Credit(bytes: parts.limits.bytesPerAgentMax, messages: messages)
-        perform(
-            fleet.session(tag) { $0.greeted(hello, credit: credit, hub: hub, now: now, &random) }, tag, now)
+        let genesis = parts.store.hub.genesis
+        var random = SystemRandomNumberGenerator()
+        let actions = fleet.session(tag) {
+            $0.greeted(hello, credit: credit, hub: hub, hubGenesis: genesis, now: now, &random)
+        }
+        perform(actions, tag, now)
     }
 
     private mutating func takeStatus(_ status: Status, _ frame: Frame, _ agent: AgentID) {
@@ -199,7 +203,8 @@ private struct IntakeLoop {
             addStreamIfNew(session)
             pending.records[tag] = session.record
             touched[tag] = touched[tag] ?? now
-        case .sendAck(let number, let point): sendAck(number, point, tag, receivedAt: now, committedAt: now)
+        case .sendAck(let number, let point):
+            sendAck(number, point, tag, runs: [], receivedAt: now, committedAt: now)
         case .sendNeeds(let number, let needs): send(.needs(needs), session: number, to: agent)
         case .sendNeedsDefinitions(let number, let needs): send(.needsDefinitions(needs), session: number, to: agent)
         case .compare(let firstSequence, let hash): compare(firstSequence, hash, tag, now)
@@ -286,8 +291,8 @@ private struct IntakeLoop {
         if withCheckpoint || mustCheckpoint { addCheckpoint() }
         guard !pending.isEmpty else { return }
         do throws(StoreError) {
-            let durable = try parts.store.commit(pending, rows: &rows, now: WallClock.now())
-            succeed(durable)
+            let (positions, durable) = try parts.store.commit(pending, rows: &rows, now: WallClock.now())
+            succeed(durable, positions)
         } catch {
             // What is in memory ran ahead of the store. Agents send again what is not acknowledged.
             parts.logger.error("commit failed", metadata: ["store.error": "\(error)"])
@@ -296,8 +301,13 @@ private struct IntakeLoop {
         }
     }
 
-    private mutating func succeed(_ durable: Durable) {
+    private mutating func succeed(_ durable: Durable, _ positions: [Int64]) {
         position = durable.position
+        var runs: [StreamTag: [Ack.Run]] = [:]
+        for (arrival, position) in zip(pending.arrivals, positions) {
+            let first = arrival.segments[0].segment.header.firstSequence
+            runs[arrival.stream, default: []].append(Ack.Run(firstSequence: first, position: UInt64(position)))
+        }
         let segments = pending.arrivals.reduce(0) { $0 + $1.segments.count }
         segmentsSinceCheckpoint = pending.checkpoint == nil ? segmentsSinceCheckpoint + segments : 0
         bytesSinceCheckpoint = pending.checkpoint == nil ? bytesSinceCheckpoint + pendingBytes : 0
@@ -306,18 +316,19 @@ private struct IntakeLoop {
         clearPending()
         for (tag, receivedAt) in concerned {
             for case .sendAck(let number, let point) in fleet.session(tag, { $0.persisted(durable) }) {
-                sendAck(number, point, tag, receivedAt: receivedAt, committedAt: committedAt)
+                sendAck(
+                    number, point, tag, runs: runs[tag] ?? [], receivedAt: receivedAt, committedAt: committedAt)
             }
         }
     }
 
     private mutating func sendAck(
-        _ number: UInt64, _ point: ChainPoint, _ tag: StreamTag, receivedAt: Timestamp, committedAt: Timestamp
+        _ number: UInt64, _ point: ChainPoint, _ tag: StreamTag, runs: [Ack.Run], receivedAt: Timestamp,
+        committedAt: Timestamp
     ) {
         guard let session = fleet.existing(tag) else { return }
         let ack = Ack(
-            stream: tag, through: point, hub: Seen(hub: parts.store.hub.tag, position: UInt64(position)),
-            receivedAt: receivedAt, committedAt: committedAt)
+            stream: tag, through: point, hub: parts.store.hub.tag, runs: runs, receivedAt: receivedAt, committedAt: committedAt)
         fleet.noteAck(session.genesis.agent, committedAt)
         send(.ack(ack), session: number, to: session.genesis.agent)
     }
@@ -371,9 +382,11 @@ private struct IntakeLoop {
 
 extension Welcome {
     /// For a greeting that can lead to nothing.
-    fileprivate static func refusal(of hello: Hello, hub: Seen, now: Timestamp) -> Welcome {
+    fileprivate static func refusal(of hello: Hello, by hub: StreamRow, now: Timestamp) -> Welcome {
         Welcome(
             nonce: hello.nonce, challenge: [UInt8](repeating: 0, count: Welcome.challengeByteCount), session: 0,
-            standing: .refused, leaves: [], announced: 0, credit: Credit(bytes: 0, messages: 0), hub: hub, sentAt: now)
+            standing: .refused, leaves: [], announced: ChainPoint(sequence: 0, hash: .zero),
+            credit: Credit(bytes: 0, messages: 0), hub: Seen(hub: hub.tag, position: 0), hubGenesis: hub.genesis,
+            sentAt: now)
     }
 }

@@ -1,4 +1,5 @@
 import AggregatorCore
+import Foundation
 import GRDB
 import LedgerCore
 import SegmentStore
@@ -123,16 +124,20 @@ package final class LedgerStore: Sendable {
 
     private static func known(_ row: StreamRow, _ database: Database) throws -> KnownStream {
         let record = try Row.fetchOne(
-            database, sql: "SELECT proved_session, announced, standing FROM stream_records WHERE stream = ?",
+            database, sql: "SELECT proved_session, announced, announced_hash, standing FROM stream_records WHERE stream = ?",
             arguments: [row.id.rawValue])
         let head = try SegmentLog.head(database, of: row.id)
         let end = head?.end ?? ChainPoint(sequence: 0, hash: row.genesisHash)
-        let standing = Standing(rawValue: UInt8(clamping: record?[2] as Int64? ?? 0)) ?? .refused
+        let standing = Standing(rawValue: UInt8(clamping: record?[3] as Int64? ?? 0)) ?? .refused
+        var announced = end
+        if let record, UInt64(bitPattern: record[1] as Int64) > end.sequence {
+            announced = ChainPoint(sequence: UInt64(bitPattern: record[1] as Int64), hash: Hash256(record[2] as Data))
+        }
         return KnownStream(
             row: row,
             record: StreamSession.Record(
                 provedSession: UInt64(bitPattern: record?[0] as Int64? ?? 0),
-                announced: max(UInt64(bitPattern: record?[1] as Int64? ?? 0), end.sequence), standing: standing),
+                announced: announced, standing: standing),
             end: end, dictionary: head?.segment.header.dictionary ?? .empty)
     }
 
@@ -199,28 +204,30 @@ package final class LedgerStore: Sendable {
     /// Writes it all, or nothing; durable when it returns.
     ///
     /// - Parameter rows: the row of each stream; new ones are added.
+    /// - Returns: the position that each arrival's first segment got, in the order of the arrivals.
     package func commit(
         _ commit: Commit, rows: inout [StreamTag: StreamRow], now: Timestamp
-    ) throws(StoreError) -> Durable {
+    ) throws(StoreError) -> (positions: [Int64], durable: Durable) {
         let known = rows
-        let (added, durable) = try database.commit { database in
+        let (written, durable) = try database.commit { database in
             var rows = known
+            var positions: [Int64] = []
             for stream in commit.streams {
                 let row = try SegmentLog.addStream(database, stream.genesis, hash: stream.hash)
                 rows[row.tag] = row
             }
-            for arrival in commit.arrivals { try write(arrival, rows, now, database) }
+            for arrival in commit.arrivals { positions.append(try write(arrival, rows, now, database)) }
             for (tag, record) in commit.records { try write(record, rows[tag], database) }
             if let checkpoint = commit.checkpoint { try write(checkpoint, database) }
-            return rows
+            return (rows: rows, positions: positions)
         }
-        rows = added
-        return durable
+        rows = written.rows
+        return (written.positions, durable)
     }
 
     private func write(
         _ arrival: Arrival, _ rows: [StreamTag: StreamRow], _ now: Timestamp, _ database: Database
-    ) throws {
+    ) throws -> Int64 {
         guard let row = rows[arrival.stream] else {
             preconditionFailure("segments of stream \(arrival.stream), which was never added")
         }
@@ -230,23 +237,25 @@ package final class LedgerStore: Sendable {
                 database, sealed.segment, hash: sealed.hash, stream: row.id, recordedAt: now)
             first = first ?? position
         }
-        guard let first else { return }
+        guard let first else { preconditionFailure("an arrival without a segment") }
         let statement = try database.cachedStatement(
             sql: "INSERT INTO arrivals (first_position, published_at, attempt, received_at) VALUES (?, ?, ?, ?)")
         try statement.execute(arguments: [
             first, arrival.publishedAt.microseconds, Int64(arrival.attempt), arrival.receivedAt.microseconds,
         ])
+        return first
     }
 
     private func write(_ record: StreamSession.Record, _ row: StreamRow?, _ database: Database) throws {
         guard let row else { preconditionFailure("the record of a stream that was never added") }
         try database.execute(
             sql: """
-                INSERT OR REPLACE INTO stream_records (stream, proved_session, announced, standing)
-                VALUES (?, ?, ?, ?)
+                INSERT OR REPLACE INTO stream_records (stream, proved_session, announced, announced_hash, standing)
+                VALUES (?, ?, ?, ?, ?)
                 """,
             arguments: [
-                row.id.rawValue, Int64(bitPattern: record.provedSession), Int64(bitPattern: record.announced),
+                row.id.rawValue, Int64(bitPattern: record.provedSession),
+                Int64(bitPattern: record.announced.sequence), Data(record.announced.hash.bytes),
                 Int64(record.standing.rawValue),
             ])
     }

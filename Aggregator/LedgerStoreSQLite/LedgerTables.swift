@@ -20,6 +20,7 @@ enum LedgerTables {
                         stream INTEGER PRIMARY KEY REFERENCES streams(id),
                         proved_session INTEGER NOT NULL,
                         announced INTEGER NOT NULL,
+                        announced_hash BLOB NOT NULL,
                         standing INTEGER NOT NULL
                     ) STRICT;
                     CREATE TABLE arrivals (

@@ -77,7 +77,7 @@ struct AgentJourneyAnswer: Codable {
         var acknowledged_at: Moment
         var received_at: Moment
         var committed_at: Moment
-        var position: UInt64
+        var position: UInt64?
         var waited_for: String
     }
 

@@ -70,7 +70,7 @@ final class DeadDevice {
                 first: UInt64(row[0] as Int64), through: UInt64(row[1] as Int64),
                 published_at: (row[2] as Int64?).map(Moment.init(microseconds:)), attempt: UInt64(row[3] as Int64),
                 acknowledged_at: Moment(microseconds: row[4]), received_at: Moment(microseconds: row[5]),
-                committed_at: Moment(microseconds: row[6]), position: UInt64(row[7] as Int64), waited_for: row[8])
+                committed_at: Moment(microseconds: row[6]), position: (row[7] as Int64?).map { UInt64($0) }, waited_for: row[8])
         }
     }
 }

@@ -74,6 +74,6 @@ struct Evidence {
     var postings: [TransactionAnswer.Posting] { agent?.transaction.postings ?? merged?.postings ?? [] }
     var reference: String? { agent?.transaction.reference ?? merged?.reference }
     var segment: SegmentAnswer? { agent?.segment ?? merged?.segment }
-    var position: Int64? { merged?.position ?? agent?.receipt.map { Int64($0.position) } }
+    var position: Int64? { merged?.position ?? agent?.receipt?.position.map { Int64($0) } }
     var attempt: UInt64 { agent?.receipt?.attempt ?? merged?.attempt ?? 1 }
 }

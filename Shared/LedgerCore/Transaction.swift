@@ -43,15 +43,16 @@ package struct Transaction: Hashable, Sendable {
         package static let metadataBytesMax = 4096
     }
 
-    package var kind: TransactionKind
-    package var postings: [Posting]
-    package var reference: String?
+    package private(set) var kind: TransactionKind
+    /// At least one.
+    package private(set) var postings: [Posting]
+    package private(set) var reference: String?
     /// In the order of the names' bytes, no name twice.
     package private(set) var metadata: [MetadataPair]
     /// The client's own time for it, where it gave one.
-    package var occurredAt: Timestamp?
+    package private(set) var occurredAt: Timestamp?
     /// Another transaction that this one is about, such as the sale of a refund.
-    package var related: EventID?
+    package private(set) var related: EventID?
 
     /// - Throws: `InvalidField` naming the first part that breaks a limit.
     package init(

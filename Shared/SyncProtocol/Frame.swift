@@ -2,7 +2,8 @@ import LedgerCore
 
 /// What is put around every message: what it is, of which session, and proof that it arrived whole.
 package struct Frame: Hashable, Sendable {
-    /// A frame's kind. Those not listed are reserved; a reader skips them and counts.
+    /// A frame's kind. A reader passes over those it does not know. Reserved are 5 (request), 6 (watermark), 7 (digests)
+    /// and 8 (unreadable) from an agent, 20 (hub events), 21 (account snapshot) and 22 (pace) to one.
     package enum Kind: UInt8, Sendable, CaseIterable {
         // From an agent.
         case hello = 1

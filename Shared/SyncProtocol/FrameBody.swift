@@ -8,15 +8,19 @@ protocol FrameBody {
 }
 
 extension FrameBody {
+    /// The message's fields, and behind them a list of extensions, empty so far: what a later version adds there, this one
+    /// passes over.
     func bodyBytes() -> [UInt8] {
         var writer = ByteWriter()
         encode(into: &writer)
+        writer.varint(0)
         return writer.bytes
     }
 
     init(body: [UInt8]) throws(WireError) {
         self = try ByteReader.decode(body) { (reader) throws(WireError) in
             let message = try Self(from: &reader)
+            try reader.skipExtensions()
             try reader.expectEnd()
             return message
         }

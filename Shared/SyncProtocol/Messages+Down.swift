@@ -35,16 +35,20 @@ package struct Welcome: Hashable, Sendable {
     package var standing: Standing
     /// The ends of the chains it has committed of this stream; more than one only after a fork.
     package var leaves: [ChainPoint]
-    /// The highest head that this stream ever announced.
-    package var announced: UInt64
+    /// The highest head that this stream ever announced; the agent's own chain must pass through it.
+    package var announced: ChainPoint
     package var credit: Credit
+    package var dialect: Dialect
     package var hub: Seen
+    /// What the hub's stream begins with: its key, and the hub stream before it.
+    package var hubGenesis: Genesis
     /// By the aggregator's clock.
     package var sentAt: Timestamp
 
     package init(
         nonce: [UInt8], challenge: [UInt8], session: UInt64, standing: Standing, leaves: [ChainPoint],
-        announced: UInt64, credit: Credit, hub: Seen, sentAt: Timestamp
+        announced: ChainPoint, credit: Credit, dialect: Dialect = .current, hub: Seen, hubGenesis: Genesis,
+        sentAt: Timestamp
     ) {
         self.nonce = nonce
         self.challenge = challenge
@@ -53,7 +57,9 @@ package struct Welcome: Hashable, Sendable {
         self.leaves = leaves
         self.announced = announced
         self.credit = credit
+        self.dialect = dialect
         self.hub = hub
+        self.hubGenesis = hubGenesis
         self.sentAt = sentAt
     }
 }
@@ -71,43 +77,83 @@ package struct Credit: Hashable, Sendable {
 
 /// The aggregator has committed a stream up to a point. Only this releases anything at the agent.
 package struct Ack: Hashable, Sendable {
+    /// A run of segments that have consecutive positions in the hub's log: agents keep them, so that a lost hub can be
+    /// rebuilt in the same order.
+    package struct Run: Hashable, Sendable {
+        /// The first event of the run's first segment.
+        package let firstSequence: UInt64
+        /// Of that segment, in the hub's log.
+        package let position: UInt64
+
+        package init(firstSequence: UInt64, position: UInt64) {
+            self.firstSequence = firstSequence
+            self.position = position
+        }
+    }
+
+    /// What one commit can bring of one stream: a run for each message, and some to spare.
+    package static let runsMax = 1024
+
     package var stream: StreamTag
     package var through: ChainPoint
-    /// The hub's stream and the position that its log gave the last segment.
-    package var hub: Seen
+    /// The hub whose log it is.
+    package var hub: StreamTag
+    /// What is new since the acknowledgement before, in the order of the chain; empty where it only repeats one.
+    package var runs: [Run]
     /// When the first of what this acknowledges came in, and when its commit ended, by the aggregator's clock.
     package var receivedAt: Timestamp
     package var committedAt: Timestamp
 
-    package init(stream: StreamTag, through: ChainPoint, hub: Seen, receivedAt: Timestamp, committedAt: Timestamp) {
+    package init(
+        stream: StreamTag, through: ChainPoint, hub: StreamTag, runs: [Run], receivedAt: Timestamp,
+        committedAt: Timestamp
+    ) {
         self.stream = stream
         self.through = through
         self.hub = hub
+        self.runs = runs
         self.receivedAt = receivedAt
         self.committedAt = committedAt
     }
 }
 
-/// The aggregator misses what follows a point of the chain: send again from there.
+/// The aggregator misses what follows some points of the chain: send again from there.
 package struct Needs: Hashable, Sendable {
-    package var stream: StreamTag
-    package var after: ChainPoint
+    package struct Gap: Hashable, Sendable {
+        /// The end of what it has.
+        package let after: ChainPoint
+        /// The segment that the next one it has names as its parent; nil where it does not know.
+        package let missing: Hash256?
 
-    package init(stream: StreamTag, after: ChainPoint) {
+        package init(after: ChainPoint, missing: Hash256?) {
+            self.after = after
+            self.missing = missing
+        }
+    }
+
+    package static let gapsMax = 16
+
+    package var stream: StreamTag
+    /// In the order of the chain, at least one.
+    package var gaps: [Gap]
+
+    package init(stream: StreamTag, gaps: [Gap]) {
         self.stream = stream
-        self.after = after
+        self.gaps = gaps
     }
 }
 
 /// The aggregator cannot read a segment's names: send the definitions that lead up to it.
 package struct NeedsDefinitions: Hashable, Sendable {
     package var stream: StreamTag
+    package var segment: Hash256
     /// The first number that it lacks, and how many the segment builds on.
     package var first: UInt32
     package var through: UInt32
 
-    package init(stream: StreamTag, first: UInt32, through: UInt32) {
+    package init(stream: StreamTag, segment: Hash256, first: UInt32, through: UInt32) {
         self.stream = stream
+        self.segment = segment
         self.first = first
         self.through = through
     }
@@ -154,10 +200,14 @@ extension Welcome: FrameBody {
         writer.u8(standing.rawValue)
         writer.varint(UInt64(leaves.count))
         for leaf in leaves { leaf.encode(into: &writer) }
-        writer.fixed(announced)
+        announced.encode(into: &writer)
         writer.fixed(credit.bytes)
         writer.fixed(credit.messages)
+        dialect.encode(into: &writer)
         hub.encode(into: &writer)
+        let genesis = hubGenesis.encoded()
+        writer.varint(UInt64(genesis.count))
+        writer.raw(genesis)
         writer.fixed(sentAt.microseconds)
     }
 
@@ -173,9 +223,12 @@ extension Welcome: FrameBody {
         for _ in 0..<(try reader.length("the number of leaves", limit: Welcome.leavesMax)) {
             leaves.append(try ChainPoint(from: &reader))
         }
-        announced = try reader.fixed()
+        announced = try ChainPoint(from: &reader)
         credit = Credit(bytes: try reader.fixed(), messages: try reader.fixed())
+        dialect = try Dialect(from: &reader)
         hub = try Seen(from: &reader)
+        let length = try reader.length("the hub's genesis", limit: Genesis.byteCountMax)
+        hubGenesis = try Genesis(decoding: try reader.raw(length))
         sentAt = Timestamp(microseconds: try reader.fixed())
     }
 }
@@ -186,7 +239,12 @@ extension Ack: FrameBody {
     func encode(into writer: inout ByteWriter) {
         writer.fixed(stream.rawValue)
         through.encode(into: &writer)
-        hub.encode(into: &writer)
+        writer.fixed(hub.rawValue)
+        writer.varint(UInt64(runs.count))
+        for run in runs {
+            writer.varint(run.firstSequence)
+            writer.varint(run.position)
+        }
         writer.fixed(receivedAt.microseconds)
         writer.fixed(committedAt.microseconds)
     }
@@ -194,7 +252,11 @@ extension Ack: FrameBody {
     init(from reader: inout ByteReader) throws(WireError) {
         stream = try reader.streamTag()
         through = try ChainPoint(from: &reader)
-        hub = try Seen(from: &reader)
+        hub = try reader.streamTag()
+        runs = []
+        for _ in 0..<(try reader.length("the number of runs", limit: Ack.runsMax)) {
+            runs.append(Run(firstSequence: try reader.varint(), position: try reader.varint()))
+        }
         receivedAt = Timestamp(microseconds: try reader.fixed())
         committedAt = Timestamp(microseconds: try reader.fixed())
     }
@@ -205,12 +267,27 @@ extension Needs: FrameBody {
 
     func encode(into writer: inout ByteWriter) {
         writer.fixed(stream.rawValue)
-        after.encode(into: &writer)
+        writer.varint(UInt64(gaps.count))
+        for gap in gaps {
+            gap.after.encode(into: &writer)
+            writer.u8(gap.missing == nil ? 0 : 1)
+            if let missing = gap.missing { writer.hash(missing) }
+        }
     }
 
     init(from reader: inout ByteReader) throws(WireError) {
         stream = try reader.streamTag()
-        after = try ChainPoint(from: &reader)
+        let count = try reader.length("the number of gaps", limit: Needs.gapsMax)
+        guard count > 0 else { throw reader.failure(.invalid(what: "a need without a gap")) }
+        gaps = []
+        for _ in 0..<count {
+            let after = try ChainPoint(from: &reader)
+            switch try reader.u8() {
+            case 0: gaps.append(Gap(after: after, missing: nil))
+            case 1: gaps.append(Gap(after: after, missing: try reader.hash()))
+            default: throw reader.failure(.invalid(what: "a gap's flag"))
+            }
+        }
     }
 }
 
@@ -219,12 +296,14 @@ extension NeedsDefinitions: FrameBody {
 
     func encode(into writer: inout ByteWriter) {
         writer.fixed(stream.rawValue)
+        writer.hash(segment)
         writer.fixed(first)
         writer.fixed(through)
     }
 
     init(from reader: inout ByteReader) throws(WireError) {
         stream = try reader.streamTag()
+        segment = try reader.hash()
         first = try reader.fixed()
         through = try reader.fixed()
     }

@@ -18,6 +18,7 @@ package struct Hello: Hashable, Sendable {
 
     /// Echoed by the welcome, so that an answer to another hello is not taken for an answer to this one.
     package var nonce: [UInt8]
+    package var dialect: Dialect
     /// The highest session number this data folder has proved; 0 for none.
     package var lastSession: UInt64
     package var head: ChainPoint
@@ -33,10 +34,11 @@ package struct Hello: Hashable, Sendable {
     package static let nonceByteCount = 16
 
     package init(
-        nonce: [UInt8], lastSession: UInt64, head: ChainPoint, acknowledged: ChainPoint, seen: Seen,
+        nonce: [UInt8], dialect: Dialect = .current, lastSession: UInt64, head: ChainPoint, acknowledged: ChainPoint, seen: Seen,
         oldestRetained: UInt64, otherStreams: [StreamTag] = [], softwareVersion: String, genesis: Genesis
     ) {
         self.nonce = nonce
+        self.dialect = dialect
         self.lastSession = lastSession
         self.head = head
         self.acknowledged = acknowledged
@@ -107,16 +109,19 @@ package struct SegmentsMessage: Hashable, Sendable {
     }
 }
 
-/// All definitions of a stream up to a point, for a reader that cannot have them from the segments.
+/// All definitions of a stream up to a segment, for a reader that cannot have them from the segments.
 package struct DefinitionsMessage: Hashable, Sendable {
     package var stream: StreamTag
+    /// The segment that they lead up to: after a fork, each branch has its own.
+    package var segment: Hash256
     package var first: UInt32
     package var definitions: [Definition]
     /// Whether more follow in another message.
     package var isLast: Bool
 
-    package init(stream: StreamTag, first: UInt32, definitions: [Definition], isLast: Bool) {
+    package init(stream: StreamTag, segment: Hash256, first: UInt32, definitions: [Definition], isLast: Bool) {
         self.stream = stream
+        self.segment = segment
         self.first = first
         self.definitions = definitions
         self.isLast = isLast
@@ -156,6 +161,7 @@ extension Hello: FrameBody {
 
     func encode(into writer: inout ByteWriter) {
         writer.raw(nonce)
+        dialect.encode(into: &writer)
         writer.fixed(lastSession)
         head.encode(into: &writer)
         acknowledged.encode(into: &writer)
@@ -171,6 +177,7 @@ extension Hello: FrameBody {
 
     init(from reader: inout ByteReader) throws(WireError) {
         nonce = try reader.raw(Hello.nonceByteCount)
+        dialect = try Dialect(from: &reader)
         lastSession = try reader.fixed()
         head = try ChainPoint(from: &reader)
         acknowledged = try ChainPoint(from: &reader)
@@ -235,6 +242,7 @@ extension DefinitionsMessage: FrameBody {
 
     func encode(into writer: inout ByteWriter) {
         writer.fixed(stream.rawValue)
+        writer.hash(segment)
         writer.fixed(first)
         writer.u8(isLast ? 1 : 0)
         writer.varint(UInt64(definitions.count))
@@ -243,6 +251,7 @@ extension DefinitionsMessage: FrameBody {
 
     init(from reader: inout ByteReader) throws(WireError) {
         stream = try reader.streamTag()
+        segment = try reader.hash()
         first = try reader.fixed()
         isLast = try reader.flag("whether these are the last definitions")
         let count = try reader.length("the number of definitions", limit: DefinitionsMessage.definitionsMax)

@@ -70,7 +70,7 @@ extension ByteReader {
         }
     }
 
-    fileprivate mutating func skipExtensions() throws(WireError) {
+    mutating func skipExtensions() throws(WireError) {
         for _ in 0..<(try length("the number of extensions", limit: OptionalFields.extensionsMax)) {
             _ = try varint()
             try skip(try length("an extension", limit: SegmentHeader.segmentBytesMax))

@@ -27,6 +27,8 @@ struct Day {
     let fleet: Fleet
     let terminal: Terminal
     private let feeders: [Feeder]
+    /// One for each agent, and less patient than those that feed: the table must not stand still.
+    private let watchers: [AgentClient]
     private var view: FleetView
     private var phase = Phase.connected
     private var delayedID: String?
@@ -36,6 +38,7 @@ struct Day {
         self.fleet = fleet
         self.terminal = terminal
         view = FleetView(terminal: terminal)
+        watchers = fleet.agents.map { AgentClient(port: $0.daemon.port, timeout: .seconds(2)) }
         feeders = zip(fleet.agents, script.parts).map { agent, part in
             Feeder(agent.client, part.operations, batch: script.batch) { part.due[$0] }
         }
@@ -96,7 +99,7 @@ struct Day {
             let feeder = feeders[index]
             return AgentRow(
                 agent: fleet.agents[index].id, accepted: feeder.progress.accepted,
-                total: feeder.total, sync: try? fleet.agents[index].client.sync())
+                total: feeder.total, sync: try? watchers[index].sync())
         }
     }
 
