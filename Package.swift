@@ -1,14 +1,18 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Every target has the name of its folder. Which may depend on which is told in the README, under "Where things are", and
-// proven by Tests/ArchitectureTests.
+// Every target has the name of its folder. Which may depend on which is told in the README, under
+// "Where things are", and proven by Tests/ArchitectureTests.
 
 /// For every target of ours: an existential is marked as one, and a warning is an error.
-let strict: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny"), .treatAllWarnings(as: .error)]
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"), .treatAllWarnings(as: .error),
+]
 
-let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
-let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
+let argumentParser: Target.Dependency = .product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+let configuration: Target.Dependency = .product(
+    name: "Configuration", package: "swift-configuration")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let grdbSQLite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
@@ -20,7 +24,8 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
-let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let serviceLifecycle: Target.Dependency = .product(
+    name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 let package = Package(
     name: "tributary",
@@ -31,7 +36,9 @@ let package = Package(
         // For applications that carry an agent inside instead of beside them.
         .library(name: "AgentRuntime", targets: ["AgentRuntime"]),
         // The pure cores alone: builds in seconds, for the inner loop.
-        .library(name: "TributaryCores", targets: ["LedgerCore", "SyncProtocol", "AgentCore", "AggregatorCore"]),
+        .library(
+            name: "TributaryCores",
+            targets: ["LedgerCore", "SyncProtocol", "AgentCore", "AggregatorCore"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -52,63 +59,82 @@ let package = Package(
     targets: [
         // MARK: Shared
         .target(name: "LedgerCore", path: "Shared/LedgerCore", swiftSettings: strict),
-        .target(name: "SyncProtocol", dependencies: ["LedgerCore"], path: "Shared/SyncProtocol", swiftSettings: strict),
+        .target(
+            name: "SyncProtocol", dependencies: ["LedgerCore"], path: "Shared/SyncProtocol",
+            swiftSettings: strict),
         .systemLibrary(
             name: "CMosquitto", path: "Shared/CMosquitto", pkgConfig: "libmosquitto",
             providers: [.apt(["libmosquitto-dev"])]),
         .target(
-            name: "MQTTTransport", dependencies: ["CMosquitto"], path: "Shared/MQTTTransport", swiftSettings: strict),
+            name: "MQTTTransport", dependencies: ["CMosquitto"], path: "Shared/MQTTTransport",
+            swiftSettings: strict),
         .target(
             name: "SegmentStore", dependencies: ["LedgerCore", "SyncProtocol", grdb, grdbSQLite],
             path: "Shared/SegmentStore", swiftSettings: strict),
         .target(
-            name: "Signing", dependencies: ["LedgerCore", "SyncProtocol", crypto], path: "Shared/Signing",
+            name: "Signing", dependencies: ["LedgerCore", "SyncProtocol", crypto],
+            path: "Shared/Signing",
             swiftSettings: strict),
         .target(name: "TextFormats", path: "Shared/TextFormats", swiftSettings: strict),
         .target(
             name: "HTTPSupport",
             dependencies: [
-                "LedgerCore", "TextFormats", httpTypes, hummingbird, hummingbirdCore, logging, nio, serviceLifecycle,
+                "LedgerCore", "TextFormats", httpTypes, hummingbird, hummingbirdCore, logging, nio,
+                serviceLifecycle,
             ],
             path: "Shared/HTTPSupport", swiftSettings: strict),
         .target(
-            name: "Observability", dependencies: ["TextFormats", logging], path: "Shared/Observability",
+            name: "Observability", dependencies: ["TextFormats", logging],
+            path: "Shared/Observability",
             swiftSettings: strict),
         .target(
             name: "DaemonSupport",
-            dependencies: ["Observability", "TextFormats", configuration, logging, serviceLifecycle, system, yams],
+            dependencies: [
+                "Observability", "TextFormats", configuration, logging, serviceLifecycle, system,
+                yams,
+            ],
             path: "Shared/DaemonSupport", swiftSettings: strict),
-        .target(name: "Workers", dependencies: ["LedgerCore"], path: "Shared/Workers", swiftSettings: strict),
+        .target(
+            name: "Workers", dependencies: ["LedgerCore"], path: "Shared/Workers",
+            swiftSettings: strict),
 
         // MARK: Agent
         .target(
-            name: "AgentCore", dependencies: ["LedgerCore", "SyncProtocol"], path: "Agent/AgentCore",
+            name: "AgentCore", dependencies: ["LedgerCore", "SyncProtocol"],
+            path: "Agent/AgentCore",
             swiftSettings: strict),
         .target(
-            name: "AgentStore", dependencies: ["AgentCore", "LedgerCore", "SegmentStore", "SyncProtocol", grdb],
+            name: "AgentStore",
+            dependencies: ["AgentCore", "LedgerCore", "SegmentStore", "SyncProtocol", grdb],
             path: "Agent/AgentStore", swiftSettings: strict),
         .target(
             name: "AgentRuntime",
             dependencies: [
-                "AgentCore", "AgentStore", "LedgerCore", "MQTTTransport", "SegmentStore", "Signing", "SyncProtocol",
+                "AgentCore", "AgentStore", "LedgerCore", "MQTTTransport", "SegmentStore", "Signing",
+                "SyncProtocol",
                 "Workers", logging,
             ],
             path: "Agent/AgentRuntime", swiftSettings: strict),
         .target(
             name: "AgentAPI",
-            dependencies: ["AgentCore", "HTTPSupport", "LedgerCore", "SyncProtocol", "TextFormats", hummingbird],
+            dependencies: [
+                "AgentCore", "HTTPSupport", "LedgerCore", "SyncProtocol", "TextFormats",
+                hummingbird,
+            ],
             path: "Agent/AgentAPI", swiftSettings: strict),
         .executableTarget(
             name: "AgentDaemon",
             dependencies: [
-                "AgentAPI", "AgentCore", "AgentRuntime", "DaemonSupport", "HTTPSupport", "LedgerCore",
+                "AgentAPI", "AgentCore", "AgentRuntime", "DaemonSupport", "HTTPSupport",
+                "LedgerCore",
                 "MQTTTransport", "TextFormats", logging,
             ],
             path: "Agent/AgentDaemon", swiftSettings: strict),
 
         // MARK: Aggregator
         .target(
-            name: "AggregatorCore", dependencies: ["LedgerCore", "SyncProtocol"], path: "Aggregator/AggregatorCore",
+            name: "AggregatorCore", dependencies: ["LedgerCore", "SyncProtocol"],
+            path: "Aggregator/AggregatorCore",
             swiftSettings: strict),
         .target(
             name: "LedgerStoreSQLite",
@@ -117,49 +143,73 @@ let package = Package(
         .target(
             name: "AggregatorRuntime",
             dependencies: [
-                "AggregatorCore", "LedgerCore", "LedgerStoreSQLite", "MQTTTransport", "SegmentStore", "Signing",
+                "AggregatorCore", "LedgerCore", "LedgerStoreSQLite", "MQTTTransport",
+                "SegmentStore", "Signing",
                 "SyncProtocol", "Workers", logging,
             ],
             path: "Aggregator/AggregatorRuntime", swiftSettings: strict),
         .target(
             name: "AggregatorAPI",
-            dependencies: ["AggregatorCore", "HTTPSupport", "LedgerCore", "SyncProtocol", "TextFormats", hummingbird],
+            dependencies: [
+                "AggregatorCore", "HTTPSupport", "LedgerCore", "SyncProtocol", "TextFormats",
+                hummingbird,
+            ],
             path: "Aggregator/AggregatorAPI", swiftSettings: strict),
         .executableTarget(
             name: "AggregatorDaemon",
             dependencies: [
-                "AggregatorAPI", "AggregatorRuntime", "DaemonSupport", "HTTPSupport", "LedgerCore", "MQTTTransport",
+                "AggregatorAPI", "AggregatorRuntime", "DaemonSupport", "HTTPSupport", "LedgerCore",
+                "MQTTTransport",
                 logging,
             ],
             path: "Aggregator/AggregatorDaemon", swiftSettings: strict),
         .executableTarget(
             name: "TraceCLI",
             dependencies: [
-                "DaemonSupport", "LedgerCore", "SegmentStore", "Signing", "SyncProtocol", "TextFormats", "Workers",
+                "DaemonSupport", "LedgerCore", "SegmentStore", "Signing", "SyncProtocol",
+                "TextFormats", "Workers",
                 argumentParser, grdb,
             ],
             path: "Aggregator/TraceCLI", swiftSettings: strict),
 
         // MARK: Tests
         .target(
-            name: "TestSupport", dependencies: ["LedgerCore", "SyncProtocol"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["LedgerCore", "SyncProtocol"],
+            path: "Tests/TestSupport",
             swiftSettings: strict),
         .target(name: "Workload", path: "Tests/Workload", swiftSettings: strict),
-        .target(name: "FleetHarness", dependencies: ["Workload"], path: "Tests/FleetHarness", swiftSettings: strict),
-        .target(name: "PowerCutVFS", path: "Tests/PowerCutVFS", linkerSettings: [.linkedLibrary("sqlite3")]),
+        .target(
+            name: "FleetHarness", dependencies: ["Workload"], path: "Tests/FleetHarness",
+            swiftSettings: strict),
+        .target(
+            name: "PowerCutVFS", path: "Tests/PowerCutVFS",
+            linkerSettings: [.linkedLibrary("sqlite3")]),
         .executableTarget(
             name: "demonstration", dependencies: ["Workload", "FleetHarness", argumentParser],
             path: "Tests/Demonstration", swiftSettings: strict),
-        .testTarget(name: "ArchitectureTests", path: "Tests/ArchitectureTests", swiftSettings: strict),
         .testTarget(
-            name: "FleetHarnessTests", dependencies: ["FleetHarness", "Workload"], path: "Tests/FleetHarnessTests",
+            name: "ArchitectureTests", path: "Tests/ArchitectureTests", swiftSettings: strict),
+        .testTarget(
+            name: "FleetHarnessTests", dependencies: ["FleetHarness", "Workload"],
+            path: "Tests/FleetHarnessTests",
             swiftSettings: strict),
         .testTarget(
-            name: "LedgerCoreTests", dependencies: ["LedgerCore", "TestSupport"], path: "Tests/LedgerCoreTests",
+            name: "LedgerCoreTests", dependencies: ["LedgerCore", "TestSupport"],
+            path: "Tests/LedgerCoreTests",
             swiftSettings: strict),
         .testTarget(
-            name: "MQTTTransportTests", dependencies: ["MQTTTransport"], path: "Tests/MQTTTransportTests",
+            name: "MQTTTransportTests", dependencies: ["MQTTTransport"],
+            path: "Tests/MQTTTransportTests",
             swiftSettings: strict),
+        .testTarget(
+            name: "SegmentStoreTests",
+            dependencies: [
+                "LedgerCore", "PowerCutVFS", "SegmentStore", "Signing", "SyncProtocol", grdb,
+            ],
+            path: "Tests/SegmentStoreTests", swiftSettings: strict),
+        .testTarget(
+            name: "SigningTests", dependencies: ["LedgerCore", "Signing", "SyncProtocol"],
+            path: "Tests/SigningTests", swiftSettings: strict),
         .testTarget(
             name: "SyncProtocolTests", dependencies: ["LedgerCore", "SyncProtocol", "TestSupport"],
             path: "Tests/SyncProtocolTests", resources: [.copy("Golden")], swiftSettings: strict),
@@ -167,7 +217,8 @@ let package = Package(
             name: "TextFormatsTests", dependencies: ["TextFormats"], path: "Tests/TextFormatsTests",
             swiftSettings: strict),
         .testTarget(
-            name: "WorkloadTests", dependencies: ["Workload"], path: "Tests/WorkloadTests", swiftSettings: strict),
+            name: "WorkloadTests", dependencies: ["Workload"], path: "Tests/WorkloadTests",
+            swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -62,27 +62,38 @@ package struct AgentRoutes<Context: RequestContext>: Sendable {
             if let name = IdempotencyKeyHeader.replayed { response.headers[name] = "true" }
             return response
         case .mismatched, .invalid:
-            guard let problem = answer.problem else { preconditionFailure("a refusal has a problem") }
+            guard let problem = answer.problem else {
+                preconditionFailure("a refusal has a problem")
+            }
             throw problem
         }
     }
 
     private func recordBatch(_ request: Request, _ context: Context) async throws -> Response {
         let limit = limits.batchTransactionsMax
-        let batch = try await JSONBody.read(request, bytesMax: Self.bodyBytesMax) { (json) throws(JSONError) in
+        let batch = try await JSONBody.read(request, bytesMax: Self.bodyBytesMax) {
+            (json) throws(JSONError) in
             try ReceivedBatch(json: &json, countMax: limit)
         }
         let requests = batch.items.compactMap { item in
-            if case .success(let received) = item { ClientRequest(form: received.form, key: received.key) } else { nil }
+            if case .success(let received) = item {
+                ClientRequest(form: received.form, key: received.key)
+            } else {
+                nil
+            }
         }
-        var answers = try await settled { () async throws(ServiceFailure) in try await service.record(requests) }[...]
+        var answers = try await settled { () async throws(ServiceFailure) in
+            try await service.record(requests)
+        }[...]
         return .object { json in
             json.name("results")
             json.array(of: batch.items) { json, item in
                 switch item {
                 case .failure(let error): Problem(error).writeResult(to: &json)
                 case .success:
-                    guard let answer = answers.popFirst() else { preconditionFailure("an item without its answer") }
+                    guard let answer = answers.popFirst() else {
+                        preconditionFailure("an item without its answer")
+                    }
                     answer.writeResult(to: &json)
                 }
             }
@@ -92,21 +103,27 @@ package struct AgentRoutes<Context: RequestContext>: Sendable {
     // MARK: Reading
 
     private func list(_ request: Request, _ context: Context) async throws -> Response {
-        let query = try QueryParameters(request, known: ["account", "reference", "cursor", "limit"])
+        let query = try QueryParameters(
+            request, known: ["account", "reference", "cursor", "limit"])
         let filter = TransactionFilter(
-            account: try query.value("account") { (text) throws(InvalidValue) in try AccountAddress(text) },
+            account: try query.value("account") { (text) throws(InvalidValue) in
+                try AccountAddress(text)
+            },
             reference: query["reference"])
         let limit = try query.limit()
         let page = try await settled { () async throws(ServiceFailure) in
             try await service.transactions(filter, cursor: query["cursor"], limit: limit)
         }
         guard let page else { throw QueryParameters.badCursor }
-        return .page(page.items, next: page.next, of: request) { json, item in item.write(to: &json) }
+        return .page(page.items, next: page.next, of: request) { json, item in item.write(to: &json)
+        }
     }
 
     private func transaction(_ request: Request, _ context: Context) async throws -> Response {
         let id = try eventID(context)
-        let found = try await settled { () async throws(ServiceFailure) in try await service.transaction(id) }
+        let found = try await settled { () async throws(ServiceFailure) in
+            try await service.transaction(id)
+        }
         guard let found else { throw unknown(id) }
         var json = JSONWriter()
         found.write(to: &json)
@@ -115,7 +132,9 @@ package struct AgentRoutes<Context: RequestContext>: Sendable {
 
     private func journey(_ request: Request, _ context: Context) async throws -> Response {
         let id = try eventID(context)
-        let found = try await settled { () async throws(ServiceFailure) in try await service.journey(id) }
+        let found = try await settled { () async throws(ServiceFailure) in
+            try await service.journey(id)
+        }
         guard let found else { throw unknown(id) }
         var json = JSONWriter()
         found.write(to: &json)
@@ -129,7 +148,9 @@ package struct AgentRoutes<Context: RequestContext>: Sendable {
     private func eventID(_ context: Context) throws(Problem) -> EventID {
         let text = context.parameters.get("id") ?? ""
         do throws(InvalidValue) { return try EventID(text) } catch {
-            throw Problem(.invalidField, error.description, errors: [Problem.Part(path: "id", message: error.description)])
+            throw Problem(
+                .invalidField, error.description,
+                errors: [Problem.Part(path: "id", message: error.description)])
         }
     }
 
@@ -140,13 +161,18 @@ package struct AgentRoutes<Context: RequestContext>: Sendable {
             try await service.accounts(cursor: query["cursor"], limit: limit)
         }
         guard let page else { throw QueryParameters.badCursor }
-        return .page(page.items, next: page.next, of: request) { json, item in item.write(to: &json) }
+        return .page(page.items, next: page.next, of: request) { json, item in item.write(to: &json)
+        }
     }
 
     private func account(_ request: Request, _ context: Context) async throws -> Response {
         let address = try AccountAddress.parameter(context.parameters.get("address"))
-        let found = try await settled { () async throws(ServiceFailure) in try await service.account(address) }
-        guard let found else { throw Problem(.notFound, "account \(address) was never used on this device") }
+        let found = try await settled { () async throws(ServiceFailure) in
+            try await service.account(address)
+        }
+        guard let found else {
+            throw Problem(.notFound, "account \(address) was never used on this device")
+        }
         var json = JSONWriter()
         found.write(to: &json)
         return .json(json)
@@ -155,7 +181,9 @@ package struct AgentRoutes<Context: RequestContext>: Sendable {
     // MARK: State
 
     private func sync(_ request: Request, _ context: Context) async throws -> Response {
-        let status = try await settled { () async throws(ServiceFailure) in try await service.syncStatus() }
+        let status = try await settled { () async throws(ServiceFailure) in
+            try await service.syncStatus()
+        }
         var json = JSONWriter()
         status.write(to: &json)
         return .json(json)
@@ -165,10 +193,13 @@ package struct AgentRoutes<Context: RequestContext>: Sendable {
         .object { $0.member("status", "ok") }
     }
 
-    /// Ready means: can durably accept. Being offline does not make an agent unready; the body says so all the same.
+    /// Ready means: can durably accept. Being offline does not make an agent unready; the body says
+    /// so all the same.
     private func readiness(_ request: Request, _ context: Context) async throws -> Response {
         if let reason = service.unreadiness() { throw Problem(.unavailable, reason) }
-        let status = try await settled { () async throws(ServiceFailure) in try await service.syncStatus() }
+        let status = try await settled { () async throws(ServiceFailure) in
+            try await service.syncStatus()
+        }
         return .object { json in
             json.member("status", "ready")
             json.member("connected", status.isConnected)
@@ -176,7 +207,9 @@ package struct AgentRoutes<Context: RequestContext>: Sendable {
         }
     }
 
-    private func settled<Value>(_ body: () async throws(ServiceFailure) -> Value) async throws(Problem) -> Value {
+    private func settled<Value>(_ body: () async throws(ServiceFailure) -> Value)
+        async throws(Problem) -> Value
+    {
         do throws(ServiceFailure) { return try await body() } catch { throw Problem(error) }
     }
 }
@@ -198,7 +231,9 @@ private struct ReceivedBatch {
                 var elements = try json.array(countMax: countMax)
                 while try json.next(&elements) {
                     items.append(
-                        try json.recovering { (json) throws(JSONError) in try ReceivedTransaction(json: &json) })
+                        try json.recovering { (json) throws(JSONError) in
+                            try ReceivedTransaction(json: &json)
+                        })
                 }
             case .atomic:
                 guard try json.boolean() == false else {
@@ -213,7 +248,8 @@ extension AccountAddress {
     fileprivate static func parameter(_ text: String?) throws(Problem) -> AccountAddress {
         do throws(InvalidValue) { return try AccountAddress(text ?? "") } catch {
             throw Problem(
-                .invalidField, error.description, errors: [Problem.Part(path: "address", message: error.description)])
+                .invalidField, error.description,
+                errors: [Problem.Part(path: "address", message: error.description)])
         }
     }
 }

@@ -94,7 +94,9 @@ extension SyncStatus {
                 json.member("count", backlog.count)
                 json.member("bytes", backlog.bytes)
                 json.member("oldest_at", backlog.oldest)
-                let age = backlog.oldest.map { Double(max(0, now.microseconds(since: $0))) / 1_000_000 }
+                let age = backlog.oldest.map {
+                    Double(max(0, now.microseconds(since: $0))) / 1_000_000
+                }
                 json.member("oldest_age_seconds", age ?? 0)
             }
             json.member("last_ack_at", lastAckAt)

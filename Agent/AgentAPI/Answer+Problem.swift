@@ -8,10 +8,12 @@ extension Answer {
         switch self {
         case .accepted, .replayed: nil
         case .mismatched(let first):
-            Problem(.idempotencyMismatch, "the key belongs to another request, which became \(first)")
+            Problem(
+                .idempotencyMismatch, "the key belongs to another request, which became \(first)")
         case .invalid(let field):
             Problem(
-                .invalidField, field.description, errors: [Problem.Part(path: field.path, message: field.message)])
+                .invalidField, field.description,
+                errors: [Problem.Part(path: field.path, message: field.message)])
         }
     }
 
@@ -47,7 +49,8 @@ extension Problem {
     init(_ failure: ServiceFailure) {
         switch failure {
         case .overloaded:
-            self.init(.overloaded, "more transactions wait for a commit than may wait", retryAfter: 1)
+            self.init(
+                .overloaded, "more transactions wait for a commit than may wait", retryAfter: 1)
         case .storageFull(let detail): self.init(.storageFull, detail, retryAfter: 60)
         case .stopped(let detail): self.init(.unavailable, detail)
         case .unavailable(let detail): self.init(.unavailable, detail, retryAfter: 1)

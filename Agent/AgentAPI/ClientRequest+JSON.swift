@@ -22,14 +22,20 @@ struct ReceivedTransaction: JSONReadable {
         while let member = try json.next(&members) {
             switch member {
             case .postings: form.postings = try json.postings()
-            case .kind: form.kind = try json.member { (json) throws(JSONError) in try json.transactionKind() }
+            case .kind:
+                form.kind = try json.member { (json) throws(JSONError) in try json.transactionKind()
+                }
             case .reference:
                 form.reference = try json.member { (json) throws(JSONError) in
                     try json.string(bytesMax: Transaction.Limits.referenceBytesMax)
                 }
-            case .metadata: form.metadata = try json.member { (json) throws(JSONError) in try json.metadata() }
-            case .occurredAt: form.occurredAt = try json.member { (json) throws(JSONError) in try json.sentTime() }
-            case .related: form.related = try json.member { (json) throws(JSONError) in try json.eventID() }
+            case .metadata:
+                form.metadata = try json.member { (json) throws(JSONError) in try json.metadata() }
+            case .occurredAt:
+                form.occurredAt = try json.member { (json) throws(JSONError) in try json.sentTime()
+                }
+            case .related:
+                form.related = try json.member { (json) throws(JSONError) in try json.eventID() }
             case .idempotencyKey: key = try json.idempotencyKey()
             }
         }
@@ -48,11 +54,15 @@ extension JSONReader {
         var elements = try array()
         while try next(&elements) {
             guard postings.count < Transaction.Limits.postingsMax else {
-                throw refusal("must have at most \(Transaction.Limits.postingsMax) postings", at: elements.place)
+                throw refusal(
+                    "must have at most \(Transaction.Limits.postingsMax) postings",
+                    at: elements.place)
             }
             postings.append(try posting())
         }
-        guard !postings.isEmpty else { throw refusal("must have at least one posting", at: elements.place) }
+        guard !postings.isEmpty else {
+            throw refusal("must have at least one posting", at: elements.place)
+        }
         return postings
     }
 
@@ -98,14 +108,17 @@ extension JSONReader {
     private mutating func amountValue() throws(JSONError) -> Amount {
         let units = try integerOrText()
         do throws(InvalidValue) { return try Amount(units) } catch {
-            throw refusal("must be a whole number of the asset's smallest unit, from 1 to \(Int64.max), not \(units)")
+            throw refusal(
+                "must be a whole number of the asset's smallest unit, from 1 to \(Int64.max), not \(units)"
+            )
         }
     }
 
     fileprivate mutating func transactionKind() throws(JSONError) -> TransactionKind {
         let name = try string(bytesMax: 32)
         guard name == TransactionKind.transfer.name else {
-            throw refusal("must be \"transfer\", the only kind so far, not \(name.quotedForMessage)")
+            throw refusal(
+                "must be \"transfer\", the only kind so far, not \(name.quotedForMessage)")
         }
         return .transfer
     }
@@ -115,7 +128,9 @@ extension JSONReader {
         var members = try object(countMax: Transaction.Limits.metadataPairsMax)
         let start = members.members.place
         while let name = try next(&members) {
-            pairs.append(MetadataPair(name: name, value: try string(bytesMax: Transaction.Limits.metadataBytesMax)))
+            pairs.append(
+                MetadataPair(
+                    name: name, value: try string(bytesMax: Transaction.Limits.metadataBytesMax)))
         }
         do throws(InvalidField) { return try Transaction.sorted(pairs) } catch {
             throw refusal("is too large: \(error.message)", at: start)
@@ -125,7 +140,9 @@ extension JSONReader {
     fileprivate mutating func sentTime() throws(JSONError) -> RequestForm.SentTime {
         let text = try string(bytesMax: 64)
         guard let microseconds = RFC3339.microseconds(text) else {
-            throw refusal("must be an RFC 3339 time such as 2026-11-20T10:00:00Z, not \(text.quotedForMessage)")
+            throw refusal(
+                "must be an RFC 3339 time such as 2026-11-20T10:00:00Z, not \(text.quotedForMessage)"
+            )
         }
         return RequestForm.SentTime(time: Timestamp(microseconds: microseconds), text: text)
     }

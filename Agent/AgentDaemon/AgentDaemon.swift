@@ -14,7 +14,8 @@ struct AgentDaemon {
     static func main() async {
         let command = DaemonCommand(
             name: "tributary-agent",
-            abstract: "The Tributary agent: records transactions on this device and syncs them when it can.",
+            abstract:
+                "The Tributary agent: records transactions on this device and syncs them when it can.",
             keys: AgentKeys.all, run: run)
         exit(await command.main().rawValue)
     }
@@ -22,13 +23,19 @@ struct AgentDaemon {
     @Sendable private static func run(_ settings: Settings, _ logger: Logger) async throws {
         let address = try AgentKeys.address(settings)
         let configuration = try AgentKeys.configuration(settings)
-        let runtime = try AgentRuntime(configuration, logger: logger)
+        let runtime = try AgentRuntime(configuration, logger: logger) { reason in
+            DaemonLifetime.endBroken(reason, logger)
+        }
         logger.info(
             "agent started",
-            metadata: ["agent.id": "\(configuration.agent)", "agent.version": "\(TributaryVersion.current)"])
-        let server = APIServer(address: address, logger: logger, onListening: { DaemonLifetime.sayReady() }) { router in
-            AgentRoutes(service: runtime, limits: configuration.limits).add(to: router)
-        }
+            metadata: [
+                "agent.id": "\(configuration.agent)",
+                "agent.version": "\(TributaryVersion.current)",
+            ])
+        let server = APIServer(
+            address: address, logger: logger,
+            routes: { AgentRoutes(service: runtime, limits: configuration.limits).add(to: $0) },
+            onListening: { DaemonLifetime.sayReady() })
         try await DaemonLifetime(logger: logger).run([server]) { runtime.stop() }
     }
 }

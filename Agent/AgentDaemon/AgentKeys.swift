@@ -7,17 +7,23 @@ import TextFormats
 /// What the agent can be told.
 enum AgentKeys {
     static let id = ConfigurationKey(
-        "id", .text, isRequired: true, help: "This agent's name: small letters, digits and '-', as in till-042.")
+        "id", .text, isRequired: true,
+        help: "This agent's name: small letters, digits and '-', as in till-042.")
 
     static let listen = ConfigurationKey(
         "listen", .address, default: "127.0.0.1:7410",
-        help: "Where the API listens. Without authentication only loopback and Unix sockets are allowed.")
+        help:
+            "Where the API listens. Without authentication only loopback and Unix sockets are allowed."
+    )
 
     static let storage = ConfigurationKey(
-        "limits.storage", .bytes, help: "How large the data folder's database may grow, in bytes; else as the disk.")
+        "limits.storage", .bytes,
+        help: "How large the data folder's database may grow, in bytes; else as the disk.")
 
     static let all =
-        [id, .data, listen] + ConfigurationKey.brokerKeys + [.ledger, storage, .logLevel, .logFormat]
+        [id, .data, listen] + ConfigurationKey.brokerKeys + [
+            .ledger, storage, .logLevel, .logFormat,
+        ]
 
     static func address(_ settings: Settings) throws -> ListenAddress {
         try settings.loopbackAddress(listen)
@@ -28,8 +34,11 @@ enum AgentKeys {
             agent: try AgentID(settings.required(id)), ledger: settings.required(.ledger),
             data: settings.required(.data),
             broker: AgentConfiguration.Broker(
-                url: settings.required(.broker), username: settings[.brokerUser], password: settings[.brokerPassword],
-                tls: settings.tlsFiles.map { MQTTTLSOptions(caFile: $0.ca, certFile: $0.certificate, keyFile: $0.key) }),
+                url: settings.required(.broker), username: settings[.brokerUser],
+                password: settings[.brokerPassword],
+                tls: settings.tlsFiles.map {
+                    MQTTTLSOptions(caFile: $0.ca, certFile: $0.certificate, keyFile: $0.key)
+                }),
             storageBytesMax: settings[storage].flatMap(ByteCountText.bytes).map(Int.init),
             softwareVersion: TributaryVersion.current)
     }

@@ -22,7 +22,10 @@ package struct AgentConfiguration: Sendable {
         package var password: String?
         package var tls: MQTTTLSOptions?
 
-        package init(url: String, username: String? = nil, password: String? = nil, tls: MQTTTLSOptions? = nil) {
+        package init(
+            url: String, username: String? = nil, password: String? = nil,
+            tls: MQTTTLSOptions? = nil
+        ) {
             self.url = url
             self.username = username
             self.password = password
@@ -31,7 +34,8 @@ package struct AgentConfiguration: Sendable {
     }
 
     package init(
-        agent: AgentID, ledger: String, data: String, broker: Broker?, limits: AgentLimits = AgentLimits(),
+        agent: AgentID, ledger: String, data: String, broker: Broker?,
+        limits: AgentLimits = AgentLimits(),
         storageBytesMax: Int? = nil, softwareVersion: String
     ) {
         self.agent = agent

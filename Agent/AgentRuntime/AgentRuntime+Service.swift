@@ -10,7 +10,7 @@ extension AgentRuntime: AgentService {
 
     package func unreadiness() -> String? {
         if case .stopped(let finding) = board.current.phase { return finding.sentence }
-        return nil
+        return commits.health.recentFailure
     }
 
     // MARK: Recording
@@ -52,8 +52,8 @@ extension AgentRuntime: AgentService {
         }
     }
 
-    /// Hands submissions to the commit thread and waits until they are durable. A client that hangs up does not cancel it:
-    /// others are in the same commit.
+    /// Hands submissions to the commit thread and waits until they are durable. A client that hangs
+    /// up does not cancel it: others are in the same commit.
     package func commit(_ submissions: [Submission]) async throws(ServiceFailure) -> [Outcome] {
         let result = await withUnsafeContinuation { continuation in
             let taken = commits.record(submissions) { continuation.resume(returning: $0) }
@@ -62,16 +62,20 @@ extension AgentRuntime: AgentService {
         return try result.get()
     }
 
-    private func answer(_ submission: Submission, _ outcome: Outcome) async throws(ServiceFailure) -> Answer {
+    private func answer(_ submission: Submission, _ outcome: Outcome) async throws(ServiceFailure)
+        -> Answer
+    {
         switch outcome {
         case .accepted(let sequence, let time):
             let event = Event(
-                sequence: sequence, time: time, transaction: submission.transaction, keyed: submission.keyed,
+                sequence: sequence, time: time, transaction: submission.transaction,
+                keyed: submission.keyed,
                 trace: submission.trace)
             return .accepted(RecordedTransaction(id: id(sequence), event: event, status: .accepted))
         case .replayed(let sequence):
             guard let first = try await transaction(id(sequence)) else {
-                throw .unavailable(detail: "event \(sequence) is in the key table but not in the log; run verify")
+                throw .unavailable(
+                    detail: "event \(sequence) is in the key table but not in the log; run verify")
             }
             return .replayed(first)
         case .mismatched(let sequence):
@@ -90,7 +94,9 @@ extension AgentRuntime: AgentService {
         _ body: @escaping @Sendable (AgentStore) throws(StoreError) -> Value
     ) async throws(ServiceFailure) -> Value {
         let result = await readers.run { [store] () -> Result<Value, StoreError> in
-            do throws(StoreError) { return .success(try body(store)) } catch { return .failure(error) }
+            do throws(StoreError) { return .success(try body(store)) } catch {
+                return .failure(error)
+            }
         }
         guard let result else { throw .overloaded }
         do throws(StoreError) { return try result.get() } catch {
@@ -111,8 +117,10 @@ extension AgentRuntime: AgentService {
             guard let found = try store.event(id.sequence) else { return nil }
             let header = found.stored.segment.header
             return Journey(
-                transaction: recorded(found.event), segmentFirst: header.firstSequence, segmentCount: header.count,
-                durableAt: found.stored.recordedAt, receipt: try store.receipt(covering: id.sequence))
+                transaction: recorded(found.event), segmentFirst: header.firstSequence,
+                segmentCount: header.count,
+                durableAt: found.stored.recordedAt,
+                receipt: try store.receipt(covering: id.sequence))
         }
     }
 
@@ -121,7 +129,8 @@ extension AgentRuntime: AgentService {
     }
 
     private func recorded(_ event: Event) -> RecordedTransaction {
-        let status: RecordedTransaction.Status = event.sequence <= board.current.acknowledged ? .merged : .accepted
+        let status: RecordedTransaction.Status =
+            event.sequence <= board.current.acknowledged ? .merged : .accepted
         return RecordedTransaction(id: id(event.sequence), event: event, status: status)
     }
 
@@ -143,7 +152,9 @@ extension AgentRuntime: AgentService {
 
     // MARK: Balances
 
-    private func look<Value: Sendable>(_ body: @escaping @Sendable (Balances) -> Value) async -> Value? {
+    private func look<Value: Sendable>(_ body: @escaping @Sendable (Balances) -> Value) async
+        -> Value?
+    {
         await withUnsafeContinuation { continuation in
             let posted = commits.post(.look { continuation.resume(returning: body($0)) })
             if !posted { continuation.resume(returning: nil) }
@@ -157,7 +168,9 @@ extension AgentRuntime: AgentService {
         return found
     }
 
-    package func accounts(cursor: String?, limit: Int) async throws(ServiceFailure) -> Page<AccountView>? {
+    package func accounts(cursor: String?, limit: Int) async throws(ServiceFailure) -> Page<
+        AccountView
+    >? {
         var start = 0
         if let cursor {
             guard let number = Int(cursor), number >= 0 else { return nil }
@@ -170,7 +183,9 @@ extension AgentRuntime: AgentService {
                 items: addresses.compactMap { balances.view(of: $0) },
                 next: end < balances.accounts.count ? String(end) : nil)
         }
-        guard let page else { throw .unavailable(detail: "the agent is stopping, or has too much to do") }
+        guard let page else {
+            throw .unavailable(detail: "the agent is stopping, or has too much to do")
+        }
         return page
     }
 }

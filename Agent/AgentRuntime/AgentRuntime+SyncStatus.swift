@@ -13,18 +13,23 @@ extension AgentRuntime {
         let count = state.head.sequence - min(state.acknowledged, state.head.sequence)
         let (reason, since) = reasonNothingFlows(state, mqtt)
         return SyncStatus(
-            agent: agent, stream: store.stream.tag, head: state.head.sequence, acknowledged: state.acknowledged,
-            isConnected: mqtt?.isConnected ?? false, phase: state.phase, reason: reason, since: since,
+            agent: agent, stream: store.stream.tag, head: state.head.sequence,
+            acknowledged: state.acknowledged,
+            isConnected: mqtt?.isConnected ?? false, phase: state.phase, reason: reason,
+            since: since,
             lastError: mqtt?.lastFailure.map { "\($0)" },
             broker: configuration.broker?.url ?? "none", attempts: UInt64(mqtt?.attempts ?? 0),
             nextAttemptAt: mqtt?.nextAttemptMicroseconds.map(Timestamp.init(microseconds:)),
             breaker: mqtt?.breaker.rawValue ?? "closed",
-            backlog: SyncStatus.Backlog(count: count, bytes: count == 0 ? 0 : state.backlogBytes, oldest: oldest),
+            backlog: SyncStatus.Backlog(
+                count: count, bytes: count == 0 ? 0 : state.backlogBytes, oldest: oldest),
             lastAckAt: state.lastAckAt, storageBytes: storage, now: WallClock.now())
     }
 
     /// In words for people, and since when.
-    private func reasonNothingFlows(_ state: SyncBoard.State, _ mqtt: MQTTStatus?) -> (String?, Timestamp?) {
+    private func reasonNothingFlows(_ state: SyncBoard.State, _ mqtt: MQTTStatus?) -> (
+        String?, Timestamp?
+    ) {
         guard let mqtt else { return ("no broker is configured", nil) }
         if case .stopped(let finding) = state.phase { return (finding.sentence, nil) }
         guard mqtt.isConnected else { return ("waiting for the broker", state.offlineSince) }
@@ -32,7 +37,9 @@ extension AgentRuntime {
         return ("waiting for the aggregator's answer", state.stalledSince)
     }
 
-    private func oldestUnacknowledged(_ state: SyncBoard.State) async throws(ServiceFailure) -> Timestamp? {
+    private func oldestUnacknowledged(_ state: SyncBoard.State) async throws(ServiceFailure)
+        -> Timestamp?
+    {
         guard state.head.sequence > state.acknowledged else { return nil }
         return try await reading { (store) throws(StoreError) in
             try store.segment(containing: state.acknowledged + 1)?.recordedAt

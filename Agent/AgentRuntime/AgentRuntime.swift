@@ -8,10 +8,11 @@ import Signing
 import SyncProtocol
 import Workers
 
-/// An agent without its HTTP interface: the data folder, the commit thread, the shipper and the broker connection,
-/// composed.
+/// An agent without its HTTP interface: the data folder, the commit thread, the shipper and the
+/// broker connection, composed.
 ///
-/// **Function.** Make one, `start` it, `record`, `stop` it. It works without a broker from the first moment on.
+/// **Function.** Make one, `start` it, `record`, `stop` it. It works without a broker from the
+/// first moment on.
 package final class AgentRuntime: Sendable {
     package let configuration: AgentConfiguration
     let store: AgentStore
@@ -28,8 +29,14 @@ package final class AgentRuntime: Sendable {
 
     /// Opens the data folder and starts the threads.
     ///
-    /// - Throws: `StoreError` for the folder and the database, `MQTTConfigurationError` for the broker's address.
-    package init(_ configuration: AgentConfiguration, logger: Logger) throws {
+    /// - Parameter onBroken: called when the disk failed in a way after which nothing may be
+    ///   written until a new start: whoever runs the agent ends and starts it anew.
+    /// - Throws: `StoreError` for the folder and the database, `MQTTConfigurationError` for the
+    ///   broker's address.
+    package init(
+        _ configuration: AgentConfiguration, logger: Logger,
+        onBroken: @escaping @Sendable (String) -> Void
+    ) throws {
         self.configuration = configuration
         self.logger = logger
         folder = try DataFolder(path: configuration.data)
@@ -46,17 +53,20 @@ package final class AgentRuntime: Sendable {
         let shipper = Shipper()
         self.shipper = shipper
         commits = CommitThread(
-            store: store, loaded: loaded, limits: configuration.limits, hasher: hasher, logger: logger
-        ) { [board] head, byteCount in
-            board.update {
-                $0.head = head
-                $0.backlogBytes += UInt64(byteCount)
-            }
-            shipper.post(.appended(head, byteCount: byteCount))
-        }
-        connection = try AgentRuntime.makeConnection(configuration, store, head, signer, hasher, shipper)
+            store: store, loaded: loaded, limits: configuration.limits, hasher: hasher,
+            logger: logger,
+            committed: { [board] head, byteCount in
+                board.update {
+                    $0.head = head
+                    $0.backlogBytes += UInt64(byteCount)
+                }
+                shipper.post(.appended(head, byteCount: byteCount))
+            }, broken: onBroken)
+        connection = try AgentRuntime.makeConnection(
+            configuration, store, head, signer, hasher, shipper)
         let parts = Shipper.Parts(
-            configuration: configuration, store: store, signer: signer, hasher: hasher, board: board, logger: logger)
+            configuration: configuration, store: store, signer: signer, hasher: hasher,
+            board: board, logger: logger)
         shipping = connection.map { [commits] connection in
             shipper.start(parts, loaded: loaded, connection: connection, commits: commits)
         }
@@ -64,35 +74,44 @@ package final class AgentRuntime: Sendable {
     }
 
     private static func openStore(
-        _ configuration: AgentConfiguration, _ folder: DataFolder, _ signer: Ed25519Signer, _ hasher: SHA256Hasher
+        _ configuration: AgentConfiguration, _ folder: DataFolder, _ signer: Ed25519Signer,
+        _ hasher: SHA256Hasher
     ) throws -> AgentStore {
         var random = SystemRandomNumberGenerator()
-        let nonce = (0..<Genesis.nonceByteCount).map { _ in UInt8.random(in: 0...255, using: &random) }
+        let nonce = (0..<Genesis.nonceByteCount).map { _ in
+            UInt8.random(in: 0...255, using: &random)
+        }
         return try AgentStore(
-            path: folder.file("agent.db"), options: configuration.logOptions, agent: configuration.agent,
+            path: folder.file("agent.db"), options: configuration.logOptions,
+            agent: configuration.agent,
             ledger: configuration.ledger,
-            founding: AgentStore.Founding(nonce: nonce, publicKey: signer.publicKey), hasher: hasher)
+            founding: AgentStore.Founding(nonce: nonce, publicKey: signer.publicKey), hasher: hasher
+        )
     }
 
     private static func makeConnection(
-        _ configuration: AgentConfiguration, _ store: AgentStore, _ head: ChainPoint, _ signer: Ed25519Signer,
+        _ configuration: AgentConfiguration, _ store: AgentStore, _ head: ChainPoint,
+        _ signer: Ed25519Signer,
         _ hasher: SHA256Hasher, _ shipper: Shipper
     ) throws -> MQTTConnection? {
         guard let broker = configuration.broker else { return nil }
         let will = StatusMessage.make(
-            isOnline: false, agent: configuration.agent, stream: store.stream.tag, head: head, signer: signer,
+            isOnline: false, agent: configuration.agent, stream: store.stream.tag, head: head,
+            signer: signer,
             hasher: hasher)
         let mqtt = try MQTTConfiguration(
             url: broker.url, clientID: configuration.agent.description, username: broker.username,
             password: broker.password, tls: broker.tls, lastWill: will,
             subscriptions: [
-                Topics.down(configuration.agent), Topics.hub(shard: Topics.shard(of: configuration.agent)),
+                Topics.down(configuration.agent),
+                Topics.hub(shard: Topics.shard(of: configuration.agent)),
             ],
             limits: configuration.mqttLimits)
         return MQTTConnection(mqtt) { shipper.post(.mqtt($0)) }
     }
 
-    /// Finishes what was accepted, says goodbye to the broker, and closes the store. Blocks for some seconds at most.
+    /// Finishes what was accepted, says goodbye to the broker, and closes the store. Blocks for
+    /// some seconds at most.
     ///
     /// - Returns: whether everything ended in time.
     @discardableResult
@@ -102,7 +121,8 @@ package final class AgentRuntime: Sendable {
         let isShipped = shipping?.join(atMost: .seconds(2)) ?? true
         connection?.stop(
             farewell: StatusMessage.make(
-                isOnline: false, agent: configuration.agent, stream: store.stream.tag, head: board.current.head,
+                isOnline: false, agent: configuration.agent, stream: store.stream.tag,
+                head: board.current.head,
                 signer: signer, hasher: hasher))
         readers.stop()
         if let failure = store.close() {
@@ -121,13 +141,15 @@ extension AgentConfiguration {
     var logOptions: LogOptions {
         var options = LogOptions()
         if let storageBytesMax {
-            options.pageCountMax = max(storageBytesMax / AgentConfiguration.pageBytes, 2 * AgentConfiguration.reservePages)
+            options.pageCountMax = max(
+                storageBytesMax / AgentConfiguration.pageBytes, 2 * AgentConfiguration.reservePages)
             options.pageCountReserve = AgentConfiguration.reservePages
         }
         return options
     }
 
-    /// A device comes back within seconds when its network does, and does not hammer a broker that refuses it.
+    /// A device comes back within seconds when its network does, and does not hammer a broker that
+    /// refuses it.
     var mqttLimits: MQTTLimits {
         var limits = MQTTLimits()
         limits.backoffCap = .seconds(15)

@@ -3,13 +3,15 @@ import AgentStore
 import LedgerCore
 import Logging
 import SegmentStore
-import Synchronization
 import SyncProtocol
+import Synchronization
 import Workers
 
-/// The one thread that writes: it owns the folds, and everything that waits becomes one segment and one sync.
+/// The one thread that writes: it owns the folds, and everything that waits becomes one segment and
+/// one sync.
 ///
-/// A write that fails promised nothing to anybody: who waits is told so, and the folds are loaded anew from the store.
+/// A write that fails promised nothing to anybody: who waits is told so, and the folds are loaded
+/// anew from the store.
 final class CommitThread: Sendable {
     typealias Reply = @Sendable (Result<[Outcome], ServiceFailure>) -> Void
 
@@ -28,18 +30,25 @@ final class CommitThread: Sendable {
     private let waiting = Atomic<Int>(0)
     private let limits: AgentLimits
     private let thread: WorkerThread
+    let health = WriteHealth()
 
-    /// - Parameter committed: called on this thread with the new head and the bytes that the commit added.
+    /// - Parameters:
+    ///   - committed: called on this thread with the new head and the bytes that the commit added.
+    ///   - broken: called when the disk failed and nothing can be written until a new start.
     init(
-        store: AgentStore, loaded: AgentStore.Loaded, limits: AgentLimits, hasher: any ContentHasher, logger: Logger,
-        committed: @escaping @Sendable (ChainPoint, Int) -> Void
+        store: AgentStore, loaded: AgentStore.Loaded, limits: AgentLimits,
+        hasher: any ContentHasher, logger: Logger,
+        committed: @escaping @Sendable (ChainPoint, Int) -> Void,
+        broken: @escaping @Sendable (String) -> Void
     ) {
         let mailbox = Mailbox<Work>(capacity: limits.waitingTransactionsMax)
         self.mailbox = mailbox
         self.limits = limits
+        let health = health
         thread = WorkerThread("commit") {
             var writer = Writer(
-                store: store, loaded: loaded, limits: limits, hasher: hasher, logger: logger, committed: committed)
+                store: store, loaded: loaded, limits: limits, hasher: hasher, logger: logger,
+                health: health, committed: committed, broken: broken)
             writer.run(mailbox)
         }
     }
@@ -81,7 +90,9 @@ private struct Writer: ~Copyable {
     private let limits: AgentLimits
     private let hasher: any ContentHasher
     private let logger: Logger
+    private let health: WriteHealth
     private let committed: @Sendable (ChainPoint, Int) -> Void
+    private let broken: @Sendable (String) -> Void
     private var admission: Admission<CommitThread.Reply>
     /// A write failed: the folds hold what never became durable.
     private var isSpent = false
@@ -95,14 +106,18 @@ private struct Writer: ~Copyable {
     private var bytesSinceCheckpoint = 0
 
     init(
-        store: AgentStore, loaded: AgentStore.Loaded, limits: AgentLimits, hasher: any ContentHasher, logger: Logger,
-        committed: @escaping @Sendable (ChainPoint, Int) -> Void
+        store: AgentStore, loaded: AgentStore.Loaded, limits: AgentLimits,
+        hasher: any ContentHasher, logger: Logger, health: WriteHealth,
+        committed: @escaping @Sendable (ChainPoint, Int) -> Void,
+        broken: @escaping @Sendable (String) -> Void
     ) {
         self.store = store
         self.limits = limits
         self.hasher = hasher
         self.logger = logger
+        self.health = health
         self.committed = committed
+        self.broken = broken
         admission = Admission(loaded.origin, hasher: hasher)
     }
 
@@ -142,17 +157,22 @@ private struct Writer: ~Copyable {
         }
     }
 
-    private mutating func record(_ submissions: [Submission], _ reply: @escaping CommitThread.Reply) {
+    private mutating func record(_ submissions: [Submission], _ reply: @escaping CommitThread.Reply)
+    {
         if let stopped { return reply(.failure(.stopped(detail: stopped))) }
         guard loadIfSpent() else {
-            return reply(.failure(.unavailable(detail: "the data folder cannot be read; see the agent's log")))
+            return reply(
+                .failure(
+                    .unavailable(detail: "the data folder cannot be read; see the agent's log")))
         }
         do throws(StoreError) {
-            try admission.submit(submissions, waiter: reply, now: WallClock.now()) { (key) throws(StoreError) in
+            try admission.submit(submissions, waiter: reply, now: WallClock.now()) {
+                (key) throws(StoreError) in
                 try store.keyRecord(key)
             }
         } catch {
-            // Part of the batch may be admitted: all that waits is given up, and its clients ask again.
+            // Part of the batch may be admitted: all that waits is given up, and its clients ask
+            // again.
             fail([reply], error)
         }
     }
@@ -176,9 +196,11 @@ private struct Writer: ~Copyable {
     }
 
     private mutating func succeed(_ durable: Durable) {
+        health.succeeded()
         let segments = pending.segments
         let bytes = segments.reduce(0) { $0 + $1.segment.bytes.count }
-        segmentsSinceCheckpoint = pending.checkpoint == nil ? segmentsSinceCheckpoint + segments.count : 0
+        segmentsSinceCheckpoint =
+            pending.checkpoint == nil ? segmentsSinceCheckpoint + segments.count : 0
         bytesSinceCheckpoint = pending.checkpoint == nil ? bytesSinceCheckpoint + bytes : 0
         clearPending()
         for done in sessions { done(true) }
@@ -193,8 +215,12 @@ private struct Writer: ~Copyable {
 
     private mutating func fail(_ replies: [CommitThread.Reply], _ error: StoreError) {
         logger.error("commit failed", metadata: ["store.error": "\(error)"])
+        health.failed("the last commit failed: \(error)")
+        if store.isBroken { broken("\(error)") }
         let failure: ServiceFailure =
-            if case .full(let detail) = error { .storageFull(detail: detail) } else { .unavailable(detail: "\(error)") }
+            if case .full(let detail) = error { .storageFull(detail: detail) } else {
+                .unavailable(detail: "\(error)")
+            }
         let waiting = replies + admission.abandon()
         isSpent = true
         for done in sessions { done(false) }
@@ -229,7 +255,8 @@ private struct Writer: ~Copyable {
     // MARK: Checkpoints and looks
 
     private var mustCheckpoint: Bool {
-        segmentsSinceCheckpoint >= limits.segmentsPerCheckpoint || bytesSinceCheckpoint >= limits.bytesPerCheckpoint
+        segmentsSinceCheckpoint >= limits.segmentsPerCheckpoint
+            || bytesSinceCheckpoint >= limits.bytesPerCheckpoint
             || admission.keys.count >= limits.keysPerCheckpoint
     }
 

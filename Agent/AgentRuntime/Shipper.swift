@@ -7,7 +7,8 @@ import SegmentStore
 import SyncProtocol
 import Workers
 
-/// The thread that performs what `OutboxSession` decides: reads segments, signs, publishes, and takes the answers in.
+/// The thread that performs what `OutboxSession` decides: reads segments, signs, publishes, and
+/// takes the answers in.
 final class Shipper: Sendable {
     enum Event: Sendable {
         case mqtt(MQTTEvent)
@@ -25,7 +26,8 @@ final class Shipper: Sendable {
         let logger: Logger
     }
 
-    /// Events that may wait; what does not fit is lost, as any message may be, and greeting anew repairs it.
+    /// Events that may wait; what does not fit is lost, as any message may be, and greeting anew
+    /// repairs it.
     private static let mailboxCapacity = 65_536
 
     private let mailbox = Mailbox<Event>(capacity: Shipper.mailboxCapacity)
@@ -39,7 +41,8 @@ final class Shipper: Sendable {
     ) -> WorkerThread {
         let mailbox = mailbox
         return WorkerThread("shipper") {
-            var loop = ShipperLoop(parts, loaded: loaded, connection: connection, commits: commits, mailbox: mailbox)
+            var loop = ShipperLoop(
+                parts, loaded: loaded, connection: connection, commits: commits, mailbox: mailbox)
             loop.run()
         }
     }
@@ -68,7 +71,8 @@ private struct ShipperLoop: ~Copyable {
     private var lastTick = Timestamp(microseconds: 0)
 
     init(
-        _ parts: Shipper.Parts, loaded: AgentStore.Loaded, connection: MQTTConnection, commits: CommitThread,
+        _ parts: Shipper.Parts, loaded: AgentStore.Loaded, connection: MQTTConnection,
+        commits: CommitThread,
         mailbox: Mailbox<Shipper.Event>
     ) {
         self.parts = parts
@@ -103,7 +107,9 @@ private struct ShipperLoop: ~Copyable {
     private func gathered(_ events: [Shipper.Event]) -> [Shipper.Event] {
         var gathered: [Shipper.Event] = []
         for event in events {
-            if case .appended(let head, let byteCount) = event, case .appended(_, let before)? = gathered.last {
+            if case .appended(let head, let byteCount) = event,
+                case .appended(_, let before)? = gathered.last
+            {
                 gathered[gathered.count - 1] = .appended(head, byteCount: before + byteCount)
             } else {
                 gathered.append(event)
@@ -123,7 +129,8 @@ private struct ShipperLoop: ~Copyable {
             parts.board.update { $0.backlogBytes = bytesBehind }
             underWay.removeAll()
             return session.prepared(
-                session: number, resume: found, hasAnnounced: hasAnnounced, oldestRetained: oldestRetained,
+                session: number, resume: found, hasAnnounced: hasAnnounced,
+                oldestRetained: oldestRetained,
                 unsentBytes: Int(bytesBehind), now: WallClock.now(), &random)
         case .mqtt(.connected):
             noteWait()
@@ -137,7 +144,8 @@ private struct ShipperLoop: ~Copyable {
             return []
         case .mqtt(.delivered): return session.transportHasRoom()
         case .mqtt(.rejected(_, let failure)):
-            parts.logger.warning("the broker refused a message", metadata: ["mqtt.reason": "\(failure)"])
+            parts.logger.warning(
+                "the broker refused a message", metadata: ["mqtt.reason": "\(failure)"])
             return []
         case .mqtt(.message(let message)): return receive(message)
         }
@@ -194,10 +202,12 @@ private struct ShipperLoop: ~Copyable {
             self.seen = seen
             commits.post(.see(seen))
         case .stop(let finding):
-            parts.logger.critical("stream stopped", metadata: ["sync.finding": "\(finding.sentence)"])
+            parts.logger.critical(
+                "stream stopped", metadata: ["sync.finding": "\(finding.sentence)"])
             commits.post(.stop(finding.sentence))
         case .refuse(let finding):
-            parts.logger.warning("message refused", metadata: ["sync.finding": "\(finding.sentence)"])
+            parts.logger.warning(
+                "message refused", metadata: ["sync.finding": "\(finding.sentence)"])
         }
         return []
     }
@@ -207,21 +217,24 @@ private struct ShipperLoop: ~Copyable {
         hand(MQTTMessage(topic: Topics.up(parts.configuration.agent), payload: payload))
     }
 
-    /// - Returns: whether the transport took it. What it did not take is as lost as any message may be.
+    /// - Returns: whether the transport took it. What it did not take is as lost as any message may
+    ///   be.
     @discardableResult
     private func hand(_ message: MQTTMessage) -> Bool {
         switch connection.publish(message) {
         case .sent: return true
         case .notConnected, .windowFull: return false
         case .refused(let reason):
-            parts.logger.error("message refused by the transport", metadata: ["mqtt.reason": "\(reason)"])
+            parts.logger.error(
+                "message refused by the transport", metadata: ["mqtt.reason": "\(reason)"])
             return false
         }
     }
 
     private func sendHello(_ nonce: [UInt8], _ lastSession: UInt64) {
         let hello = Hello(
-            nonce: nonce, lastSession: lastSession, head: head, acknowledged: acknowledged, seen: seen,
+            nonce: nonce, lastSession: lastSession, head: head, acknowledged: acknowledged,
+            seen: seen,
             oldestRetained: oldestRetained, softwareVersion: parts.configuration.softwareVersion,
             genesis: parts.store.genesis)
         publish(.hello(hello), session: 0)
@@ -239,9 +252,11 @@ private struct ShipperLoop: ~Copyable {
                     let hasAnnounced = try parts.store.locate([announced]).found != nil
                     mailbox.post(
                         .prepared(
-                            session: number, found: found, hasAnnounced: hasAnnounced, bytesBehind: bytesBehind))
+                            session: number, found: found, hasAnnounced: hasAnnounced,
+                            bytesBehind: bytesBehind))
                 } catch {
-                    parts.logger.error("cannot search the log", metadata: ["store.error": "\(error)"])
+                    parts.logger.error(
+                        "cannot search the log", metadata: ["store.error": "\(error)"])
                 }
             })
     }
@@ -261,14 +276,18 @@ private struct ShipperLoop: ~Copyable {
             let tag = parts.store.stream.tag
             let now = WallClock.now()
             let message = SegmentsMessage(
-                stream: tag, sentAt: now, attempt: session.attemptOfNext, segments: stored.map(\.segment.bytes))
-            let content = SegmentsMessage.signedContent(session: number, stream: tag, lastHash: last.hash)
-            let frame = Message.segments(message).framed(session: number, signature: parts.signer.sign(content))
+                stream: tag, sentAt: now, attempt: session.attemptOfNext,
+                segments: stored.map(\.segment.bytes))
+            let content = SegmentsMessage.signedContent(
+                session: number, stream: tag, lastHash: last.hash)
+            let frame = Message.segments(message).framed(
+                session: number, signature: parts.signer.sign(content))
             let topic = Topics.up(parts.configuration.agent)
             guard hand(MQTTMessage(topic: topic, payload: frame.encoded())) else { return [] }
             for one in stored { underWay.append((one.end, one.segment.bytes.count, now)) }
             return session.sent(
-                ends: stored.map(\.end), byteCount: stored.reduce(0) { $0 + $1.segment.bytes.count })
+                ends: stored.map(\.end), byteCount: stored.reduce(0) { $0 + $1.segment.bytes.count }
+            )
         } catch {
             parts.logger.error("cannot read the log", metadata: ["store.error": "\(error)"])
             return []
@@ -280,7 +299,8 @@ private struct ShipperLoop: ~Copyable {
             let (found, bytesBehind) = try parts.store.locate([place])
             if found != nil { underWay.removeAll { $0.end.sequence > place.sequence } }
             return session.rewound(
-                to: place, found: found != nil, unsentBytes: Int(bytesBehind), now: WallClock.now(), &random)
+                to: place, found: found != nil, unsentBytes: Int(bytesBehind), now: WallClock.now(),
+                &random)
         } catch {
             parts.logger.error("cannot read the log", metadata: ["store.error": "\(error)"])
             return []
@@ -296,8 +316,10 @@ private struct ShipperLoop: ~Copyable {
                 let end = min(start + perMessage, definitions.count)
                 let message = Message.definitions(
                     DefinitionsMessage(
-                        stream: parts.store.stream.tag, segment: needs.segment, first: needs.first + UInt32(start),
-                        definitions: Array(definitions[start..<end]), isLast: end == definitions.count))
+                        stream: parts.store.stream.tag, segment: needs.segment,
+                        first: needs.first + UInt32(start),
+                        definitions: Array(definitions[start..<end]),
+                        isLast: end == definitions.count))
                 let content = message.framed(session: number).signedContent(parts.hasher)
                 publish(message, session: number, signature: parts.signer.sign(content))
             }
@@ -314,7 +336,8 @@ private struct ShipperLoop: ~Copyable {
         let reason = waited.flatMap { acknowledged.sequence < $0.through ? $0.reason : nil }
         let receipt = Receipt(
             first: acknowledged.sequence + 1, through: ack.through, hub: ack.hub, position: nil,
-            publishedAt: covered.first?.at, attempt: attempt, acknowledgedAt: now, receivedAt: ack.receivedAt,
+            publishedAt: covered.first?.at, attempt: attempt, acknowledgedAt: now,
+            receivedAt: ack.receivedAt,
             committedAt: ack.committedAt, waitedFor: reason ?? "")
         let bytes = covered.reduce(0) { $0 + $1.byteCount }
         underWay.removeFirst(covered.count)
@@ -331,14 +354,17 @@ private struct ShipperLoop: ~Copyable {
     /// What waits now has waited for the network: its receipts will say so.
     private mutating func noteWait() {
         let status = connection.status
-        guard head.sequence > acknowledged.sequence, let failure = status.lastFailure else { return }
+        guard head.sequence > acknowledged.sequence, let failure = status.lastFailure else {
+            return
+        }
         waited = (head.sequence, "\(failure)")
     }
 
     private func publishStatus(isOnline: Bool) {
         hand(
             StatusMessage.make(
-                isOnline: isOnline, agent: parts.configuration.agent, stream: parts.store.stream.tag, head: head,
+                isOnline: isOnline, agent: parts.configuration.agent,
+                stream: parts.store.stream.tag, head: head,
                 signer: parts.signer, hasher: parts.hasher))
     }
 
@@ -362,7 +388,8 @@ enum StatusMessage {
         isOnline: Bool, agent: AgentID, stream: StreamTag, head: ChainPoint, signer: any Signer,
         hasher: any ContentHasher
     ) -> MQTTMessage {
-        let message = Message.status(Status(isOnline: isOnline, stream: stream, head: head, at: WallClock.now()))
+        let message = Message.status(
+            Status(isOnline: isOnline, stream: stream, head: head, at: WallClock.now()))
         let content = message.framed(session: 0).signedContent(hasher)
         let frame = message.framed(session: 0, signature: signer.sign(content))
         return MQTTMessage(topic: Topics.status(agent), payload: frame.encoded(), retain: true)

@@ -1,7 +1,7 @@
 import AgentCore
 import LedgerCore
-import Synchronization
 import SyncProtocol
+import Synchronization
 
 /// How far sync has come, for whoever asks: written by the shipper, read by any thread.
 final class SyncBoard: Sendable {

@@ -6,9 +6,9 @@ import SyncProtocol
 
 /// The agent's database: the log of its stream, its receipts, and the checkpoints of its folds.
 ///
-/// **Overview.** One thread writes, through `commit`; any thread reads. What a commit wrote is durable when it returns.
-/// The balances and keys live in memory; `commit` writes their checkpoint now and then, and `load` replays what lies behind
-/// it.
+/// **Overview.** One thread writes, through `commit`; any thread reads. What a commit wrote is
+/// durable when it returns. The balances and keys live in memory; `commit` writes their checkpoint
+/// now and then, and `load` replays what lies behind it.
 package final class AgentStore: Sendable {
     package let agent: AgentID
     package let ledger: String
@@ -30,13 +30,15 @@ package final class AgentStore: Sendable {
 
     /// Opens the folder's database, and founds its stream when it has none.
     ///
-    /// - Throws: `StoreError`; `refused` where the folder belongs to another agent or ledger, or the key is not the
-    ///   stream's.
+    /// - Throws: `StoreError`; `refused` where the folder belongs to another agent or ledger, or
+    ///   the key is not the stream's.
     package init(
-        path: String, options: LogOptions = LogOptions(), agent: AgentID, ledger: String, founding: Founding,
+        path: String, options: LogOptions = LogOptions(), agent: AgentID, ledger: String,
+        founding: Founding,
         hasher: any ContentHasher
     ) throws(StoreError) {
-        let database = try LogDatabase(path: path, options: options, migrations: AgentTables.migrations)
+        let database = try LogDatabase(
+            path: path, options: options, migrations: AgentTables.migrations)
         let existing = try database.read { try Identity.find($0) }
         let stream =
             if let existing {
@@ -53,33 +55,45 @@ package final class AgentStore: Sendable {
     }
 
     private static func open(
-        _ identity: Identity, _ agent: AgentID, _ ledger: String, _ founding: Founding, _ database: LogDatabase
+        _ identity: Identity, _ agent: AgentID, _ ledger: String, _ founding: Founding,
+        _ database: LogDatabase
     ) throws(StoreError) -> StreamRow {
         guard identity.agent == agent.description else {
-            throw .refused(InvalidValue("this data folder belongs to agent \(identity.agent), not to \(agent)"))
+            throw .refused(
+                InvalidValue("this data folder belongs to agent \(identity.agent), not to \(agent)")
+            )
         }
         guard identity.ledger == ledger else {
-            throw .refused(InvalidValue("this data folder belongs to ledger \(identity.ledger), not to \(ledger)"))
+            throw .refused(
+                InvalidValue(
+                    "this data folder belongs to ledger \(identity.ledger), not to \(ledger)"))
         }
         let streams = try database.read { try SegmentLog.streams($0) }
         guard let stream = streams.first(where: { $0.id.rawValue == identity.stream }) else {
-            throw .corrupt(place: "table identity", detail: "stream \(identity.stream) is not in table streams")
+            throw .corrupt(
+                place: "table identity", detail: "stream \(identity.stream) is not in table streams"
+            )
         }
         guard stream.genesis.publicKey == founding.publicKey else {
-            throw .refused(InvalidValue("device.key is not the key that this folder's stream began with"))
+            throw .refused(
+                InvalidValue("device.key is not the key that this folder's stream began with"))
         }
         return stream
     }
 
     private static func found(
-        _ agent: AgentID, _ ledger: String, _ founding: Founding, _ database: LogDatabase, _ hasher: any ContentHasher
+        _ agent: AgentID, _ ledger: String, _ founding: Founding, _ database: LogDatabase,
+        _ hasher: any ContentHasher
     ) throws(StoreError) -> StreamRow {
         let genesis = Genesis(
-            writer: .agent, ledger: ledger, agent: agent, nonce: founding.nonce, publicKey: founding.publicKey)
+            writer: .agent, ledger: ledger, agent: agent, nonce: founding.nonce,
+            publicKey: founding.publicKey)
         return try database.commit { database in
             let stream = try SegmentLog.addStream(database, genesis, hash: genesis.hash(hasher))
-            try Identity(agent: agent.description, ledger: ledger, stream: stream.id.rawValue, lastSession: 0)
-                .insert(database)
+            try Identity(
+                agent: agent.description, ledger: ledger, stream: stream.id.rawValue, lastSession: 0
+            )
+            .insert(database)
             return stream
         }.value
     }
@@ -88,6 +102,10 @@ package final class AgentStore: Sendable {
     package func close() -> StoreError? {
         database.close()
     }
+
+    /// Whether the disk failed in a way after which nothing may be written until the database is
+    /// opened again.
+    package var isBroken: Bool { database.isBroken }
 
     // MARK: Starting
 
@@ -135,7 +153,8 @@ package final class AgentStore: Sendable {
         package var transactions: Int64
 
         package init(
-            balances: Balances, changedPages: [Int], keys: [IdempotencyKey: KeyRecord], transactions: Int64
+            balances: Balances, changedPages: [Int], keys: [IdempotencyKey: KeyRecord],
+            transactions: Int64
         ) {
             self.balances = balances
             self.changedPages = changedPages
@@ -163,7 +182,8 @@ package final class AgentStore: Sendable {
             position: try SegmentLog.lastPosition(database), transactions: checkpoint.transactions)
         // In the order of the table's key, so that neighbours share a page.
         for (key, record) in checkpoint.keys.sorted(by: { $0.key.key < $1.key.key }) {
-            let entry = KeyTable.Entry(digest: record.digest, stream: stream.id, sequence: record.sequence)
+            let entry = KeyTable.Entry(
+                digest: record.digest, stream: stream.id, sequence: record.sequence)
             try KeyTable.insert(database, key, entry)
         }
     }
@@ -176,7 +196,9 @@ package final class AgentStore: Sendable {
     }
 
     /// The segments behind an event, oldest first, in at most so many bytes as one message carries.
-    package func segments(after sequence: UInt64, byteCountMax: Int) throws(StoreError) -> [StoredSegment] {
+    package func segments(after sequence: UInt64, byteCountMax: Int) throws(StoreError)
+        -> [StoredSegment]
+    {
         let limit = ReadLimit(segments: SegmentsMessage.segmentsMax, bytes: byteCountMax)
         let found = try database.read { [stream] in
             try SegmentLog.segments($0, of: stream.id, from: sequence + 1, limit: limit)
@@ -190,9 +212,13 @@ package final class AgentStore: Sendable {
     }
 
     /// The highest of these places that is in our chain, and the bytes of the segments behind it.
-    package func locate(_ places: [ChainPoint]) throws(StoreError) -> (found: ChainPoint?, bytesBehind: UInt64) {
+    package func locate(_ places: [ChainPoint]) throws(StoreError) -> (
+        found: ChainPoint?, bytesBehind: UInt64
+    ) {
         try database.read { database in
-            let found = try places.sorted { $0.sequence > $1.sequence }.first { try isInChain($0, database) }
+            let found = try places.sorted { $0.sequence > $1.sequence }.first {
+                try isInChain($0, database)
+            }
             return (found, try byteCount(after: found?.sequence ?? 0, database))
         }
     }
@@ -204,20 +230,26 @@ package final class AgentStore: Sendable {
 
     private func byteCount(after sequence: UInt64, _ database: Database) throws -> UInt64 {
         let sum = try Int64.fetchOne(
-            database, sql: "SELECT coalesce(sum(length(bytes)), 0) FROM segments WHERE stream = ? AND first_seq > ?",
+            database,
+            sql:
+                "SELECT coalesce(sum(length(bytes)), 0) FROM segments WHERE stream = ? AND first_seq > ?",
             arguments: [stream.id.rawValue, Int64(bitPattern: sequence)])
         return UInt64(sum ?? 0)
     }
 
     private func isInChain(_ place: ChainPoint, _ database: Database) throws -> Bool {
         if place.sequence == 0 { return place.hash == stream.genesisHash }
-        if let pruned = stream.pruned, pruned.through == place.sequence { return pruned.hash == place.hash }
+        if let pruned = stream.pruned, pruned.through == place.sequence {
+            return pruned.hash == place.hash
+        }
         let stored = try SegmentLog.segment(database, of: stream.id, containing: place.sequence)
         return stored.map { $0.end == place } ?? false
     }
 
     package func segment(containing sequence: UInt64) throws(StoreError) -> StoredSegment? {
-        try database.read { [stream] in try SegmentLog.segment($0, of: stream.id, containing: sequence) }
+        try database.read { [stream] in
+            try SegmentLog.segment($0, of: stream.id, containing: sequence)
+        }
     }
 
     /// An event with the segment that it stands in.
@@ -239,7 +271,8 @@ package final class AgentStore: Sendable {
 
     /// Events before a number, the newest first.
     ///
-    /// - Parameter segmentsMax: how many segments to look through before answering with what was found.
+    /// - Parameter segmentsMax: how many segments to look through before answering with what was
+    ///   found.
     /// - Returns: the events, and where the next part begins; nil at the end.
     package func events(
         before: UInt64, limit: Int, segmentsMax: Int, where admits: (Event) -> Bool
@@ -247,7 +280,9 @@ package final class AgentStore: Sendable {
         var found: [Event] = []
         var next = before
         var segments = 0
-        try reader.segments(before: try position(behind: before), limit: AgentStore.listingReadLimit) { decoded in
+        try reader.segments(
+            before: try position(behind: before), limit: AgentStore.listingReadLimit
+        ) { decoded in
             for case .event(let event) in decoded.events.reversed() where event.sequence < before {
                 guard admits(event) else { continue }
                 found.append(event)
@@ -272,7 +307,9 @@ package final class AgentStore: Sendable {
     }
 
     /// All definitions from a number on, for an aggregator that lost them.
-    package func definitions(from first: UInt32, through last: UInt32) throws(StoreError) -> [Definition] {
+    package func definitions(from first: UInt32, through last: UInt32) throws(StoreError)
+        -> [Definition]
+    {
         let rows = try database.read { [stream] in try SegmentLog.definitions($0, of: stream.id) }
         var all: [Definition] = []
         for row in rows { all += try row.definitions() }

@@ -3,7 +3,8 @@ import SegmentStore
 
 /// The agent's own tables, beside the log that both sides share.
 ///
-/// - `identity`: one row; whose folder this is, which stream it writes, and the last session it proved.
+/// - `identity`: one row; whose folder this is, which stream it writes, and the last session it
+///   proved.
 /// - `receipts`: one row an acknowledgement; which events it covered and what the way there took.
 enum AgentTables {
     static let migrations = [

@@ -8,15 +8,19 @@ struct Identity: Sendable {
     var lastSession: UInt64
 
     static func find(_ database: Database) throws -> Identity? {
-        guard let row = try Row.fetchOne(database, sql: "SELECT agent, ledger, stream, last_session FROM identity")
+        guard
+            let row = try Row.fetchOne(
+                database, sql: "SELECT agent, ledger, stream, last_session FROM identity")
         else { return nil }
         return Identity(
-            agent: row[0], ledger: row[1], stream: row[2], lastSession: UInt64(bitPattern: row[3] as Int64))
+            agent: row[0], ledger: row[1], stream: row[2],
+            lastSession: UInt64(bitPattern: row[3] as Int64))
     }
 
     func insert(_ database: Database) throws {
         try database.execute(
-            sql: "INSERT INTO identity (only_row, agent, ledger, stream, last_session) VALUES (1, ?, ?, ?, ?)",
+            sql:
+                "INSERT INTO identity (only_row, agent, ledger, stream, last_session) VALUES (1, ?, ?, ?, ?)",
             arguments: [agent, ledger, stream, Int64(bitPattern: lastSession)])
     }
 

@@ -1,5 +1,5 @@
-import Foundation
 import AgentCore
+import Foundation
 import GRDB
 import LedgerCore
 import SegmentStore
@@ -18,8 +18,10 @@ enum ReceiptTable {
         try statement.execute(arguments: [
             Int64(bitPattern: receipt.first), Int64(bitPattern: receipt.through.sequence),
             Data(receipt.through.hash.bytes), Int64(bitPattern: receipt.hub.rawValue),
-            receipt.position.map { Int64(bitPattern: $0) }, receipt.publishedAt?.microseconds, Int64(receipt.attempt),
-            receipt.acknowledgedAt.microseconds, receipt.receivedAt.microseconds, receipt.committedAt.microseconds,
+            receipt.position.map { Int64(bitPattern: $0) }, receipt.publishedAt?.microseconds,
+            Int64(receipt.attempt),
+            receipt.acknowledgedAt.microseconds, receipt.receivedAt.microseconds,
+            receipt.committedAt.microseconds,
             receipt.waitedFor,
         ])
     }
@@ -38,7 +40,9 @@ enum ReceiptTable {
                     acknowledged_at, received_at, committed_at, waited_for
                 FROM receipts WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1
                 """)
-        guard let row = try Row.fetchOne(statement, arguments: [Int64(bitPattern: sequence)]) else { return nil }
+        guard let row = try Row.fetchOne(statement, arguments: [Int64(bitPattern: sequence)]) else {
+            return nil
+        }
         let receipt = try Receipt(row)
         return receipt.through.sequence >= sequence ? receipt : nil
     }
@@ -48,7 +52,8 @@ extension Receipt {
     fileprivate init(_ row: Row) throws {
         let hash: Data = row[2]
         guard let hub = StreamTag(rawValue: UInt64(bitPattern: row[3] as Int64)) else {
-            throw StoreError.corrupt(place: "table receipts", detail: "a hub's tag has more than 40 bits")
+            throw StoreError.corrupt(
+                place: "table receipts", detail: "a hub's tag has more than 40 bits")
         }
         let position: Int64? = row[4]
         let publishedAt: Int64? = row[5]
@@ -56,8 +61,10 @@ extension Receipt {
             first: UInt64(bitPattern: row[0] as Int64),
             through: ChainPoint(sequence: UInt64(bitPattern: row[1] as Int64), hash: Hash256(hash)),
             hub: hub, position: position.map { UInt64(bitPattern: $0) },
-            publishedAt: publishedAt.map { Timestamp(microseconds: $0) }, attempt: UInt32(row[6] as Int64),
-            acknowledgedAt: Timestamp(microseconds: row[7]), receivedAt: Timestamp(microseconds: row[8]),
+            publishedAt: publishedAt.map { Timestamp(microseconds: $0) },
+            attempt: UInt32(row[6] as Int64),
+            acknowledgedAt: Timestamp(microseconds: row[7]),
+            receivedAt: Timestamp(microseconds: row[8]),
             committedAt: Timestamp(microseconds: row[9]), waitedFor: row[10])
     }
 }

@@ -21,8 +21,11 @@ struct Replay {
         position = checkpoint?.position ?? 0
         transactions = checkpoint?.transactions ?? 0
         definitions = []
-        for row in try SegmentLog.definitions(database, of: stream.id) { definitions += try row.definitions() }
-        head = ChainPoint(sequence: stream.pruned?.through ?? 0, hash: stream.pruned?.hash ?? stream.genesisHash)
+        for row in try SegmentLog.definitions(database, of: stream.id) {
+            definitions += try row.definitions()
+        }
+        head = ChainPoint(
+            sequence: stream.pruned?.through ?? 0, hash: stream.pruned?.hash ?? stream.genesisHash)
         guard let last = try SegmentLog.head(database, of: stream.id) else { return }
         head = last.end
         state = last.segment.header.dictionary
@@ -42,9 +45,11 @@ struct Replay {
         var dictionary = StreamDictionary()
         for definition in definitions { dictionary.restore(definition) }
         let place = SegmentBuilder.Place(
-            stream: stream.tag, firstSequence: head.sequence + 1, previous: head.hash, seen: .nothing,
+            stream: stream.tag, firstSequence: head.sequence + 1, previous: head.hash,
+            seen: .nothing,
             dictionary: state)
-        return AdmissionOrigin(place: place, dictionary: dictionary, balances: balances, latest: latest, keys: keys,
+        return AdmissionOrigin(
+            place: place, dictionary: dictionary, balances: balances, latest: latest, keys: keys,
             transactions: transactions)
     }
 
@@ -52,7 +57,8 @@ struct Replay {
         for case .event(let event) in segment.events(name: name) {
             for posting in event.transaction.postings {
                 balances.apply(
-                    source: balances.intern(posting.source), destination: balances.intern(posting.destination),
+                    source: balances.intern(posting.source),
+                    destination: balances.intern(posting.destination),
                     asset: balances.intern(posting.asset), units: posting.amount.units)
             }
             transactions += 1

@@ -28,9 +28,12 @@ package struct AggregatorRoutes<Context: RequestContext>: Sendable {
     // MARK: Transactions and accounts
 
     private func list(_ request: Request, _ context: Context) async throws -> Response {
-        let query = try QueryParameters(request, known: ["account", "agent", "reference", "cursor", "limit"])
+        let query = try QueryParameters(
+            request, known: ["account", "agent", "reference", "cursor", "limit"])
         let filter = MergedFilter(
-            account: try query.value("account") { (text) throws(InvalidValue) in try AccountAddress(text) },
+            account: try query.value("account") { (text) throws(InvalidValue) in
+                try AccountAddress(text)
+            },
             agent: try query.value("agent") { (text) throws(InvalidValue) in try AgentID(text) },
             reference: query["reference"])
         let limit = try query.limit()
@@ -38,13 +41,19 @@ package struct AggregatorRoutes<Context: RequestContext>: Sendable {
             try await service.transactions(filter, cursor: query["cursor"], limit: limit)
         }
         guard let page else { throw QueryParameters.badCursor }
-        return .page(page.items, next: page.next, of: request) { json, item in item.write(to: &json) }
+        return .page(page.items, next: page.next, of: request) { json, item in item.write(to: &json)
+        }
     }
 
     private func transaction(_ request: Request, _ context: Context) async throws -> Response {
-        let id = try parameter("id", of: context) { (text) throws(InvalidValue) in try EventID(text) }
-        let found = try await answered { () async throws(AggregatorFailure) in try await service.transaction(id) }
-        guard let found else { throw Problem(.notFound, "transaction \(id) is not in the global ledger") }
+        let id = try parameter("id", of: context) { (text) throws(InvalidValue) in try EventID(text)
+        }
+        let found = try await answered { () async throws(AggregatorFailure) in
+            try await service.transaction(id)
+        }
+        guard let found else {
+            throw Problem(.notFound, "transaction \(id) is not in the global ledger")
+        }
         var json = JSONWriter()
         found.write(to: &json)
         return .json(json)
@@ -54,15 +63,21 @@ package struct AggregatorRoutes<Context: RequestContext>: Sendable {
         let query = try QueryParameters(request, known: ["prefix", "cursor", "limit"])
         let limit = try query.limit()
         let page = try await answered { () async throws(AggregatorFailure) in
-            try await service.accounts(prefix: query["prefix"], cursor: query["cursor"], limit: limit)
+            try await service.accounts(
+                prefix: query["prefix"], cursor: query["cursor"], limit: limit)
         }
         guard let page else { throw QueryParameters.badCursor }
-        return .page(page.items, next: page.next, of: request) { json, item in item.write(to: &json) }
+        return .page(page.items, next: page.next, of: request) { json, item in item.write(to: &json)
+        }
     }
 
     private func account(_ request: Request, _ context: Context) async throws -> Response {
-        let address = try parameter("address", of: context) { (text) throws(InvalidValue) in try AccountAddress(text) }
-        let found = try await answered { () async throws(AggregatorFailure) in try await service.account(address) }
+        let address = try parameter("address", of: context) { (text) throws(InvalidValue) in
+            try AccountAddress(text)
+        }
+        let found = try await answered { () async throws(AggregatorFailure) in
+            try await service.account(address)
+        }
         guard let found else { throw Problem(.notFound, "account \(address) was never used") }
         var json = JSONWriter()
         found.write(to: &json)
@@ -72,7 +87,9 @@ package struct AggregatorRoutes<Context: RequestContext>: Sendable {
     // MARK: The whole
 
     private func ledger(_ request: Request, _ context: Context) async throws -> Response {
-        let summary = try await answered { () async throws(AggregatorFailure) in try await service.ledger() }
+        let summary = try await answered { () async throws(AggregatorFailure) in
+            try await service.ledger()
+        }
         var json = JSONWriter()
         summary.write(to: &json)
         return .json(json)
@@ -83,17 +100,23 @@ package struct AggregatorRoutes<Context: RequestContext>: Sendable {
         let query = try QueryParameters(request, known: ["cursor", "limit"])
         let limit = try query.limit()
         let after = try query.value("cursor") { (text) throws(InvalidValue) in try AgentID(text) }
-        let all = try await answered { () async throws(AggregatorFailure) in try await service.agents() }
+        let all = try await answered { () async throws(AggregatorFailure) in
+            try await service.agents()
+        }
         let rest = all.drop { agent in after.map { agent.id <= $0 } ?? false }
         let page = Array(rest.prefix(limit))
-        return .page(page, next: rest.count > limit ? page.last?.id.description : nil, of: request) { json, agent in
+        return .page(page, next: rest.count > limit ? page.last?.id.description : nil, of: request)
+        { json, agent in
             agent.write(to: &json)
         }
     }
 
     private func agent(_ request: Request, _ context: Context) async throws -> Response {
-        let id = try parameter("id", of: context) { (text) throws(InvalidValue) in try AgentID(text) }
-        let all = try await answered { () async throws(AggregatorFailure) in try await service.agents() }
+        let id = try parameter("id", of: context) { (text) throws(InvalidValue) in try AgentID(text)
+        }
+        let all = try await answered { () async throws(AggregatorFailure) in
+            try await service.agents()
+        }
         guard let found = all.first(where: { $0.id == id }) else {
             throw Problem(.notFound, "agent \(id) has never greeted this aggregator")
         }
@@ -114,9 +137,10 @@ package struct AggregatorRoutes<Context: RequestContext>: Sendable {
         .object { $0.member("status", "ok") }
     }
 
-    /// Ready means: can merge and answer. Being without its broker does not make an aggregator unready; the body says so.
+    /// Ready means: can merge and answer. Being without its broker does not make an aggregator
+    /// unready; the body says so.
     private func readiness(_ request: Request, _ context: Context) throws -> Response {
-        let health = service.health()
+        let health = service.state()
         if let reason = health.unreadiness { throw Problem(.unavailable, reason) }
         return .object { json in
             json.member("status", "ready")
@@ -131,14 +155,19 @@ package struct AggregatorRoutes<Context: RequestContext>: Sendable {
         _ name: String, of context: Context, _ make: (String) throws(InvalidValue) -> Value
     ) throws(Problem) -> Value {
         do throws(InvalidValue) { return try make(context.parameters.get(name) ?? "") } catch {
-            throw Problem(.invalidField, error.description, errors: [Problem.Part(path: name, message: error.description)])
+            throw Problem(
+                .invalidField, error.description,
+                errors: [Problem.Part(path: name, message: error.description)])
         }
     }
 
-    private func answered<Value>(_ body: () async throws(AggregatorFailure) -> Value) async throws(Problem) -> Value {
+    private func answered<Value>(_ body: () async throws(AggregatorFailure) -> Value)
+        async throws(Problem) -> Value
+    {
         do throws(AggregatorFailure) { return try await body() } catch {
             switch error {
-            case .overloaded: throw Problem(.overloaded, "too many questions wait already", retryAfter: 1)
+            case .overloaded:
+                throw Problem(.overloaded, "too many questions wait already", retryAfter: 1)
             case .unavailable(let detail): throw Problem(.unavailable, detail, retryAfter: 1)
             }
         }

@@ -53,7 +53,8 @@ extension LedgerSummary {
             json.name("conserved")
             if let audit { json.value(audit.isConserved) } else { json.null() }
             json.name("violations")
-            json.array(of: audit?.violations ?? []) { json, violation in violation.write(to: &json) }
+            json.array(of: audit?.violations ?? []) { json, violation in violation.write(to: &json)
+            }
             json.name("unbalanced_assets")
             json.array(of: audit?.unbalanced ?? []) { json, asset in json.value(asset.description) }
             json.member("audited_through", auditedThrough)
@@ -113,7 +114,9 @@ extension AgentView {
 
     /// In a word, the worst first.
     var state: String {
-        if let stopped = streams.first(where: { $0.standing != .open }) { return stopped.standing.name }
+        if let stopped = streams.first(where: { $0.standing != .open }) {
+            return stopped.standing.name
+        }
         return isOnline ? "online" : "offline"
     }
 }

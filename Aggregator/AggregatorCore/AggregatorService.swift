@@ -216,5 +216,5 @@ package protocol AggregatorService: Sendable {
     func ledger() async throws(AggregatorFailure) -> LedgerSummary
     /// In the order of their ids.
     func agents() async throws(AggregatorFailure) -> [AgentView]
-    func health() -> AggregatorHealth
+    func state() -> AggregatorHealth
 }

@@ -18,11 +18,17 @@ struct AggregatorDaemon {
 
     @Sendable private static func run(_ settings: Settings, _ logger: Logger) async throws {
         let address = try settings.loopbackAddress(AggregatorKeys.listen)
-        let runtime = try AggregatorRuntime(try AggregatorKeys.configuration(settings), logger: logger)
-        logger.info("aggregator started", metadata: ["aggregator.version": "\(TributaryVersion.current)"])
-        let server = APIServer(address: address, logger: logger, onListening: { DaemonLifetime.sayReady() }) { router in
-            AggregatorRoutes(service: runtime).add(to: router)
+        let runtime = try AggregatorRuntime(
+            try AggregatorKeys.configuration(settings), logger: logger
+        ) { reason in
+            DaemonLifetime.endBroken(reason, logger)
         }
+        logger.info(
+            "aggregator started", metadata: ["aggregator.version": "\(TributaryVersion.current)"])
+        let server = APIServer(
+            address: address, logger: logger,
+            routes: { AggregatorRoutes(service: runtime).add(to: $0) },
+            onListening: { DaemonLifetime.sayReady() })
         try await DaemonLifetime(logger: logger).run([server]) { runtime.stop() }
     }
 }

@@ -10,16 +10,22 @@ enum AggregatorKeys {
 
     static let listen = ConfigurationKey(
         "listen", .address, default: "127.0.0.1:7420",
-        help: "Where the API listens. Without authentication only loopback and Unix sockets are allowed.")
+        help:
+            "Where the API listens. Without authentication only loopback and Unix sockets are allowed."
+    )
 
-    static let all = [.data, id, listen] + ConfigurationKey.brokerKeys + [.ledger, .logLevel, .logFormat]
+    static let all =
+        [.data, id, listen] + ConfigurationKey.brokerKeys + [.ledger, .logLevel, .logFormat]
 
     static func configuration(_ settings: Settings) throws -> AggregatorConfiguration {
         AggregatorConfiguration(
             id: try AgentID(settings.required(id)), ledger: settings.required(.ledger),
             data: settings.required(.data),
             broker: AggregatorConfiguration.Broker(
-                url: settings.required(.broker), username: settings[.brokerUser], password: settings[.brokerPassword],
-                tls: settings.tlsFiles.map { MQTTTLSOptions(caFile: $0.ca, certFile: $0.certificate, keyFile: $0.key) }))
+                url: settings.required(.broker), username: settings[.brokerUser],
+                password: settings[.brokerPassword],
+                tls: settings.tlsFiles.map {
+                    MQTTTLSOptions(caFile: $0.ca, certFile: $0.certificate, keyFile: $0.key)
+                }))
     }
 }

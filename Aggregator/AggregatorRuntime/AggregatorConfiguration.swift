@@ -18,7 +18,10 @@ package struct AggregatorConfiguration: Sendable {
         package var password: String?
         package var tls: MQTTTLSOptions?
 
-        package init(url: String, username: String? = nil, password: String? = nil, tls: MQTTTLSOptions? = nil) {
+        package init(
+            url: String, username: String? = nil, password: String? = nil,
+            tls: MQTTTLSOptions? = nil
+        ) {
             self.url = url
             self.username = username
             self.password = password
@@ -27,7 +30,8 @@ package struct AggregatorConfiguration: Sendable {
     }
 
     package init(
-        id: AgentID, ledger: String, data: String, broker: Broker, limits: AggregatorLimits = AggregatorLimits()
+        id: AgentID, ledger: String, data: String, broker: Broker,
+        limits: AggregatorLimits = AggregatorLimits()
     ) {
         self.id = id
         self.ledger = ledger

@@ -12,7 +12,9 @@ extension AggregatorRuntime: AggregatorService {
         _ body: @escaping @Sendable (LedgerStore) throws(StoreError) -> Value
     ) async throws(AggregatorFailure) -> Value {
         let result = await readers.run { [store] () -> Result<Value, StoreError> in
-            do throws(StoreError) { return .success(try body(store)) } catch { return .failure(error) }
+            do throws(StoreError) { return .success(try body(store)) } catch {
+                return .failure(error)
+            }
         }
         guard let result else { throw .overloaded }
         do throws(StoreError) { return try result.get() } catch {
@@ -35,7 +37,8 @@ extension AggregatorRuntime: AggregatorService {
         }
         return try await reading { [place, configuration] (store) throws(StoreError) in
             try store.transactions(
-                before: place, limit: limit, segmentsMax: configuration.limits.listingSegmentsMax, filter)
+                before: place, limit: limit, segmentsMax: configuration.limits.listingSegmentsMax,
+                filter)
         }
     }
 
@@ -43,13 +46,19 @@ extension AggregatorRuntime: AggregatorService {
 
     private func look() async throws(AggregatorFailure) -> Intake.Snapshot {
         let snapshot: Intake.Snapshot? = await withUnsafeContinuation { continuation in
-            if !intake.post(.look { continuation.resume(returning: $0) }) { continuation.resume(returning: nil) }
+            if !intake.post(.look { continuation.resume(returning: $0) }) {
+                continuation.resume(returning: nil)
+            }
         }
-        guard let snapshot else { throw .unavailable(detail: "the aggregator is stopping, or has too much to do") }
+        guard let snapshot else {
+            throw .unavailable(detail: "the aggregator is stopping, or has too much to do")
+        }
         return snapshot
     }
 
-    package func account(_ address: AccountAddress) async throws(AggregatorFailure) -> MergedAccount? {
+    package func account(_ address: AccountAddress) async throws(AggregatorFailure)
+        -> MergedAccount?
+    {
         try await look().ledger.balances.merged(address)
     }
 
@@ -74,7 +83,8 @@ extension AggregatorRuntime: AggregatorService {
 
     package func ledger() async throws(AggregatorFailure) -> LedgerSummary {
         let snapshot = try await look()
-        let result: Result<LedgerSummary, AggregatorFailure> = await withUnsafeContinuation { continuation in
+        let result: Result<LedgerSummary, AggregatorFailure> = await withUnsafeContinuation {
+            continuation in
             let request = Auditor.Request(snapshot: snapshot) { continuation.resume(returning: $0) }
             if !auditor.post(request) { continuation.resume(returning: .failure(.overloaded)) }
         }
@@ -85,12 +95,14 @@ extension AggregatorRuntime: AggregatorService {
         try await look().agents
     }
 
-    package func health() -> AggregatorHealth {
+    package func state() -> AggregatorHealth {
         let status = connection.status
         let sentence =
             status.isConnected
             ? "connected" : "waiting for the broker" + (status.lastFailure.map { ": \($0)" } ?? "")
-        return AggregatorHealth(brokerSentence: sentence, isConnected: status.isConnected, unreadiness: nil)
+        return AggregatorHealth(
+            brokerSentence: sentence, isConnected: status.isConnected,
+            unreadiness: health.recentFailure)
     }
 }
 
@@ -100,7 +112,9 @@ extension Balances {
         cells(of: address).map { cells in
             MergedAccount(
                 address: address,
-                balances: cells.map { AssetTotal(asset: asset($0.asset), input: $0.input, output: $0.output) })
+                balances: cells.map {
+                    AssetTotal(asset: asset($0.asset), input: $0.input, output: $0.output)
+                })
         }
     }
 }

@@ -5,18 +5,19 @@ import Logging
 import MQTTTransport
 import SegmentStore
 import Signing
-import Synchronization
 import SyncProtocol
+import Synchronization
 import Workers
 
-/// An aggregator without its HTTP interface: the data folder, the intake thread, the auditor and the broker connection,
-/// composed.
+/// An aggregator without its HTTP interface: the data folder, the intake thread, the auditor and
+/// the broker connection, composed.
 package final class AggregatorRuntime: Sendable {
     package let configuration: AggregatorConfiguration
     let store: LedgerStore
     let intake: Intake
     let auditor: Auditor
     let connection: MQTTConnection
+    let health = WriteHealth()
     let hasher = SHA256Hasher()
     let readers = ReaderThreads("ledger-reader", count: 2)
     private let folder: DataFolder
@@ -27,8 +28,14 @@ package final class AggregatorRuntime: Sendable {
 
     /// Opens the data folder and starts the threads.
     ///
-    /// - Throws: `StoreError` for the folder and the database, `MQTTConfigurationError` for the broker's address.
-    package init(_ configuration: AggregatorConfiguration, logger: Logger) throws {
+    /// - Throws: `StoreError` for the folder and the database, `MQTTConfigurationError` for the
+    ///   broker's address.
+    /// - Parameter onBroken: called when the disk failed in a way after which nothing may be
+    ///   written until a new start: whoever runs the aggregator ends and starts it anew.
+    package init(
+        _ configuration: AggregatorConfiguration, logger: Logger,
+        onBroken: @escaping @Sendable (String) -> Void
+    ) throws {
         self.configuration = configuration
         self.logger = logger
         folder = try DataFolder(path: configuration.data)
@@ -36,19 +43,22 @@ package final class AggregatorRuntime: Sendable {
         var random = SystemRandomNumberGenerator()
         let genesis = Genesis(
             writer: .hub, ledger: configuration.ledger, agent: configuration.id,
-            nonce: (0..<Genesis.nonceByteCount).map { _ in UInt8.random(in: 0...255, using: &random) },
+            nonce: (0..<Genesis.nonceByteCount).map { _ in UInt8.random(in: 0...255, using: &random)
+            },
             publicKey: signer.publicKey)
         store = try LedgerStore(path: folder.file("aggregator.db"), hub: genesis, hasher: hasher)
-        // The connection calls the intake, and the intake publishes through the connection: whichever is made first gets
-        // the other through this.
+        // The connection calls the intake, and the intake publishes through the connection:
+        // whichever is made first gets the other through this.
         let handler = Handler()
         connection = try AggregatorRuntime.makeConnection(configuration, handler)
         let parts = Intake.Parts(
             store: store, loaded: try store.load(), limits: configuration.limits, hasher: hasher,
-            verifier: Ed25519Verifier(), logger: logger,
+            verifier: Ed25519Verifier(), logger: logger, health: health,
+            broken: onBroken,
             publish: { [connection, logger] message in
                 if case .refused(let reason) = connection.publish(message) {
-                    logger.error("message refused by the transport", metadata: ["mqtt.reason": "\(reason)"])
+                    logger.error(
+                        "message refused by the transport", metadata: ["mqtt.reason": "\(reason)"])
                 }
             })
         let intake = Intake(parts)
@@ -79,12 +89,14 @@ package final class AggregatorRuntime: Sendable {
         limits.stableAfter = .seconds(1)
         let mqtt = try MQTTConfiguration(
             url: broker.url, clientID: "aggregator-\(configuration.id)", username: broker.username,
-            password: broker.password, tls: broker.tls, subscriptions: [Topics.allUp, Topics.allStatus],
+            password: broker.password, tls: broker.tls,
+            subscriptions: [Topics.allUp, Topics.allStatus],
             limits: limits)
         return MQTTConnection(mqtt) { handler.call($0) }
     }
 
-    /// Merges what has come, writes a last checkpoint, and closes the store. Blocks for some seconds at most.
+    /// Merges what has come, writes a last checkpoint, and closes the store. Blocks for some
+    /// seconds at most.
     ///
     /// - Returns: whether everything ended in time.
     @discardableResult

@@ -4,10 +4,11 @@ import LedgerStoreSQLite
 import SegmentStore
 import SyncProtocol
 
-/// Recomputes every account's sums from the log, with none of the fold's code, and compares them with the fold.
+/// Recomputes every account's sums from the log, with none of the fold's code, and compares them
+/// with the fold.
 ///
-/// It keeps its own sums and reads only what the log has gained since it last looked. It takes its names from the segments
-/// themselves, not from the table of definitions that the fold starts from.
+/// It keeps its own sums and reads only what the log has gained since it last looked. It takes its
+/// names from the segments themselves, not from the table of definitions that the fold starts from.
 struct Audit {
     /// An account with an asset, by the audit's own numbers.
     private struct Slot: Hashable {
@@ -37,23 +38,30 @@ struct Audit {
                 add(stored)
                 position = stored.position
             }
-            if segments.isEmpty { throw .corrupt(place: "segment \(position + 1)", detail: "the log ends before it") }
+            if segments.isEmpty {
+                throw .corrupt(place: "segment \(position + 1)", detail: "the log ends before it")
+            }
         }
         return true
     }
 
     private mutating func add(_ stored: StoredSegment) {
         let segment = stored.segment
-        // A segment whose definitions are broken has no readable event; the fold sets all of them aside, too.
+        // A segment whose definitions are broken has no readable event; the fold sets all of them
+        // aside, too.
         guard let definitions = try? segment.definitions() else { return }
         names[stored.streamID, default: []] += definitions
         let known = names[stored.streamID] ?? []
-        for case .event(let event) in segment.events(name: { $0 < known.count ? known[Int($0)] : nil }) {
+        for case .event(let event) in segment.events(name: {
+            $0 < known.count ? known[Int($0)] : nil
+        }) {
             for posting in event.transaction.postings {
                 let asset = posting.asset.description
                 let amount = Int128(posting.amount.units)
-                sums[Slot(account: posting.source.description, asset: asset), default: Sums()].output += amount
-                sums[Slot(account: posting.destination.description, asset: asset), default: Sums()].input += amount
+                sums[Slot(account: posting.source.description, asset: asset), default: Sums()]
+                    .output += amount
+                sums[Slot(account: posting.destination.description, asset: asset), default: Sums()]
+                    .input += amount
             }
         }
     }
@@ -65,7 +73,8 @@ struct Audit {
         for cell in balances.cells {
             let account = balances.address(of: cell.account)
             let asset = balances.asset(cell.asset)
-            let found = unseen.removeValue(forKey: Slot(account: account.description, asset: asset.description))
+            let found = unseen.removeValue(
+                forKey: Slot(account: account.description, asset: asset.description))
             let expected = found ?? Sums()
             guard cell.input != expected.input || cell.output != expected.output else { continue }
             violations.append(
@@ -81,9 +90,11 @@ struct Audit {
 
     /// An account that the log has and the fold has not.
     private func missing(_ slot: Slot, _ sums: Sums) -> AuditResult.Violation? {
-        guard let account = try? AccountAddress(slot.account), let asset = try? Asset(slot.asset) else { return nil }
+        guard let account = try? AccountAddress(slot.account), let asset = try? Asset(slot.asset)
+        else { return nil }
         return AuditResult.Violation(
-            account: account, asset: asset, foldInput: 0, foldOutput: 0, logInput: sums.input, logOutput: sums.output)
+            account: account, asset: asset, foldInput: 0, foldOutput: 0, logInput: sums.input,
+            logOutput: sums.output)
     }
 
     private func unbalanced() -> [Asset] {

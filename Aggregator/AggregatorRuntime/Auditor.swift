@@ -24,23 +24,16 @@ final class Auditor: Sendable {
     /// - Parameter interval: how often to audit without being asked.
     /// - Parameter look: asks the intake for a snapshot; the auditor gets it through `post`.
     init(
-        store: LedgerStore, limits: AggregatorLimits, hasher: any ContentHasher, logger: Logger, interval: Duration,
+        store: LedgerStore, limits: AggregatorLimits, hasher: any ContentHasher, logger: Logger,
+        interval: Duration,
         look: @escaping @Sendable () -> Void
     ) {
         let mailbox = mailbox
         thread = WorkerThread("auditor") {
-            var audit = Audit()
-            var lastResult: AuditResult?
+            var desk = AuditDesk(store: store, limits: limits, hasher: hasher, logger: logger)
             while let requests = mailbox.take(patience: interval) {
                 if requests.isEmpty { look() }
-                for request in requests {
-                    let summary = Auditor.summary(request.snapshot, &audit, store, limits, hasher, logger)
-                    if case .success(let summary) = summary, let result = summary.audit, result != lastResult {
-                        lastResult = result
-                        Auditor.report(result, logger)
-                    }
-                    request.reply(summary)
-                }
+                for request in requests { request.reply(desk.summary(request.snapshot)) }
             }
         }
     }
@@ -54,36 +47,62 @@ final class Auditor: Sendable {
         mailbox.close()
         _ = thread.join(atMost: .seconds(5))
     }
+}
 
-    private static func summary(
-        _ snapshot: Intake.Snapshot, _ audit: inout Audit, _ store: LedgerStore, _ limits: AggregatorLimits,
-        _ hasher: any ContentHasher, _ logger: Logger
+/// The state of the auditor's thread.
+private struct AuditDesk {
+    let store: LedgerStore
+    let limits: AggregatorLimits
+    let hasher: any ContentHasher
+    let logger: Logger
+    private var audit = Audit()
+    private var lastResult: AuditResult?
+
+    init(store: LedgerStore, limits: AggregatorLimits, hasher: any ContentHasher, logger: Logger) {
+        self.store = store
+        self.limits = limits
+        self.hasher = hasher
+        self.logger = logger
+    }
+
+    mutating func summary(
+        _ snapshot: Intake.Snapshot
     ) -> Result<LedgerSummary, AggregatorFailure> {
         let deadline = WallClock.now().advanced(byMicroseconds: limits.auditWaitMax)
-        let balances = snapshot.ledger.balances
         do throws(StoreError) {
-            // Two questions may come in the reverse order of their snapshots.
-            let reached = try audit.advance(to: snapshot.position, in: store) { WallClock.now() > deadline }
-            let isComparable = reached && audit.position == snapshot.position
-            return .success(
-                LedgerSummary(
-                    position: snapshot.position, counts: snapshot.ledger.counts, totals: balances.totals(),
-                    digest: Digests.state(balances, snapshot.ledger.counts, hasher),
-                    factsDigest: Digests.facts(snapshot.leaves, hasher),
-                    audit: isComparable ? audit.compare(balances) : nil, auditedThrough: audit.position))
+            let reached = try audit.advance(to: snapshot.position, in: store) {
+                WallClock.now() > deadline
+            }
+            if reached, audit.position == snapshot.position { compare(snapshot.ledger.balances) }
+            // Two questions may come in the reverse order of their snapshots: then what was found
+            // at the later one counts for both.
+            return .success(summary(snapshot, audit: reached ? lastResult : nil))
         } catch {
             logger.error("the audit cannot read the log", metadata: ["store.error": "\(error)"])
             return .failure(.unavailable(detail: "the audit cannot read the log: \(error)"))
         }
     }
 
-    private static func report(_ result: AuditResult, _ logger: Logger) {
-        guard !result.isConserved else { return }
+    private func summary(_ snapshot: Intake.Snapshot, audit result: AuditResult?) -> LedgerSummary {
+        let balances = snapshot.ledger.balances
+        let counts = snapshot.ledger.counts
+        return LedgerSummary(
+            position: snapshot.position, counts: counts, totals: balances.totals(),
+            digest: Digests.state(balances, counts, hasher),
+            factsDigest: Digests.facts(snapshot.leaves, hasher), audit: result,
+            auditedThrough: audit.position)
+    }
+
+    private mutating func compare(_ balances: Balances) {
+        let result = audit.compare(balances)
+        defer { lastResult = result }
+        guard !result.isConserved, result != lastResult else { return }
         logger.critical(
             "the fold differs from the log",
             metadata: [
                 "audit.accounts": "\(result.violations.count)",
-                "audit.unbalanced_assets": "\(result.unbalanced.map(\.description).joined(separator: " "))",
+                "audit.unbalanced_assets":
+                    "\(result.unbalanced.map(\.description).joined(separator: " "))",
             ])
     }
 }

@@ -28,7 +28,8 @@ struct Fleet {
     private let verifier: any SignatureVerifier
 
     init(
-        _ streams: [LedgerStore.KnownStream], _ limits: AggregatorLimits, _ hasher: any ContentHasher,
+        _ streams: [LedgerStore.KnownStream], _ limits: AggregatorLimits,
+        _ hasher: any ContentHasher,
         _ verifier: any SignatureVerifier
     ) {
         self.limits = limits
@@ -62,8 +63,8 @@ struct Fleet {
         return event(&sessions.values[index])
     }
 
-    /// - Returns: the stream's tag; nil where it cannot have a session: another genesis has the same tag, or too many
-    ///   greet without ever proving themselves.
+    /// - Returns: the stream's tag; nil where it cannot have a session: another genesis has the
+    ///   same tag, or too many greet without ever proving themselves.
     mutating func greeted(_ hello: Hello, _ agent: AgentID) -> StreamTag? {
         let hash = hello.genesis.hash(hasher)
         let tag = StreamTag(genesisHash: hash)
@@ -73,8 +74,10 @@ struct Fleet {
             guard unproved < Fleet.unprovedMax else { return nil }
             unproved += 1
             sessions[tag] = StreamSession(
-                genesis: hello.genesis, committed: ChainPoint(sequence: 0, hash: hash), dictionary: .empty,
-                record: StreamSession.Record(announced: ChainPoint(sequence: 0, hash: hash)), limits: limits, hasher: hasher, verifier: verifier)
+                genesis: hello.genesis, committed: ChainPoint(sequence: 0, hash: hash),
+                dictionary: .empty,
+                record: StreamSession.Record(announced: ChainPoint(sequence: 0, hash: hash)),
+                limits: limits, hasher: hasher, verifier: verifier)
         }
         agents[agent, default: Agent()].greeting = tag
         agents[agent]?.softwareVersion = hello.softwareVersion
@@ -112,7 +115,9 @@ struct Fleet {
 
     /// Where every stream's committed chain ends.
     func leaves(_ hasher: any ContentHasher) -> [(genesis: Hash256, end: ChainPoint)] {
-        sessions.values.filter { $0.committed.sequence > 0 }.map { ($0.genesis.hash(hasher), $0.committed) }
+        sessions.values.filter { $0.committed.sequence > 0 }.map {
+            ($0.genesis.hash(hasher), $0.committed)
+        }
     }
 
     var views: [AgentView] {
@@ -120,14 +125,17 @@ struct Fleet {
         return agents.sorted { $0.key < $1.key }.map { id, agent in
             AgentView(
                 id: id, isOnline: agent.isOnline,
-                streams: (streams[id] ?? []).filter { $0.record.provedSession > 0 }.sorted { $0.stream < $1.stream }
-                    .map { session in
-                        AgentView.StreamView(
-                            tag: session.stream, announced: session.record.announced.sequence,
-                            merged: session.committed.sequence, standing: session.record.standing,
-                            session: session.record.provedSession)
-                    },
-                softwareVersion: agent.softwareVersion, lastSeenAt: agent.lastSeenAt, lastAckAt: agent.lastAckAt,
+                streams: (streams[id] ?? []).filter { $0.record.provedSession > 0 }.sorted {
+                    $0.stream < $1.stream
+                }
+                .map { session in
+                    AgentView.StreamView(
+                        tag: session.stream, announced: session.record.announced.sequence,
+                        merged: session.committed.sequence, standing: session.record.standing,
+                        session: session.record.provedSession)
+                },
+                softwareVersion: agent.softwareVersion, lastSeenAt: agent.lastSeenAt,
+                lastAckAt: agent.lastAckAt,
                 clockOffset: agent.clockOffset, setAside: agent.setAside)
         }
     }

@@ -7,8 +7,8 @@ import SegmentStore
 import SyncProtocol
 import Workers
 
-/// The one thread that merges: it owns the fold and the sessions, and everything that waits becomes one transaction of the
-/// store.
+/// The one thread that merges: it owns the fold and the sessions, and everything that waits becomes
+/// one transaction of the store.
 final class Intake: Sendable {
     enum Work: Sendable {
         case mqtt(MQTTEvent)
@@ -16,7 +16,8 @@ final class Intake: Sendable {
         case look(@Sendable (Snapshot) -> Void)
     }
 
-    /// The merged state at one position of the log; copies share their storage until the next merge.
+    /// The merged state at one position of the log; copies share their storage until the next
+    /// merge.
     struct Snapshot: Sendable {
         let position: Int64
         let ledger: GlobalLedger
@@ -32,6 +33,9 @@ final class Intake: Sendable {
         let hasher: any ContentHasher
         let verifier: any SignatureVerifier
         let logger: Logger
+        let health: WriteHealth
+        /// Called when the disk failed and nothing can be written until a new start.
+        let broken: @Sendable (String) -> Void
         /// Hands a message to the broker; what it does not take is lost, as any message may be.
         let publish: @Sendable (MQTTMessage) -> Void
     }
@@ -102,7 +106,8 @@ private struct IntakeLoop {
     }
 
     private var isFull: Bool {
-        pending.arrivals.count >= parts.limits.messagesPerCommitMax || pendingBytes >= parts.limits.bytesPerCommitMax
+        pending.arrivals.count >= parts.limits.messagesPerCommitMax
+            || pendingBytes >= parts.limits.bytesPerCommitMax
     }
 
     // MARK: Messages in
@@ -113,7 +118,8 @@ private struct IntakeLoop {
         case .mqtt(.connected): sayUp()
         case .mqtt(.message(let message)): receive(message)
         case .mqtt(.rejected(_, let failure)):
-            parts.logger.warning("the broker refused a message", metadata: ["mqtt.reason": "\(failure)"])
+            parts.logger.warning(
+                "the broker refused a message", metadata: ["mqtt.reason": "\(failure)"])
         case .mqtt(.disconnected), .mqtt(.delivered): break
         }
     }
@@ -127,22 +133,29 @@ private struct IntakeLoop {
             handle(content, frame, agent, WallClock.now())
         } catch {
             parts.logger.warning(
-                "dropped a broken message", metadata: ["agent.id": "\(agent)", "sync.error": "\(error)"])
+                "dropped a broken message",
+                metadata: ["agent.id": "\(agent)", "sync.error": "\(error)"])
         }
     }
 
-    private mutating func handle(_ message: Message, _ frame: Frame, _ agent: AgentID, _ now: Timestamp) {
+    private mutating func handle(
+        _ message: Message, _ frame: Frame, _ agent: AgentID, _ now: Timestamp
+    ) {
         fleet.saw(agent, now)
         switch message {
         case .hello(let hello): greet(hello, agent, now)
         case .proof(let proof):
             guard let tag = fleet.greetingStream(of: agent) else { return }
-            perform(fleet.session(tag) { $0.proved(proof, session: frame.session, signature: frame.signature) }, tag, now)
+            perform(
+                fleet.session(tag) {
+                    $0.proved(proof, session: frame.session, signature: frame.signature)
+                }, tag, now)
         case .segments(let segments):
             fleet.noteClock(agent, sentAt: segments.sentAt, now)
             let actions = fleet.session(segments.stream) {
                 $0.genesis.agent == agent
-                    ? $0.received(segments, session: frame.session, signature: frame.signature, now: now)
+                    ? $0.received(
+                        segments, session: frame.session, signature: frame.signature, now: now)
                     : [.drop(.foreignStream)]
             }
             perform(actions, segments.stream, now, segments)
@@ -186,13 +199,15 @@ private struct IntakeLoop {
     // MARK: Actions out
 
     private mutating func perform(
-        _ actions: [StreamSession.Action], _ tag: StreamTag, _ now: Timestamp, _ message: SegmentsMessage? = nil
+        _ actions: [StreamSession.Action], _ tag: StreamTag, _ now: Timestamp,
+        _ message: SegmentsMessage? = nil
     ) {
         for action in actions { perform(action, tag, now, message) }
     }
 
     private mutating func perform(
-        _ action: StreamSession.Action, _ tag: StreamTag, _ now: Timestamp, _ message: SegmentsMessage?
+        _ action: StreamSession.Action, _ tag: StreamTag, _ now: Timestamp,
+        _ message: SegmentsMessage?
     ) {
         guard let session = fleet.existing(tag) else { return }
         let agent = session.genesis.agent
@@ -206,27 +221,35 @@ private struct IntakeLoop {
         case .sendAck(let number, let point):
             sendAck(number, point, tag, runs: [], receivedAt: now, committedAt: now)
         case .sendNeeds(let number, let needs): send(.needs(needs), session: number, to: agent)
-        case .sendNeedsDefinitions(let number, let needs): send(.needsDefinitions(needs), session: number, to: agent)
+        case .sendNeedsDefinitions(let number, let needs):
+            send(.needsDefinitions(needs), session: number, to: agent)
         case .compare(let firstSequence, let hash): compare(firstSequence, hash, tag, now)
         case .stop(let standing):
             parts.logger.error(
                 "stream stopped",
-                metadata: ["agent.id": "\(agent)", "stream.tag": "\(tag)", "stream.standing": "\(standing.name)"])
+                metadata: [
+                    "agent.id": "\(agent)", "stream.tag": "\(tag)",
+                    "stream.standing": "\(standing.name)",
+                ])
         case .drop(let drop): logDrop(drop, agent)
         }
     }
 
     private func logDrop(_ drop: StreamSession.Drop, _ agent: AgentID) {
         parts.logger.debug(
-            "message without effect", metadata: ["agent.id": "\(agent)", "sync.drop": "\(drop.rawValue)"])
+            "message without effect",
+            metadata: ["agent.id": "\(agent)", "sync.drop": "\(drop.rawValue)"])
     }
 
     private mutating func addStreamIfNew(_ session: StreamSession) {
-        guard rows[session.stream] == nil, !pending.streams.contains(where: { $0.genesis == session.genesis }) else {
+        guard rows[session.stream] == nil,
+            !pending.streams.contains(where: { $0.genesis == session.genesis })
+        else {
             return
         }
         pending.streams.append(
-            LedgerStore.NewStream(genesis: session.genesis, hash: session.genesis.hash(parts.hasher)))
+            LedgerStore.NewStream(
+                genesis: session.genesis, hash: session.genesis.hash(parts.hasher)))
     }
 
     private mutating func merge(
@@ -240,17 +263,21 @@ private struct IntakeLoop {
             parts.logger.error(
                 "events set aside",
                 metadata: [
-                    "stream.tag": "\(tag)", "event.first": "\(setAside[0].sequence)", "event.count": "\(setAside.count)",
+                    "stream.tag": "\(tag)", "event.first": "\(setAside[0].sequence)",
+                    "event.count": "\(setAside.count)",
                 ])
         }
         pending.arrivals.append(
             LedgerStore.Arrival(
-                stream: tag, segments: segments, publishedAt: message?.sentAt ?? now, attempt: message?.attempt ?? 1,
+                stream: tag, segments: segments, publishedAt: message?.sentAt ?? now,
+                attempt: message?.attempt ?? 1,
                 receivedAt: now))
         touched[tag] = touched[tag] ?? now
     }
 
-    private mutating func compare(_ firstSequence: UInt64, _ hash: Hash256, _ tag: StreamTag, _ now: Timestamp) {
+    private mutating func compare(
+        _ firstSequence: UInt64, _ hash: Hash256, _ tag: StreamTag, _ now: Timestamp
+    ) {
         guard let row = rows[tag] else { return }
         do throws(StoreError) {
             let stored = try parts.store.storedHash(of: row, firstSequence: firstSequence)
@@ -291,22 +318,27 @@ private struct IntakeLoop {
         if withCheckpoint || mustCheckpoint { addCheckpoint() }
         guard !pending.isEmpty else { return }
         do throws(StoreError) {
-            let (positions, durable) = try parts.store.commit(pending, rows: &rows, now: WallClock.now())
+            let (positions, durable) = try parts.store.commit(
+                pending, rows: &rows, now: WallClock.now())
             succeed(durable, positions)
         } catch {
             // What is in memory ran ahead of the store. Agents send again what is not acknowledged.
             parts.logger.error("commit failed", metadata: ["store.error": "\(error)"])
+            parts.health.failed("the last commit failed: \(error)")
+            if parts.store.isBroken { parts.broken("\(error)") }
             clearPending()
             isSpent = true
         }
     }
 
     private mutating func succeed(_ durable: Durable, _ positions: [Int64]) {
+        parts.health.succeeded()
         position = durable.position
         var runs: [StreamTag: [Ack.Run]] = [:]
         for (arrival, position) in zip(pending.arrivals, positions) {
             let first = arrival.segments[0].segment.header.firstSequence
-            runs[arrival.stream, default: []].append(Ack.Run(firstSequence: first, position: UInt64(position)))
+            runs[arrival.stream, default: []].append(
+                Ack.Run(firstSequence: first, position: UInt64(position)))
         }
         let segments = pending.arrivals.reduce(0) { $0 + $1.segments.count }
         segmentsSinceCheckpoint = pending.checkpoint == nil ? segmentsSinceCheckpoint + segments : 0
@@ -315,20 +347,25 @@ private struct IntakeLoop {
         let concerned = touched
         clearPending()
         for (tag, receivedAt) in concerned {
-            for case .sendAck(let number, let point) in fleet.session(tag, { $0.persisted(durable) }) {
+            for case .sendAck(let number, let point) in fleet.session(
+                tag, { $0.persisted(durable) })
+            {
                 sendAck(
-                    number, point, tag, runs: runs[tag] ?? [], receivedAt: receivedAt, committedAt: committedAt)
+                    number, point, tag, runs: runs[tag] ?? [], receivedAt: receivedAt,
+                    committedAt: committedAt)
             }
         }
     }
 
     private mutating func sendAck(
-        _ number: UInt64, _ point: ChainPoint, _ tag: StreamTag, runs: [Ack.Run], receivedAt: Timestamp,
+        _ number: UInt64, _ point: ChainPoint, _ tag: StreamTag, runs: [Ack.Run],
+        receivedAt: Timestamp,
         committedAt: Timestamp
     ) {
         guard let session = fleet.existing(tag) else { return }
         let ack = Ack(
-            stream: tag, through: point, hub: parts.store.hub.tag, runs: runs, receivedAt: receivedAt, committedAt: committedAt)
+            stream: tag, through: point, hub: parts.store.hub.tag, runs: runs,
+            receivedAt: receivedAt, committedAt: committedAt)
         fleet.noteAck(session.genesis.agent, committedAt)
         send(.ack(ack), session: number, to: session.genesis.agent)
     }
@@ -374,7 +411,8 @@ private struct IntakeLoop {
         guard !looks.isEmpty else { return }
         _ = loadIfSpent()
         let snapshot = Intake.Snapshot(
-            position: position, ledger: ledger, leaves: fleet.leaves(parts.hasher), agents: fleet.views)
+            position: position, ledger: ledger, leaves: fleet.leaves(parts.hasher),
+            agents: fleet.views)
         for look in looks { look(snapshot) }
         looks.removeAll()
     }
@@ -384,9 +422,11 @@ extension Welcome {
     /// For a greeting that can lead to nothing.
     fileprivate static func refusal(of hello: Hello, by hub: StreamRow, now: Timestamp) -> Welcome {
         Welcome(
-            nonce: hello.nonce, challenge: [UInt8](repeating: 0, count: Welcome.challengeByteCount), session: 0,
+            nonce: hello.nonce, challenge: [UInt8](repeating: 0, count: Welcome.challengeByteCount),
+            session: 0,
             standing: .refused, leaves: [], announced: ChainPoint(sequence: 0, hash: .zero),
-            credit: Credit(bytes: 0, messages: 0), hub: Seen(hub: hub.tag, position: 0), hubGenesis: hub.genesis,
+            credit: Credit(bytes: 0, messages: 0), hub: Seen(hub: hub.tag, position: 0),
+            hubGenesis: hub.genesis,
             sentAt: now)
     }
 }

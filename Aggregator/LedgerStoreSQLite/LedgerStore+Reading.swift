@@ -20,7 +20,9 @@ package struct LogPlace: Hashable, Sendable {
     /// - Returns: nil for what is no cursor.
     package init?(_ cursor: String) {
         let parts = cursor.split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.count == 2, let position = Int64(parts[0]), let sequence = UInt64(parts[1]), position > 0 else {
+        guard parts.count == 2, let position = Int64(parts[0]), let sequence = UInt64(parts[1]),
+            position > 0
+        else {
             return nil
         }
         self.init(position: position, sequence: sequence)
@@ -46,11 +48,15 @@ extension LedgerStore {
 
     /// - Returns: nil where this ledger has no such event.
     package func transaction(_ id: EventID) throws(StoreError) -> MergedTransaction? {
-        guard let logged = try reader.event(id), case .event(let event) = logged.event else { return nil }
+        guard let logged = try reader.event(id), case .event(let event) = logged.event else {
+            return nil
+        }
         let stored = try database.read {
             try SegmentLog.segment($0, of: logged.stream.id, containing: id.sequence)
         }
-        return try stored.map { (stored) throws(StoreError) in try merged(event, stored, logged.stream) }
+        return try stored.map { (stored) throws(StoreError) in
+            try merged(event, stored, logged.stream)
+        }
     }
 
     /// How many segments a listing reads at a time.
@@ -58,14 +64,16 @@ extension LedgerStore {
 
     /// Events before a place of the log, the latest first.
     ///
-    /// - Parameter segmentsMax: how many segments to look through before answering with what was found.
+    /// - Parameter segmentsMax: how many segments to look through before answering with what was
+    ///   found.
     package func transactions(
         before place: LogPlace, limit: Int, segmentsMax: Int, _ filter: MergedFilter
     ) throws(StoreError) -> MergedPage<MergedTransaction> {
         var found: [(event: Event, segment: DecodedSegment)] = []
         var next: LogPlace?
         var segments = 0
-        try reader.segments(before: place.positionBehind, limit: LedgerStore.listingReadLimit) { decoded in
+        try reader.segments(before: place.positionBehind, limit: LedgerStore.listingReadLimit) {
+            decoded in
             let agent = decoded.stream.genesis.agent
             let before = decoded.stored.position == place.position ? place.sequence : .max
             for case .event(let event) in decoded.events.reversed() where event.sequence < before {
@@ -79,7 +87,9 @@ extension LedgerStore {
             return segments == segmentsMax ? .stop : .next
         }
         var items: [MergedTransaction] = []
-        for (event, decoded) in found { items.append(try merged(event, decoded.stored, decoded.stream)) }
+        for (event, decoded) in found {
+            items.append(try merged(event, decoded.stored, decoded.stream))
+        }
         return MergedPage(items: items, next: next?.cursor)
     }
 
@@ -93,14 +103,18 @@ extension LedgerStore {
                     SELECT published_at, attempt, received_at FROM arrivals
                     WHERE first_position <= ? ORDER BY first_position DESC LIMIT 1
                     """, arguments: [stored.position]
-            ).map { (publishedAt: $0[0] as Int64, attempt: $0[1] as Int64, receivedAt: $0[2] as Int64) }
+            ).map {
+                (publishedAt: $0[0] as Int64, attempt: $0[1] as Int64, receivedAt: $0[2] as Int64)
+            }
         }
         return MergedTransaction(
-            id: EventID(agent: stream.genesis.agent, stream: stream.tag, sequence: event.sequence), event: event,
+            id: EventID(agent: stream.genesis.agent, stream: stream.tag, sequence: event.sequence),
+            event: event,
             position: stored.position, segmentFirst: stored.segment.header.firstSequence,
             segmentCount: stored.segment.header.count,
             publishedAt: arrival.map { Timestamp(microseconds: $0.publishedAt) },
             attempt: UInt32(arrival?.attempt ?? 1),
-            receivedAt: arrival.map { Timestamp(microseconds: $0.receivedAt) }, committedAt: stored.recordedAt)
+            receivedAt: arrival.map { Timestamp(microseconds: $0.receivedAt) },
+            committedAt: stored.recordedAt)
     }
 }

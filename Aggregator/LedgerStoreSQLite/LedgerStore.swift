@@ -5,10 +5,11 @@ import LedgerCore
 import SegmentStore
 import SyncProtocol
 
-/// The aggregator's database: the log of all streams in the order of their commits, and the checkpoints of the merged fold.
+/// The aggregator's database: the log of all streams in the order of their commits, and the
+/// checkpoints of the merged fold.
 ///
-/// **Overview.** One thread writes, through `commit`; any thread reads. The position that a segment gets here is the order
-/// of the contested.
+/// **Overview.** One thread writes, through `commit`; any thread reads. The position that a segment
+/// gets here is the order of the contested.
 package final class LedgerStore: Sendable {
     package let ledger: String
     package let hub: StreamRow
@@ -17,19 +18,26 @@ package final class LedgerStore: Sendable {
 
     /// Opens the database, and founds the hub's stream when it has none.
     ///
-    /// - Throws: `StoreError`; `refused` where the folder belongs to another ledger, or the key is not the hub's.
+    /// - Throws: `StoreError`; `refused` where the folder belongs to another ledger, or the key is
+    ///   not the hub's.
     package init(
-        path: String, options: LogOptions = LogOptions(), hub genesis: Genesis, hasher: any ContentHasher
+        path: String, options: LogOptions = LogOptions(), hub genesis: Genesis,
+        hasher: any ContentHasher
     ) throws(StoreError) {
-        let database = try LogDatabase(path: path, options: options, migrations: LedgerTables.migrations)
+        let database = try LogDatabase(
+            path: path, options: options, migrations: LedgerTables.migrations)
         let existing = try database.read { try LedgerStore.findHub($0) }
         if let existing {
             guard existing.ledger == genesis.ledger else {
                 throw .refused(
-                    InvalidValue("this data folder belongs to ledger \(existing.ledger), not to \(genesis.ledger)"))
+                    InvalidValue(
+                        "this data folder belongs to ledger \(existing.ledger), not to \(genesis.ledger)"
+                    ))
             }
             guard existing.hub.genesis.publicKey == genesis.publicKey else {
-                throw .refused(InvalidValue("device.key is not the key that this folder's hub stream began with"))
+                throw .refused(
+                    InvalidValue(
+                        "device.key is not the key that this folder's hub stream began with"))
             }
             hub = existing.hub
         } else {
@@ -47,10 +55,13 @@ package final class LedgerStore: Sendable {
     }
 
     private static func findHub(_ database: Database) throws -> (ledger: String, hub: StreamRow)? {
-        guard let row = try Row.fetchOne(database, sql: "SELECT ledger, hub FROM aggregator") else { return nil }
+        guard let row = try Row.fetchOne(database, sql: "SELECT ledger, hub FROM aggregator") else {
+            return nil
+        }
         let id = StreamID(rawValue: row[1])
         guard let hub = try SegmentLog.streams(database).first(where: { $0.id == id }) else {
-            throw StoreError.corrupt(place: "table aggregator", detail: "stream \(id) is not in table streams")
+            throw StoreError.corrupt(
+                place: "table aggregator", detail: "stream \(id) is not in table streams")
         }
         return (row[0], hub)
     }
@@ -59,6 +70,10 @@ package final class LedgerStore: Sendable {
     package func close() -> StoreError? {
         database.close()
     }
+
+    /// Whether the disk failed in a way after which nothing may be written until the database is
+    /// opened again.
+    package var isBroken: Bool { database.isBroken }
 
     // MARK: Starting
 
@@ -82,7 +97,8 @@ package final class LedgerStore: Sendable {
             let rows = try SegmentLog.streams(database).filter { $0.id != hub.id }
             let checkpoint = try FoldCheckpoint.load(database)
             var ledger = GlobalLedger(
-                balances: checkpoint?.balances ?? Balances(), counts: try LedgerStore.counts(database))
+                balances: checkpoint?.balances ?? Balances(),
+                counts: try LedgerStore.counts(database))
             var position = checkpoint?.position ?? 0
             try LedgerStore.restoreNames(&ledger, rows, before: position, database)
             while true {
@@ -97,26 +113,33 @@ package final class LedgerStore: Sendable {
     }
 
     private static func counts(_ database: Database) throws -> GlobalLedger.Counts {
-        guard let row = try Row.fetchOne(database, sql: "SELECT transactions, events, set_aside FROM fold_counts")
+        guard
+            let row = try Row.fetchOne(
+                database, sql: "SELECT transactions, events, set_aside FROM fold_counts")
         else { return GlobalLedger.Counts() }
         return GlobalLedger.Counts(
-            transactions: UInt64(row[0] as Int64), events: UInt64(row[1] as Int64), setAside: UInt64(row[2] as Int64))
+            transactions: UInt64(row[0] as Int64), events: UInt64(row[1] as Int64),
+            setAside: UInt64(row[2] as Int64))
     }
 
-    /// The names that streams had defined when the checkpoint was written; the replay brings the later ones.
+    /// The names that streams had defined when the checkpoint was written; the replay brings the
+    /// later ones.
     private static func restoreNames(
-        _ ledger: inout GlobalLedger, _ rows: [StreamRow], before position: Int64, _ database: Database
+        _ ledger: inout GlobalLedger, _ rows: [StreamRow], before position: Int64,
+        _ database: Database
     ) throws {
         for row in rows {
             let count = try Int64.fetchOne(
                 database,
-                sql: "SELECT first_seq FROM segments WHERE stream = ? AND position > ? ORDER BY first_seq LIMIT 1",
+                sql:
+                    "SELECT first_seq FROM segments WHERE stream = ? AND position > ? ORDER BY first_seq LIMIT 1",
                 arguments: [row.id.rawValue, position])
             let next = try count.flatMap {
                 try SegmentLog.segment(database, of: row.id, containing: UInt64(bitPattern: $0))
             }
             let known = next?.segment.header.definitionCountBefore ?? .max
-            for definitions in try SegmentLog.definitions(database, of: row.id) where definitions.after.count <= known {
+            for definitions in try SegmentLog.definitions(database, of: row.id)
+            where definitions.after.count <= known {
                 ledger.restore(try definitions.definitions(), of: row.tag)
             }
         }
@@ -124,14 +147,17 @@ package final class LedgerStore: Sendable {
 
     private static func known(_ row: StreamRow, _ database: Database) throws -> KnownStream {
         let record = try Row.fetchOne(
-            database, sql: "SELECT proved_session, announced, announced_hash, standing FROM stream_records WHERE stream = ?",
+            database,
+            sql:
+                "SELECT proved_session, announced, announced_hash, standing FROM stream_records WHERE stream = ?",
             arguments: [row.id.rawValue])
         let head = try SegmentLog.head(database, of: row.id)
         let end = head?.end ?? ChainPoint(sequence: 0, hash: row.genesisHash)
         let standing = Standing(rawValue: UInt8(clamping: record?[3] as Int64? ?? 0)) ?? .refused
         var announced = end
         if let record, UInt64(bitPattern: record[1] as Int64) > end.sequence {
-            announced = ChainPoint(sequence: UInt64(bitPattern: record[1] as Int64), hash: Hash256(record[2] as Data))
+            announced = ChainPoint(
+                sequence: UInt64(bitPattern: record[1] as Int64), hash: Hash256(record[2] as Data))
         }
         return KnownStream(
             row: row,
@@ -216,7 +242,9 @@ package final class LedgerStore: Sendable {
                 let row = try SegmentLog.addStream(database, stream.genesis, hash: stream.hash)
                 rows[row.tag] = row
             }
-            for arrival in commit.arrivals { positions.append(try write(arrival, rows, now, database)) }
+            for arrival in commit.arrivals {
+                positions.append(try write(arrival, rows, now, database))
+            }
             for (tag, record) in commit.records { try write(record, rows[tag], database) }
             if let checkpoint = commit.checkpoint { try write(checkpoint, database) }
             return (rows: rows, positions: positions)
@@ -239,14 +267,19 @@ package final class LedgerStore: Sendable {
         }
         guard let first else { preconditionFailure("an arrival without a segment") }
         let statement = try database.cachedStatement(
-            sql: "INSERT INTO arrivals (first_position, published_at, attempt, received_at) VALUES (?, ?, ?, ?)")
+            sql:
+                "INSERT INTO arrivals (first_position, published_at, attempt, received_at) VALUES (?, ?, ?, ?)"
+        )
         try statement.execute(arguments: [
-            first, arrival.publishedAt.microseconds, Int64(arrival.attempt), arrival.receivedAt.microseconds,
+            first, arrival.publishedAt.microseconds, Int64(arrival.attempt),
+            arrival.receivedAt.microseconds,
         ])
         return first
     }
 
-    private func write(_ record: StreamSession.Record, _ row: StreamRow?, _ database: Database) throws {
+    private func write(_ record: StreamSession.Record, _ row: StreamRow?, _ database: Database)
+        throws
+    {
         guard let row else { preconditionFailure("the record of a stream that was never added") }
         try database.execute(
             sql: """
@@ -263,9 +296,11 @@ package final class LedgerStore: Sendable {
     private func write(_ checkpoint: Checkpoint, _ database: Database) throws {
         try FoldCheckpoint.save(
             database, checkpoint.balances, changedPages: checkpoint.changedPages,
-            position: try SegmentLog.lastPosition(database), transactions: Int64(checkpoint.counts.transactions))
+            position: try SegmentLog.lastPosition(database),
+            transactions: Int64(checkpoint.counts.transactions))
         try database.execute(
-            sql: "INSERT OR REPLACE INTO fold_counts (only_row, transactions, events, set_aside) VALUES (1, ?, ?, ?)",
+            sql:
+                "INSERT OR REPLACE INTO fold_counts (only_row, transactions, events, set_aside) VALUES (1, ?, ?, ?)",
             arguments: [
                 Int64(checkpoint.counts.transactions), Int64(checkpoint.counts.events),
                 Int64(checkpoint.counts.setAside),
@@ -273,7 +308,9 @@ package final class LedgerStore: Sendable {
     }
 
     /// The hash of the stored segment that begins with an event; nil where none does.
-    package func storedHash(of stream: StreamRow, firstSequence: UInt64) throws(StoreError) -> Hash256? {
+    package func storedHash(of stream: StreamRow, firstSequence: UInt64) throws(StoreError)
+        -> Hash256?
+    {
         let stored = try database.read {
             try SegmentLog.segment($0, of: stream.id, containing: firstSequence)
         }

@@ -4,7 +4,8 @@ import SegmentStore
 ///
 /// - `aggregator`: one row; the ledger's name, and the hub's own stream.
 /// - `stream_records`: what is known of a stream beside its segments.
-/// - `arrivals`: one row a message; when the segments from its first position on were published and received.
+/// - `arrivals`: one row a message; when the segments from its first position on were published and
+///   received.
 /// - `fold_counts`: one row; the ledger's counts at the checkpoint of the balances.
 enum LedgerTables {
     static let migrations = [

@@ -14,7 +14,8 @@ struct Moment: Codable, Comparable {
         let text = try decoder.singleValueContainer().decode(String.self)
         guard let microseconds = RFC3339.microseconds(text) else {
             throw DecodingError.dataCorrupted(
-                DecodingError.Context(codingPath: decoder.codingPath, debugDescription: "\(text) is no time"))
+                DecodingError.Context(
+                    codingPath: decoder.codingPath, debugDescription: "\(text) is no time"))
         }
         self.microseconds = microseconds
     }
@@ -38,12 +39,18 @@ struct WholeNumber: Codable {
 
     init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
-        text = try (try? container.decode(Int64.self)).map(String.init) ?? container.decode(String.self)
+        text =
+            try (try? container.decode(Int64.self)).map(String.init)
+            ?? container.decode(String.self)
     }
 
     func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
-        if let number = Int64(text) { try container.encode(number) } else { try container.encode(text) }
+        if let number = Int64(text) {
+            try container.encode(number)
+        } else {
+            try container.encode(text)
+        }
     }
 }
 
@@ -57,7 +64,7 @@ struct TransactionAnswer: Codable {
 
     var id: String
     var status: String
-    var accepted_at: Moment
+    var acceptedAt: Moment
     var reference: String?
     var postings: [Posting]
 }
@@ -72,19 +79,19 @@ struct AgentJourneyAnswer: Codable {
     struct Receipt: Codable {
         var first: UInt64
         var through: UInt64
-        var published_at: Moment?
+        var publishedAt: Moment?
         var attempt: UInt64
-        var acknowledged_at: Moment
-        var received_at: Moment
-        var committed_at: Moment
+        var acknowledgedAt: Moment
+        var receivedAt: Moment
+        var committedAt: Moment
         var position: UInt64?
-        var waited_for: String
+        var waitedFor: String
     }
 
     var transaction: TransactionAnswer
     var agent: String
-    var accepted_at: Moment
-    var durable_at: Moment
+    var acceptedAt: Moment
+    var durableAt: Moment
     var segment: SegmentAnswer
     var receipt: Receipt?
 }
@@ -92,15 +99,15 @@ struct AgentJourneyAnswer: Codable {
 /// `GET /v1/transactions/{id}` of an aggregator.
 struct MergedAnswer: Codable {
     var id: String
-    var accepted_at: Moment
+    var acceptedAt: Moment
     var reference: String?
     var postings: [TransactionAnswer.Posting]
     var position: Int64
     var segment: SegmentAnswer
-    var published_at: Moment?
+    var publishedAt: Moment?
     var attempt: UInt64
-    var received_at: Moment?
-    var merged_at: Moment
+    var receivedAt: Moment?
+    var mergedAt: Moment
 }
 
 /// `GET /v1/sync` of an agent.
@@ -108,7 +115,7 @@ struct SyncAnswer: Codable {
     struct Backlog: Codable {
         var count: UInt64
         var bytes: UInt64
-        var oldest_at: Moment?
+        var oldestAt: Moment?
     }
 
     var agent: String
@@ -117,14 +124,14 @@ struct SyncAnswer: Codable {
     var broker: String
     var reason: String?
     var since: Moment?
-    var last_error: String?
+    var lastError: String?
     var attempts: UInt64
-    var next_attempt_at: Moment?
+    var nextAttemptAt: Moment?
     var stream: String
     var head: UInt64
     var acked: UInt64
     var backlog: Backlog
-    var last_ack_at: Moment?
+    var lastAckAt: Moment?
     var now: Moment
 }
 
@@ -144,10 +151,10 @@ struct FleetAnswer: Codable {
         var backlog: UInt64
         var streams: [Stream]
         var version: String
-        var last_seen_at: Moment?
-        var last_ack_at: Moment?
-        var clock_offset_seconds: Double?
-        var set_aside: UInt64
+        var lastSeenAt: Moment?
+        var lastAckAt: Moment?
+        var clockOffsetSeconds: Double?
+        var setAside: UInt64
     }
 
     var items: [Agent]
@@ -159,19 +166,19 @@ struct LedgerAnswer: Codable {
     struct Violation: Codable {
         var account: String
         var asset: String
-        var stored_input: WholeNumber
-        var stored_output: WholeNumber
-        var log_input: WholeNumber
-        var log_output: WholeNumber
+        var storedInput: WholeNumber
+        var storedOutput: WholeNumber
+        var logInput: WholeNumber
+        var logOutput: WholeNumber
     }
 
     var transactions: UInt64
     var events: UInt64
-    var set_aside: UInt64
+    var setAside: UInt64
     var conserved: Bool?
     var violations: [Violation]
-    var unbalanced_assets: [String]
-    var audited_through: Int64
+    var unbalancedAssets: [String]
+    var auditedThrough: Int64
     var position: Int64
     var digest: String
 }

@@ -11,17 +11,27 @@ struct DaemonAPI: Sendable {
 
     let base: URL
 
+    /// The APIs write names with underscores.
+    private static var decoder: JSONDecoder {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return decoder
+    }
+
     init(_ address: String, option: String) throws {
-        guard let url = URL(string: address), let scheme = url.scheme, ["http", "https"].contains(scheme),
+        guard let url = URL(string: address), let scheme = url.scheme,
+            ["http", "https"].contains(scheme),
             url.host != nil
         else {
-            throw TraceFailure.usage("\(option) takes an address such as http://127.0.0.1:7420, not \"\(address)\"")
+            throw TraceFailure.usage(
+                "\(option) takes an address such as http://127.0.0.1:7420, not \"\(address)\"")
         }
         base = url
     }
 
     /// - Returns: nil where the daemon says 404.
-    func get<Value: Decodable>(_ path: String, as _: Value.Type = Value.self) async throws -> Value? {
+    func get<Value: Decodable>(_ path: String, as _: Value.Type = Value.self) async throws -> Value?
+    {
         guard let url = URL(string: path, relativeTo: base) else {
             throw TraceFailure.usage("\(path) makes no address below \(base)")
         }
@@ -35,9 +45,11 @@ struct DaemonAPI: Sendable {
             throw TraceFailure.failed("\(url.absoluteString) answers \(status): \(detail)")
         }
         do {
-            return try JSONDecoder().decode(Value.self, from: body)
+            return try DaemonAPI.decoder.decode(Value.self, from: body)
         } catch {
-            throw TraceFailure.failed("\(url.absoluteString) does not answer as a Tributary daemon of this version: \(error)")
+            throw TraceFailure.failed(
+                "\(url.absoluteString) does not answer as a Tributary daemon of this version: \(error)"
+            )
         }
     }
 

@@ -12,7 +12,8 @@ final class DeadDevice {
     init(_ path: String) throws {
         let file = try LogFile.find(path)
         guard file.side == .agent else {
-            throw TraceFailure.usage("\(path) is an aggregator's; --db takes an agent's data folder")
+            throw TraceFailure.usage(
+                "\(path) is an aggregator's; --db takes an agent's data folder")
         }
         do {
             copy = try LogCopy(of: file.path, scratch: NSTemporaryDirectory())
@@ -25,39 +26,51 @@ final class DeadDevice {
     /// What the folder knows of a transaction, in the words of the agent's own API.
     func journey(_ id: EventID) throws -> AgentJourneyAnswer? {
         try database.read { database in
-            guard let stream = try SegmentLog.streams(database, tag: id.stream).first(where: { $0.genesis.agent == id.agent }),
-                let stored = try SegmentLog.segment(database, of: stream.id, containing: id.sequence)
+            guard
+                let stream = try SegmentLog.streams(database, tag: id.stream).first(where: {
+                    $0.genesis.agent == id.agent
+                }),
+                let stored = try SegmentLog.segment(
+                    database, of: stream.id, containing: id.sequence)
             else { return nil }
             var names: [Definition] = []
-            for row in try SegmentLog.definitions(database, of: stream.id) { names += try row.definitions() }
+            for row in try SegmentLog.definitions(database, of: stream.id) {
+                names += try row.definitions()
+            }
             let events = stored.segment.events { $0 < names.count ? names[Int($0)] : nil }
             for case .event(let event) in events where event.sequence == id.sequence {
-                return DeadDevice.answer(id, event, stored, try DeadDevice.receipt(id.sequence, database))
+                return DeadDevice.answer(
+                    id, event, stored, try DeadDevice.receipt(id.sequence, database))
             }
             return nil
         }
     }
 
     private static func answer(
-        _ id: EventID, _ event: Event, _ stored: StoredSegment, _ receipt: AgentJourneyAnswer.Receipt?
+        _ id: EventID, _ event: Event, _ stored: StoredSegment,
+        _ receipt: AgentJourneyAnswer.Receipt?
     ) -> AgentJourneyAnswer {
         let acceptedAt = Moment(microseconds: event.time.time.microseconds)
         let header = stored.segment.header
         return AgentJourneyAnswer(
             transaction: TransactionAnswer(
-                id: id.description, status: receipt == nil ? "accepted" : "merged", accepted_at: acceptedAt,
+                id: id.description, status: receipt == nil ? "accepted" : "merged",
+                acceptedAt: acceptedAt,
                 reference: event.transaction.reference,
                 postings: event.transaction.postings.map {
                     TransactionAnswer.Posting(
                         source: $0.source.description, destination: $0.destination.description,
                         asset: $0.asset.description, amount: WholeNumber($0.amount.units))
                 }),
-            agent: id.agent.description, accepted_at: acceptedAt,
-            durable_at: Moment(microseconds: stored.recordedAt.microseconds),
-            segment: SegmentAnswer(first: header.firstSequence, count: UInt64(header.count)), receipt: receipt)
+            agent: id.agent.description, acceptedAt: acceptedAt,
+            durableAt: Moment(microseconds: stored.recordedAt.microseconds),
+            segment: SegmentAnswer(first: header.firstSequence, count: UInt64(header.count)),
+            receipt: receipt)
     }
 
-    private static func receipt(_ sequence: UInt64, _ database: Database) throws -> AgentJourneyAnswer.Receipt? {
+    private static func receipt(_ sequence: UInt64, _ database: Database) throws
+        -> AgentJourneyAnswer.Receipt?
+    {
         let row = try Row.fetchOne(
             database,
             sql: """
@@ -68,9 +81,12 @@ final class DeadDevice {
         return row.map { row in
             AgentJourneyAnswer.Receipt(
                 first: UInt64(row[0] as Int64), through: UInt64(row[1] as Int64),
-                published_at: (row[2] as Int64?).map(Moment.init(microseconds:)), attempt: UInt64(row[3] as Int64),
-                acknowledged_at: Moment(microseconds: row[4]), received_at: Moment(microseconds: row[5]),
-                committed_at: Moment(microseconds: row[6]), position: (row[7] as Int64?).map { UInt64($0) }, waited_for: row[8])
+                publishedAt: (row[2] as Int64?).map(Moment.init(microseconds:)),
+                attempt: UInt64(row[3] as Int64),
+                acknowledgedAt: Moment(microseconds: row[4]),
+                receivedAt: Moment(microseconds: row[5]),
+                committedAt: Moment(microseconds: row[6]),
+                position: (row[7] as Int64?).map { UInt64($0) }, waitedFor: row[8])
         }
     }
 }
@@ -95,8 +111,11 @@ struct LogFile {
         }
         for side in [Side.agent, .aggregator] {
             let candidate = isFolder.boolValue ? "\(path)/\(side.fileName)" : path
-            let isNamed = isFolder.boolValue || (path as NSString).lastPathComponent == side.fileName
-            if isNamed, FileManager.default.fileExists(atPath: candidate) { return LogFile(path: candidate, side: side) }
+            let isNamed =
+                isFolder.boolValue || (path as NSString).lastPathComponent == side.fileName
+            if isNamed, FileManager.default.fileExists(atPath: candidate) {
+                return LogFile(path: candidate, side: side)
+            }
         }
         guard !isFolder.boolValue else {
             throw TraceFailure.notFound("\(path) has neither agent.db nor aggregator.db")

@@ -11,8 +11,8 @@ struct Evidence {
     var unreachable: [String] = []
     var fleet: FleetAnswer.Agent?
 
-    /// - Throws: `TraceFailure.notFound` where every source was asked and none has it; `unreachable` where none could be
-    ///   asked.
+    /// - Throws: `TraceFailure.notFound` where every source was asked and none has it;
+    ///   `unreachable` where none could be asked.
     static func gather(_ id: EventID, from sources: Sources) async throws -> Evidence {
         var evidence = Evidence(id: id)
         var asked = 0
@@ -46,7 +46,9 @@ struct Evidence {
             guard asked > 0 else {
                 throw TraceFailure.unreachable(evidence.unreachable.joined(separator: "; "))
             }
-            if evidence.fleet == nil || evidence.isBelowAnnounced != true { try evidence.failNotFound() }
+            if evidence.fleet == nil || evidence.isBelowAnnounced != true {
+                try evidence.failNotFound()
+            }
         }
         return evidence
     }
@@ -64,14 +66,16 @@ struct Evidence {
         throw TraceFailure.notFound(text)
     }
 
-    var acceptedAt: Moment? { agent?.accepted_at ?? merged?.accepted_at }
-    var durableAt: Moment? { agent?.durable_at }
-    var publishedAt: Moment? { agent?.receipt?.published_at ?? merged?.published_at }
-    var receivedAt: Moment? { agent?.receipt?.received_at ?? merged?.received_at }
-    var mergedAt: Moment? { merged?.merged_at ?? agent?.receipt?.committed_at }
-    var acknowledgedAt: Moment? { agent?.receipt?.acknowledged_at }
+    var acceptedAt: Moment? { agent?.acceptedAt ?? merged?.acceptedAt }
+    var durableAt: Moment? { agent?.durableAt }
+    var publishedAt: Moment? { agent?.receipt?.publishedAt ?? merged?.publishedAt }
+    var receivedAt: Moment? { agent?.receipt?.receivedAt ?? merged?.receivedAt }
+    var mergedAt: Moment? { merged?.mergedAt ?? agent?.receipt?.committedAt }
+    var acknowledgedAt: Moment? { agent?.receipt?.acknowledgedAt }
     var isMerged: Bool { merged != nil || agent?.receipt != nil }
-    var postings: [TransactionAnswer.Posting] { agent?.transaction.postings ?? merged?.postings ?? [] }
+    var postings: [TransactionAnswer.Posting] {
+        agent?.transaction.postings ?? merged?.postings ?? []
+    }
     var reference: String? { agent?.transaction.reference ?? merged?.reference }
     var segment: SegmentAnswer? { agent?.segment ?? merged?.segment }
     var position: Int64? { merged?.position ?? agent?.receipt?.position.map { Int64($0) } }

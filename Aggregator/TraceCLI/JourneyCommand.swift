@@ -5,7 +5,8 @@ import Workers
 /// `journey ID`
 struct JourneyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "journey", abstract: "The stages of a transaction, as a waterfall in which long waits are short.")
+        commandName: "journey",
+        abstract: "The stages of a transaction, as a waterfall in which long waits are short.")
 
     @Argument(help: "The transaction's id, as in till-042.k3f9qa2m.1051.")
     var id: String
@@ -20,106 +21,5 @@ struct JourneyCommand: AsyncParsableCommand {
         let journey = Waterfall(evidence, now: Moment(microseconds: WallClock.now().microseconds))
         if json { try printJSON(journey) } else { journey.show(Terminal.standardOutput) }
         if !evidence.isMerged { throw Outcome.notFine }
-    }
-}
-
-/// The stages of a transaction in their order, each with the time until the next.
-struct Waterfall: Encodable {
-    struct Stage: Encodable {
-        let name: String
-        /// Whose clock the time is of.
-        let place: String
-        let at: Moment
-        /// Until the next stage, in microseconds.
-        var lasted: Int64?
-        let detail: String
-        /// Rather a wait for others than work.
-        let isWait: Bool
-
-        /// - Returns: nil for a stage that was not reached.
-        init?(_ name: String, _ place: String, _ at: Moment?, _ detail: String, lasted: Int64? = nil, isWait: Bool = false) {
-            guard let at else { return nil }
-            self.name = name
-            self.place = place
-            self.at = at
-            self.lasted = lasted
-            self.detail = detail
-            self.isWait = isWait
-        }
-    }
-
-    let id: String
-    let stages: [Stage]
-    /// From the first stage to the last, in microseconds.
-    let total: Int64
-    let isMerged: Bool
-
-    init(_ evidence: Evidence, now: Moment) {
-        id = evidence.id.description
-        isMerged = evidence.isMerged
-        let found = Waterfall.found(evidence, now)
-        let waitedFor = evidence.agent?.receipt?.waited_for ?? ""
-        stages = Waterfall.withWait(found, waitedFor.isEmpty ? evidence.sync?.last_error ?? "" : waitedFor)
-        total = found.isEmpty ? 0 : found[found.count - 1].at - found[0].at
-    }
-
-    /// The stages that are known, each with the time until the next.
-    private static func found(_ evidence: Evidence, _ now: Moment) -> [Stage] {
-        let device = evidence.id.agent.description
-        let position = evidence.position.map { "position \($0)" } ?? ""
-        let all = [
-            Stage("accepted", device, evidence.acceptedAt, evidence.postings.first?.sentence ?? ""),
-            Stage("durable", device, evidence.durableAt, segment(evidence), isWait: true),
-            Stage("published", device, evidence.publishedAt, attempt(evidence)),
-            Stage("received", "aggregator", evidence.receivedAt, ""),
-            Stage("merged", "aggregator", evidence.mergedAt, position),
-            Stage("acked", device, evidence.acknowledgedAt, ""),
-            Stage("now", device, evidence.isMerged ? nil : now, evidence.sync?.reason ?? "not yet merged"),
-        ]
-        var stages = all.compactMap(\.self)
-        for index in stages.indices.dropLast() { stages[index].lasted = stages[index + 1].at - stages[index].at }
-        return stages
-    }
-
-    /// A wait of more than this is shown as a line of its own.
-    private static let waitShown: Int64 = 100_000
-
-    private static func withWait(_ stages: [Stage], _ cause: String) -> [Stage] {
-        stages.flatMap { stage -> [Stage] in
-            guard stage.isWait, let lasted = stage.lasted, lasted > waitShown else { return [stage] }
-            var short = stage
-            short.lasted = nil
-            let wait = Stage("waiting", stage.place, stage.at, cause, lasted: lasted, isWait: true)
-            return [short] + (wait.map { [$0] } ?? [])
-        }
-    }
-
-    private static func segment(_ evidence: Evidence) -> String {
-        evidence.segment.map { "segment from event \($0.first), with \(Wording.count($0.count, "transaction"))" } ?? ""
-    }
-
-    private static func attempt(_ evidence: Evidence) -> String {
-        guard let receipt = evidence.agent?.receipt else { return "attempt \(evidence.attempt)" }
-        let others = receipt.through - receipt.first
-        return "attempt \(receipt.attempt)" + (others > 0 ? ", with \(Wording.count(others, "other")) acknowledged at once" : "")
-    }
-
-    // MARK: Showing
-
-    func show(_ terminal: Terminal) {
-        print(terminal.bold(id))
-        let step = max(1, min(4, (terminal.width - 56) / 6))
-        for (index, stage) in stages.enumerated() {
-            let isWaiting = stage.name == "waiting"
-            let time = isWaiting ? "" : Wording.time(stage.at, sameDayAs: stages.first?.at)
-            let indent = String(repeating: " ", count: index * step)
-            let bar = isWaiting ? "┈┈┈ \(Wording.span(stage.lasted ?? 0)) ┈┈┈" : "█ " + (stage.lasted.map(Wording.span) ?? "")
-            let where_ = stage.place == stages[0].place ? "" : " (\(stage.place))"
-            let line =
-                "\(time.padded(14))\(stage.name.padded(11))\(indent)\(bar)".padded(48) + stage.detail + where_
-            print(terminal.fit(isWaiting ? terminal.faint(line) : line))
-        }
-        let waited = stages.filter { $0.name == "waiting" }.reduce(0) { $0 + ($1.lasted ?? 0) }
-        print("total \(Wording.span(total)), of it \(Wording.span(total - waited)) not waiting")
     }
 }

@@ -18,7 +18,8 @@ struct Sources: ParsableArguments {
     /// The aggregator to ask: the one named, or the usual one where nothing else is named.
     func aggregatorAPI() throws -> DaemonAPI? {
         if let aggregator { return try DaemonAPI(aggregator, option: "--aggregator") }
-        return agent == nil && db == nil ? try DaemonAPI(Sources.defaultAggregator, option: "--aggregator") : nil
+        return agent == nil && db == nil
+            ? try DaemonAPI(Sources.defaultAggregator, option: "--aggregator") : nil
     }
 
     func agentAPI() throws -> DaemonAPI? {
@@ -29,6 +30,8 @@ struct Sources: ParsableArguments {
 extension EventID {
     /// - Throws: `TraceFailure.usage`
     static func argument(_ text: String) throws -> EventID {
-        do throws(InvalidValue) { return try EventID(text) } catch { throw TraceFailure.usage(error.description) }
+        do throws(InvalidValue) { return try EventID(text) } catch {
+            throw TraceFailure.usage(error.description)
+        }
     }
 }

@@ -13,10 +13,15 @@ struct Terminal {
     private init(descriptor: Int32) {
         let environment = ProcessInfo.processInfo.environment
         let isTerminal = isatty(descriptor) == 1
-        hasColour = isTerminal && environment["NO_COLOR", default: ""].isEmpty && environment["TERM"] != "dumb"
+        hasColour =
+            isTerminal && environment["NO_COLOR", default: ""].isEmpty
+            && environment["TERM"] != "dumb"
         var size = winsize()
-        let isKnown = isTerminal && ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
-        width = isKnown ? Int(size.ws_col) : environment["COLUMNS"].flatMap(Int.init) ?? Terminal.widthDefault
+        let isKnown =
+            isTerminal && ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+        width =
+            isKnown
+            ? Int(size.ws_col) : environment["COLUMNS"].flatMap(Int.init) ?? Terminal.widthDefault
     }
 
     func bold(_ text: String) -> String { paint(text, "1") }
@@ -37,6 +42,7 @@ struct Terminal {
 /// Prints a value as JSON, members sorted, so that outputs can be compared.
 func printJSON(_ value: some Encodable) throws {
     let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     print(String(decoding: try encoder.encode(value), as: UTF8.self))
 }

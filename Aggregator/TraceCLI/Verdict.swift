@@ -43,11 +43,14 @@ struct Verdict: Encodable {
         let at = evidence.mergedAt.map { " at \(Wording.time($0))" } ?? ""
         if let agent = evidence.agent, agent.receipt == nil {
             return Verdict(
-                .unacknowledged, "Merged into the global ledger\(at); the device does not know it yet.",
+                .unacknowledged,
+                "Merged into the global ledger\(at); the device does not know it yet.",
                 "The acknowledgement is on its way, or was lost and will be sent again when the device next greets.",
                 next: "tributary-trace journey \(evidence.id)")
         }
-        return Verdict(.merged, "Merged into the global ledger\(at).", "It is in every balance. Nothing is left to do.")
+        return Verdict(
+            .merged, "Merged into the global ledger\(at).",
+            "It is in every balance. Nothing is left to do.")
     }
 
     private static func waiting(_ evidence: Evidence, _ sync: SyncAnswer) -> Verdict {
@@ -61,27 +64,34 @@ struct Verdict: Encodable {
             return Verdict(
                 .stopped, "Held on the device: its stream was stopped.",
                 "\(capitalised(sync.reason ?? "the cause is unknown")). \(company)",
-                next: "keep the data folder; an operator must decide which copy of this device is the real one")
+                next:
+                    "keep the data folder; an operator must decide which copy of this device is the real one"
+            )
         }
         guard sync.connected else {
             let since = sync.since.map { " since \(Wording.time($0, sameDayAs: sync.now))" } ?? ""
             let length = sync.since.map { ", for \(Wording.span(sync.now - $0))" } ?? ""
-            let try_ = sync.next_attempt_at.map { "; next try in \(Wording.span(max(0, $0 - sync.now)))" } ?? ""
+            let nextTry =
+                sync.nextAttemptAt.map { "; next try in \(Wording.span(max(0, $0 - sync.now)))" }
+                ?? ""
             return Verdict(
                 .waitingForBroker, "Waiting for the broker\(since)\(length).",
-                "\(capitalised(sync.last_error ?? "it has not answered yet")) (\(sync.broker)). \(company) "
-                    + "It will be sent by itself when the broker answers\(try_).",
+                "\(capitalised(sync.lastError ?? "it has not answered yet")) (\(sync.broker)). \(company) "
+                    + "It will be sent by itself when the broker answers\(nextTry).",
                 next: "see that \(sync.broker) runs and that this device reaches it")
         }
         if sync.session == "streaming" {
             return Verdict(
-                .underWay, "On its way to the aggregator.", "\(company) Its acknowledgement is due.",
+                .underWay, "On its way to the aggregator.",
+                "\(company) Its acknowledgement is due.",
                 next: "ask again in some seconds")
         }
         return Verdict(
             .waitingForAggregator, "Waiting for the aggregator's answer.",
             "The broker is reached, but the aggregator does not answer the device's greeting. \(company)",
-            next: "see that the aggregator runs, is connected to the same broker, and serves the same ledger")
+            next:
+                "see that the aggregator runs, is connected to the same broker, and serves the same ledger"
+        )
     }
 
     private static func onDevice(_ evidence: Evidence, _ now: Moment) -> Verdict {
@@ -96,7 +106,7 @@ struct Verdict: Encodable {
     }
 
     private static func oldest(_ sync: SyncAnswer) -> String {
-        sync.backlog.oldest_at.map { " (oldest \(Wording.time($0, sameDayAs: sync.now)))" } ?? ""
+        sync.backlog.oldestAt.map { " (oldest \(Wording.time($0, sameDayAs: sync.now)))" } ?? ""
     }
 
     private static func capitalised(_ text: String) -> String {

@@ -6,7 +6,8 @@ import Signing
 /// `verify PATH|URL`
 struct Verify: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Checks a log from its first byte to its last: checksums, chains, events, conservation, balances.",
+        abstract:
+            "Checks a log from its first byte to its last: checksums, chains, events, conservation, balances.",
         discussion: """
             PATH is a data folder or database file of an agent or an aggregator, with its daemon running or not. It is
             copied with its write-ahead log and the copy is read; the original is never written. A URL is a running
@@ -46,8 +47,11 @@ struct Verify: AsyncParsableCommand {
     private func progress() -> (VerifyProgress) -> Void {
         guard isatty(STDERR_FILENO) == 1, !json else { return { _ in } }
         return { progress in
-            let share = progress.segmentsTotal > 0 ? " \(progress.segments * 100 / progress.segmentsTotal) %" : ""
-            FileHandle.standardError.write(Data("\r\u{1B}[K\(progress.step.sentence)\(share)\r".utf8))
+            let share =
+                progress.segmentsTotal > 0
+                ? " \(progress.segments * 100 / progress.segmentsTotal) %" : ""
+            FileHandle.standardError.write(
+                Data("\r\u{1B}[K\(progress.step.sentence)\(share)\r".utf8))
         }
     }
 
@@ -56,20 +60,30 @@ struct Verify: AsyncParsableCommand {
         if isatty(STDERR_FILENO) == 1 { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
         print(
             report.isSound
-                ? terminal.good("Sound: every checksum, chain and event holds, and money is conserved.")
-                : terminal.bad("Not sound: \(Wording.count(UInt64(report.findingCount), "finding")) in \(file.path)."))
+                ? terminal.good(
+                    "Sound: every checksum, chain and event holds, and money is conserved.")
+                : terminal.bad(
+                    "Not sound: \(Wording.count(UInt64(report.findingCount), "finding")) in \(file.path)."
+                ))
         print(
             "\(file.path): \(Wording.count(UInt64(report.streams), "stream")), "
                 + "\(Wording.count(UInt64(report.segments), "segment")), \(Wording.count(UInt64(report.events), "event")), "
-                + "\(Wording.count(UInt64(report.bytes), "byte")), \(Wording.count(UInt64(report.accounts), "account"))")
+                + "\(Wording.count(UInt64(report.bytes), "byte")), \(Wording.count(UInt64(report.accounts), "account"))"
+        )
         for asset in report.assets {
             let mark = asset.isConserved ? "" : terminal.bad("  not conserved")
-            print("  \(asset.asset.description.padded(12)) in \(asset.input)  out \(asset.output)\(mark)")
+            print(
+                "  \(asset.asset.description.padded(12)) in \(asset.input)  out \(asset.output)\(mark)"
+            )
         }
         for finding in report.findings.prefix(20) { print("- \(finding)") }
-        if report.findingCount > 20 { print("… and \(report.findingCount - 20) more; --json lists them") }
+        if report.findingCount > 20 {
+            print("… and \(report.findingCount - 20) more; --json lists them")
+        }
         if !report.isSound {
-            print("Next: stop the daemon, keep this folder as it is, and restore a backup into another one.")
+            print(
+                "Next: stop the daemon, keep this folder as it is, and restore a backup into another one."
+            )
         }
     }
 
@@ -79,7 +93,8 @@ struct Verify: AsyncParsableCommand {
         let api = try DaemonAPI(place, option: "verify")
         guard let ledger: LedgerAnswer = try await api.get("/v1/ledger") else {
             throw TraceFailure.usage(
-                "\(place) has no /v1/ledger: an agent is verified by its data folder, as in tributary-trace verify DIR")
+                "\(place) has no /v1/ledger: an agent is verified by its data folder, as in tributary-trace verify DIR"
+            )
         }
         if json {
             try printJSON(ledger)
@@ -92,21 +107,28 @@ struct Verify: AsyncParsableCommand {
     private func show(_ ledger: LedgerAnswer) {
         let terminal = Terminal.standardOutput
         switch ledger.conserved {
-        case true: print(terminal.good("Sound: the balances are those of the log, and money is conserved."))
+        case true:
+            print(
+                terminal.good("Sound: the balances are those of the log, and money is conserved."))
         case false: print(terminal.bad("Not sound: the balances are not those of the log."))
         default:
-            print("The audit has read the log up to \(ledger.audited_through) of \(ledger.position); ask again.")
+            print(
+                "The audit has read the log up to \(ledger.auditedThrough) of \(ledger.position); ask again."
+            )
         }
         print(
             "\(Wording.count(ledger.transactions, "transaction")), \(Wording.count(ledger.events, "event")), "
-                + "\(ledger.set_aside) set aside, position \(ledger.position), digest \(ledger.digest)")
+                + "\(ledger.setAside) set aside, position \(ledger.position), digest \(ledger.digest)"
+        )
         for violation in ledger.violations {
             print(
-                "- \(violation.account) \(violation.asset): stored \(violation.stored_input.text) in and "
-                    + "\(violation.stored_output.text) out, the log says \(violation.log_input.text) and "
-                    + violation.log_output.text)
+                "- \(violation.account) \(violation.asset): stored \(violation.storedInput.text) in and "
+                    + "\(violation.storedOutput.text) out, the log says \(violation.logInput.text) and "
+                    + violation.logOutput.text)
         }
-        for asset in ledger.unbalanced_assets { print("- \(asset): what went in is not what went out") }
+        for asset in ledger.unbalancedAssets {
+            print("- \(asset): what went in is not what went out")
+        }
     }
 }
 
@@ -116,10 +138,10 @@ private struct FileReport: Encodable {
         var what: String
         var stream: String?
         var position: Int64?
-        var first_event: UInt64?
-        var last_event: UInt64?
-        var first_byte: Int?
-        var last_byte: Int?
+        var firstEvent: UInt64?
+        var lastEvent: UInt64?
+        var firstByte: Int?
+        var lastByte: Int?
     }
 
     var path: String
@@ -131,21 +153,26 @@ private struct FileReport: Encodable {
     var bytes: Int64
     var accounts: Int
     var findings: [Finding]
-    var finding_count: Int
+    var findingCount: Int
 }
 
 extension FileReport {
     fileprivate init(_ path: String, _ report: VerifyReport) {
         self.init(
-            path: path, sound: report.isSound, conserved: report.isConserved, streams: report.streams,
-            segments: report.segments, events: report.events, bytes: report.bytes, accounts: report.accounts,
+            path: path, sound: report.isSound, conserved: report.isConserved,
+            streams: report.streams,
+            segments: report.segments, events: report.events, bytes: report.bytes,
+            accounts: report.accounts,
             findings: report.findings.map { finding in
                 Finding(
-                    what: finding.what, stream: finding.stream?.description, position: finding.position,
-                    first_event: finding.sequences?.lowerBound, last_event: finding.sequences?.upperBound,
-                    first_byte: finding.bytes?.lowerBound, last_byte: finding.bytes.map { $0.upperBound - 1 })
+                    what: finding.what, stream: finding.stream?.description,
+                    position: finding.position,
+                    firstEvent: finding.sequences?.lowerBound,
+                    lastEvent: finding.sequences?.upperBound,
+                    firstByte: finding.bytes?.lowerBound,
+                    lastByte: finding.bytes.map { $0.upperBound - 1 })
             },
-            finding_count: report.findingCount)
+            findingCount: report.findingCount)
     }
 }
 

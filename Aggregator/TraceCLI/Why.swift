@@ -20,7 +20,8 @@ struct Why: AsyncParsableCommand {
         let evidence = try await Evidence.gather(try EventID.argument(id), from: sources)
         let verdict = Verdict(evidence, now: Moment(microseconds: WallClock.now().microseconds))
         if json {
-            try printJSON(Report(id: id, fine: verdict.isFine, verdict: verdict, evidence: evidence))
+            try printJSON(
+                Report(id: id, fine: verdict.isFine, verdict: verdict, evidence: evidence))
         } else {
             show(verdict, evidence)
         }
@@ -49,7 +50,9 @@ struct Why: AsyncParsableCommand {
 
     private func show(_ verdict: Verdict, _ evidence: Evidence) {
         let terminal = Terminal.standardOutput
-        print(terminal.bold(verdict.isFine ? terminal.good(verdict.headline) : terminal.bad(verdict.headline)))
+        print(
+            terminal.bold(
+                verdict.isFine ? terminal.good(verdict.headline) : terminal.bad(verdict.headline)))
         print("")
         for line in stages(evidence) { print(terminal.fit(line)) }
         print("")
@@ -71,19 +74,22 @@ struct Why: AsyncParsableCommand {
             line("accepted", evidence.acceptedAt, what + more + reference),
             line("durable", evidence.durableAt, durable(evidence)),
             line("published", evidence.publishedAt, published(evidence)),
-            line("merged", evidence.mergedAt, evidence.position.map { "position \(Wording.count(UInt64($0)))" } ?? ""),
+            line(
+                "merged", evidence.mergedAt,
+                evidence.position.map { "position \(Wording.count(UInt64($0)))" } ?? ""),
             line("acked", evidence.acknowledgedAt, ""),
         ]
     }
 
     private func durable(_ evidence: Evidence) -> String {
         guard let segment = evidence.segment else { return "" }
-        return "segment from event \(segment.first) (\(Wording.count(segment.count, "transaction")))"
+        return
+            "segment from event \(segment.first) (\(Wording.count(segment.count, "transaction")))"
     }
 
     private func published(_ evidence: Evidence) -> String {
         if evidence.isMerged { return evidence.attempt > 1 ? "attempt \(evidence.attempt)" : "" }
-        return evidence.sync?.last_error ?? ""
+        return evidence.sync?.lastError ?? ""
     }
 }
 

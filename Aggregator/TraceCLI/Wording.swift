@@ -21,7 +21,8 @@ enum Wording {
         case ..<1_000_000: return "\(sign)\(value / 1_000) ms"
         case ..<60_000_000: return sign + tenths(value, of: 1_000_000) + " s"
         case ..<3_600_000_000: return "\(sign)\(value / 60_000_000) min \(value / 1_000_000 % 60) s"
-        case ..<86_400_000_000: return "\(sign)\(value / 3_600_000_000) h \(value / 60_000_000 % 60) min"
+        case ..<86_400_000_000:
+            return "\(sign)\(value / 3_600_000_000) h \(value / 60_000_000 % 60) min"
         default: return "\(sign)\(value / 86_400_000_000) d \(value / 3_600_000_000 % 24) h"
         }
     }
@@ -34,7 +35,9 @@ enum Wording {
     static func amount(_ units: String, _ asset: String) -> String {
         let parts = asset.split(separator: "/")
         let code = parts.first.map(String.init) ?? asset
-        guard parts.count == 2, let scale = Int(parts[1]), scale > 0 else { return "\(units) \(code)" }
+        guard parts.count == 2, let scale = Int(parts[1]), scale > 0 else {
+            return "\(units) \(code)"
+        }
         let digits = String(repeating: "0", count: max(0, scale + 1 - units.count)) + units
         return "\(digits.dropLast(scale)).\(digits.suffix(scale)) \(code)"
     }

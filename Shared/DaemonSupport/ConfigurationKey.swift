@@ -1,9 +1,11 @@
 import Logging
 import TextFormats
 
-/// One thing that a daemon can be told: by flag, environment variable or file, all under the same name.
+/// One thing that a daemon can be told: by flag, environment variable or file, all under the same
+/// name.
 package struct ConfigurationKey: Sendable, Hashable {
-    /// What a value must be, so that a malformed one stops the start instead of hiding behind the default.
+    /// What a value must be, so that a malformed one stops the start instead of hiding behind the
+    /// default.
     package enum Kind: Sendable, Hashable {
         case text
         /// Of these words.
@@ -62,10 +64,12 @@ package struct ConfigurationKey: Sendable, Hashable {
         case .text, .url: return value.isEmpty ? "must not be empty" : nil
         case .path: return value.isEmpty ? "must not be empty" : nil
         case .word(let words):
-            return words.contains(value) ? nil : "must be one of \(words.joined(separator: ", ")), not \"\(value)\""
+            return words.contains(value)
+                ? nil : "must be one of \(words.joined(separator: ", ")), not \"\(value)\""
         case .integer(let range):
             guard let number = Int(value), range.contains(number) else {
-                return "must be a whole number from \(range.lowerBound) to \(range.upperBound), not \"\(value)\""
+                return
+                    "must be a whole number from \(range.lowerBound) to \(range.upperBound), not \"\(value)\""
             }
             return nil
         case .bytes:
@@ -88,22 +92,29 @@ extension ConfigurationKey {
         "data", .path, isRequired: true, help: "The data folder; made where it is missing.")
 
     package static let broker = ConfigurationKey(
-        "broker", .url, default: "mqtt://127.0.0.1:1883", help: "The MQTT broker, as mqtt://HOST:PORT or mqtts://HOST:PORT.")
+        "broker", .url, default: "mqtt://127.0.0.1:1883",
+        help: "The MQTT broker, as mqtt://HOST:PORT or mqtts://HOST:PORT.")
 
-    package static let brokerUser = ConfigurationKey("broker.user", .text, help: "The user name for the broker.")
+    package static let brokerUser = ConfigurationKey(
+        "broker.user", .text, help: "The user name for the broker.")
 
     package static let brokerPassword = ConfigurationKey(
         "broker.password", .text, isSecret: true,
-        help: "The password for the broker. Better in the environment or a file: command lines are seen by others.")
+        help:
+            "The password for the broker. Better in the environment or a file: command lines are seen by others."
+    )
 
     package static let tlsCA = ConfigurationKey(
-        "tls.ca", .path, help: "PEM file of the authorities that may vouch for the broker; else the system's.")
+        "tls.ca", .path,
+        help: "PEM file of the authorities that may vouch for the broker; else the system's.")
     package static let tlsCertificate = ConfigurationKey(
         "tls.certificate", .path, help: "PEM file of the certificate shown to the broker.")
-    package static let tlsKey = ConfigurationKey("tls.key", .path, help: "PEM file of that certificate's key.")
+    package static let tlsKey = ConfigurationKey(
+        "tls.key", .path, help: "PEM file of that certificate's key.")
 
     package static let ledger = ConfigurationKey(
-        "ledger", .text, default: "main", help: "The ledger's name; agents and aggregator of one ledger have the same.")
+        "ledger", .text, default: "main",
+        help: "The ledger's name; agents and aggregator of one ledger have the same.")
 
     package static let logLevel = ConfigurationKey(
         "log.level", .word(Logger.Level.allCases.map(\.rawValue)), default: "info",
@@ -113,5 +124,7 @@ extension ConfigurationKey {
         "log.format", .word(["text", "json"]), default: "text", help: "How log lines look.")
 
     /// All keys of the broker's connection.
-    package static let brokerKeys = [broker, brokerUser, brokerPassword, tlsCA, tlsCertificate, tlsKey]
+    package static let brokerKeys = [
+        broker, brokerUser, brokerPassword, tlsCA, tlsCertificate, tlsKey,
+    ]
 }

@@ -4,7 +4,8 @@ import Observability
 
 /// What a daemon's executable is made of: its name, its keys, and what to run with them.
 ///
-/// The flags are the configuration's keys, so they come from the table of keys and not from a parser of their own.
+/// The flags are the configuration's keys, so they come from the table of keys and not from a
+/// parser of their own.
 package struct DaemonCommand: Sendable {
     package var name: String
     package var abstract: String
@@ -31,7 +32,9 @@ package struct DaemonCommand: Sendable {
     }
 
     /// Does what the command line says.
-    package func main(_ arguments: [String] = Array(CommandLine.arguments.dropFirst())) async -> Status {
+    package func main(_ arguments: [String] = Array(CommandLine.arguments.dropFirst())) async
+        -> Status
+    {
         if arguments.contains("--help") || arguments.contains("-h") || arguments.first == "help" {
             return say(helpText)
         }
@@ -88,7 +91,8 @@ package struct DaemonCommand: Sendable {
             let width = (settings.entries.map { $0.key.name.count }.max() ?? 0) + 2
             let lines = settings.entries.map { entry in
                 let value = entry.key.isSecret ? "(secret)" : entry.value
-                return entry.key.name.padding(toLength: width, withPad: " ", startingAt: 0) + "\(value)  (\(entry.origin))"
+                return entry.key.name.padding(toLength: width, withPad: " ", startingAt: 0)
+                    + "\(value)  (\(entry.origin))"
             }
             return say(lines.joined(separator: "\n") + "\n")
         } catch {
@@ -142,7 +146,8 @@ package struct DaemonCommand: Sendable {
 extension ConfigurationKey {
     fileprivate var helpText: String {
         let ending = isRequired ? " Required." : defaultValue.map { " Default: \($0)." } ?? ""
-        return "  \(flag) \(placeholder)\n" + ConfigurationKey.wrapped(help + ending, width: 72, indent: "      ")
+        return "  \(flag) \(placeholder)\n"
+            + ConfigurationKey.wrapped(help + ending, width: 72, indent: "      ")
     }
 
     private static func wrapped(_ text: String, width: Int, indent: String) -> String {

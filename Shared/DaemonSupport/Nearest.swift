@@ -3,7 +3,9 @@ enum Nearest {
     /// `; did you mean X?`, or nothing where no name is near.
     static func hint(_ name: String, among known: [String]) -> String {
         let nearest = known.map { ($0, distance(name, $0)) }.min { $0.1 < $1.1 }
-        guard let (candidate, distance) = nearest, distance <= max(2, name.count / 3) else { return "" }
+        guard let (candidate, distance) = nearest, distance <= max(2, name.count / 3) else {
+            return ""
+        }
         return "; did you mean \(candidate)?"
     }
 

@@ -3,11 +3,11 @@ import Foundation
 import SystemPackage
 import TextFormats
 
-/// The values that a daemon starts with, each with where it came from: command line, then environment, then file, then
-/// default.
+/// The values that a daemon starts with, each with where it came from: command line, then
+/// environment, then file, then default.
 ///
-/// Every value is checked when the settings are made, and a name that is not known is refused wherever it stands. What
-/// `Settings` hands out afterwards is sound.
+/// Every value is checked when the settings are made, and a name that is not known is refused
+/// wherever it stands. What `Settings` hands out afterwards is sound.
 package struct Settings: Sendable {
     /// A value and its origin, in words.
     package struct Entry: Sendable {
@@ -56,7 +56,8 @@ package struct Settings: Sendable {
     }
 
     /// Where the file is named.
-    static let fileKey = ConfigurationKey("config", .path, help: "A YAML file with any of these keys.")
+    static let fileKey = ConfigurationKey(
+        "config", .path, help: "A YAML file with any of these keys.")
 
     private struct Source {
         let provider: any ConfigProvider
@@ -64,17 +65,22 @@ package struct Settings: Sendable {
     }
 
     private static func providers(
-        _ flags: CommandLineFlags, _ environment: [String: String], _ keys: [ConfigurationKey], _ path: String?
+        _ flags: CommandLineFlags, _ environment: [String: String], _ keys: [ConfigurationKey],
+        _ path: String?
     ) async throws -> [Source] {
         var sources = [
-            Source(provider: CommandLineArgumentsProvider(arguments: flags.normalised), origin: \.flag),
             Source(
-                provider: EnvironmentVariablesProvider(environmentVariables: environment).prefixKeys(with: "tributary"),
+                provider: CommandLineArgumentsProvider(arguments: flags.normalised), origin: \.flag),
+            Source(
+                provider: EnvironmentVariablesProvider(environmentVariables: environment)
+                    .prefixKeys(with: "tributary"),
                 origin: \.variable),
         ]
         if let path {
             sources.append(
-                Source(provider: try await FileProvider<YAMLSnapshot>(filePath: FilePath(path)), origin: { _ in path }))
+                Source(
+                    provider: try await FileProvider<YAMLSnapshot>(filePath: FilePath(path)),
+                    origin: { _ in path }))
         }
         return sources
     }
@@ -84,23 +90,32 @@ package struct Settings: Sendable {
     ) throws -> (Entry?, problem: String?) {
         for source in sources {
             let found = try source.provider.value(
-                forKey: AbsoluteConfigKey(key.name.split(separator: ".").map(String.init)), type: .string)
+                forKey: AbsoluteConfigKey(key.name.split(separator: ".").map(String.init)),
+                type: .string)
             guard case .string(let value)? = found.value?.content else { continue }
             let line = file.flatMap { $0.path == source.origin(key) ? $0.lines[key.name] : nil }
             let origin = source.origin(key) + (line.map { ":\($0)" } ?? "")
             if let flaw = key.flaw(in: value) { return (nil, "\(origin): \(key.name) \(flaw)") }
             return (Entry(key: key, value: value, origin: origin), nil)
         }
-        if let value = key.defaultValue { return (Entry(key: key, value: value, origin: "default"), nil) }
+        if let value = key.defaultValue {
+            return (Entry(key: key, value: value, origin: "default"), nil)
+        }
         guard key.isRequired else { return (nil, nil) }
-        return (nil, "\(key.name) is missing: give it as \(key.flag), \(key.variable), or in a file with --config")
+        return (
+            nil,
+            "\(key.name) is missing: give it as \(key.flag), \(key.variable), or in a file with --config"
+        )
     }
 
-    private static func unknownVariables(_ environment: [String: String], _ keys: [ConfigurationKey]) -> [String] {
+    private static func unknownVariables(
+        _ environment: [String: String], _ keys: [ConfigurationKey]
+    ) -> [String] {
         let known = keys.map(\.variable)
-        return environment.keys.filter { $0.hasPrefix("TRIBUTARY_") && !known.contains($0) }.sorted().map { name in
-            "environment: \(name) is not known" + Nearest.hint(name, among: known)
-        }
+        return environment.keys.filter { $0.hasPrefix("TRIBUTARY_") && !known.contains($0) }
+            .sorted().map { name in
+                "environment: \(name) is not known" + Nearest.hint(name, among: known)
+            }
     }
 }
 

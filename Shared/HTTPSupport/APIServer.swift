@@ -10,8 +10,8 @@ import TextFormats
 package struct APIServer: Service {
     package typealias Context = BasicRequestContext
 
-    /// Closes a connection on which nothing has come for this long, so that a client that went away, or one that sends a
-    /// byte a second, holds nothing for ever.
+    /// Closes a connection on which nothing has come for this long, so that a client that went
+    /// away, or one that sends a byte a second, holds nothing for ever.
     private static let idleSeconds: Int64 = 60
     /// Connections that wait to be taken.
     private static let backlog = 1024
@@ -19,22 +19,27 @@ package struct APIServer: Service {
     private let application: Application<RouterResponder<Context>>
     private let address: ListenAddress
 
-    /// - Parameter routes: adds the daemon's routes.
+    /// - Parameters:
+    ///   - routes: adds the daemon's routes.
+    ///   - onListening: called once the address is taken and requests are answered.
     package init(
-        address: ListenAddress, logger: Logger, onListening: @escaping @Sendable () async -> Void = {},
-        routes: (Router<Context>) -> Void
+        address: ListenAddress, logger: Logger, routes: (Router<Context>) -> Void,
+        onListening: @escaping @Sendable () async -> Void
     ) {
         self.address = address
         let router = Router(context: Context.self)
         router.add(middleware: ProblemMiddleware(logger: logger))
         ProblemPages().add(to: router)
         routes(router)
-        // The daemon has its own log; the server's own lines about single requests are for whoever debugs the server.
+        // The daemon has its own log; the server's own lines about single requests are for whoever
+        // debugs the server.
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         application = Application(
             responder: router.buildResponder(),
-            server: .http1(configuration: HTTP1Channel.Configuration(idleTimeout: .seconds(APIServer.idleSeconds))),
+            server: .http1(
+                configuration: HTTP1Channel.Configuration(
+                    idleTimeout: .seconds(APIServer.idleSeconds))),
             configuration: ApplicationConfiguration(
                 address: address.bindAddress, serverName: "tributary", backlog: APIServer.backlog),
             onServerRunning: { _ in
@@ -63,7 +68,8 @@ package struct ListenFailure: Error, CustomStringConvertible {
 
     package var description: String {
         switch code {
-        case EADDRINUSE: "\(address) is already in use by another program; choose another with --listen"
+        case EADDRINUSE:
+            "\(address) is already in use by another program; choose another with --listen"
         case EACCES: "no permission to listen on \(address)"
         case EADDRNOTAVAIL: "\(address) is not an address of this machine"
         default: "cannot listen on \(address): errno \(code)"

@@ -7,7 +7,8 @@ import TextFormats
 package enum JSONBody {
     /// Reads one JSON document.
     ///
-    /// - Throws: `Problem`: `unsupported_media_type`, `too_large` naming the limit, `malformed_json`, `invalid_field`.
+    /// - Throws: `Problem`: `unsupported_media_type`, `too_large` naming the limit,
+    ///   `malformed_json`, `invalid_field`.
     package static func read<Value>(
         _ request: Request, bytesMax: Int, _ read: (inout JSONReader) throws(JSONError) -> Value
     ) async throws(Problem) -> Value {
@@ -18,7 +19,8 @@ package enum JSONBody {
 
     private static func checkType(_ request: Request) throws(Problem) {
         guard let type = request.headers[.contentType] else {
-            throw Problem(.unsupportedMediaType, "the request has no Content-Type; send application/json")
+            throw Problem(
+                .unsupportedMediaType, "the request has no Content-Type; send application/json")
         }
         let essence = type.prefix { $0 != ";" }.trimmingSuffix { $0 == " " }
         guard essence.lowercased() == "application/json" else {
@@ -26,9 +28,14 @@ package enum JSONBody {
         }
     }
 
-    private static func collect(_ request: Request, _ bytesMax: Int) async throws(Problem) -> ByteBuffer {
-        let tooLarge = Problem(.tooLarge, "the body has more than \(bytesMax) bytes, the limit for JSON")
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > bytesMax { throw tooLarge }
+    private static func collect(_ request: Request, _ bytesMax: Int) async throws(Problem)
+        -> ByteBuffer
+    {
+        let tooLarge = Problem(
+            .tooLarge, "the body has more than \(bytesMax) bytes, the limit for JSON")
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > bytesMax {
+            throw tooLarge
+        }
         do {
             return try await request.body.collect(upTo: bytesMax)
         } catch is NIOTooManyBytesError {
@@ -42,7 +49,8 @@ package enum JSONBody {
         _ buffer: ByteBuffer, _ read: (inout JSONReader) throws(JSONError) -> Value
     ) throws(Problem) -> Value {
         let result = buffer.withUnsafeReadableBytes { pointer -> Result<Value, JSONError> in
-            do throws(JSONError) { return .success(try JSONReader.read(pointer.bytes, read)) } catch {
+            do throws(JSONError) { return .success(try JSONReader.read(pointer.bytes, read)) } catch
+            {
                 return .failure(error)
             }
         }

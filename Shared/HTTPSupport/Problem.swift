@@ -21,7 +21,8 @@ package struct Problem: Error, Sendable {
     /// Seconds after which asking again may help.
     package var retryAfter: Int?
 
-    package init(_ code: ProblemCode, _ detail: String, errors: [Part] = [], retryAfter: Int? = nil) {
+    package init(_ code: ProblemCode, _ detail: String, errors: [Part] = [], retryAfter: Int? = nil)
+    {
         self.code = code
         self.detail = detail
         self.errors = errors

@@ -1,6 +1,7 @@
 import HTTPTypes
 
-/// Every kind of problem that a daemon answers with. The raw value stands in answers and never changes.
+/// Every kind of problem that a daemon answers with. The raw value stands in answers and never
+/// changes.
 package enum ProblemCode: String, CaseIterable, Sendable {
     case malformedJSON = "malformed_json"
     case invalidField = "invalid_field"
@@ -55,13 +56,15 @@ package enum ProblemCode: String, CaseIterable, Sendable {
     /// What to do, for the page that `type` leads to.
     package var advice: String {
         switch self {
-        case .malformedJSON: "Send a document that RFC 8259 accepts; the detail names the byte where it ends being one."
+        case .malformedJSON:
+            "Send a document that RFC 8259 accepts; the detail names the byte where it ends being one."
         case .invalidField: "Mend the parts that errors lists; each has its JSON path."
         case .notFound: "Check the address, and for a transaction its id."
         case .methodNotAllowed: "See the API's description for the methods of this address."
         case .tooLarge: "Send less at once; the detail names the limit."
         case .unsupportedMediaType: "Send application/json."
-        case .idempotencyMismatch: "Use a new key for a new request. The first request under this key stands."
+        case .idempotencyMismatch:
+            "Use a new key for a new request. The first request under this key stands."
         case .internalError: "Ask again; if it stays so, see the daemon's log."
         case .unavailable: "Ask again later; the detail says what is waited for."
         case .overloaded: "Ask again soon, and send less at once."

@@ -21,7 +21,9 @@ package struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         } catch {
             logger.error(
                 "request failed",
-                metadata: ["http.route": "\(context.endpointPath ?? "none")", "error.detail": "\(error)"])
+                metadata: [
+                    "http.route": "\(context.endpointPath ?? "none")", "error.detail": "\(error)",
+                ])
             let problem = Problem(.internalError, "the daemon's log says more", retryAfter: 1)
             return problem.response(from: request, context: context)
         }
@@ -30,7 +32,8 @@ package struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
     private func problem(of error: HTTPError, _ request: Request) -> Problem {
         switch error.status {
         case .notFound: Problem(.notFound, "nothing is at \(request.uri.path)")
-        case .methodNotAllowed: Problem(.methodNotAllowed, "\(request.method) is not for \(request.uri.path)")
+        case .methodNotAllowed:
+            Problem(.methodNotAllowed, "\(request.method) is not for \(request.uri.path)")
         case .contentTooLarge: Problem(.tooLarge, error.body ?? "the body is too large")
         default: Problem(.internalError, error.body ?? error.status.reasonPhrase)
         }
@@ -44,7 +47,8 @@ package struct ProblemPages<Context: RequestContext>: Sendable {
     package func add(to router: Router<Context>) {
         router.get("/problems/:name") { _, context in
             let name = context.parameters.get("name") ?? ""
-            guard let code = ProblemCode.allCases.first(where: { $0.type == "/problems/\(name)" }) else {
+            guard let code = ProblemCode.allCases.first(where: { $0.type == "/problems/\(name)" })
+            else {
                 throw Problem(.notFound, "there is no problem of the name \(name)")
             }
             return "\(code.title) (\(code.status.code), \(code.rawValue))\n\n\(code.advice)\n"

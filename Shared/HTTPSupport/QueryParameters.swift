@@ -40,7 +40,8 @@ package struct QueryParameters {
     package func limit() throws(Problem) -> Int {
         guard let text = values["limit"] else { return QueryParameters.limitDefault }
         guard let limit = Int(text), (1...QueryParameters.limitMax).contains(limit) else {
-            throw QueryParameters.problem("limit", "is 1 to \(QueryParameters.limitMax), not \(text.quotedForMessage)")
+            throw QueryParameters.problem(
+                "limit", "is 1 to \(QueryParameters.limitMax), not \(text.quotedForMessage)")
         }
         return limit
     }
@@ -50,6 +51,8 @@ package struct QueryParameters {
     }
 
     private static func problem(_ name: String, _ message: String) -> Problem {
-        Problem(.invalidField, "\(name) \(message)", errors: [Problem.Part(path: name, message: message)])
+        Problem(
+            .invalidField, "\(name) \(message)",
+            errors: [Problem.Part(path: name, message: message)])
     }
 }

@@ -9,14 +9,16 @@ extension Response {
 
     /// An answer of one JSON document.
     package static func json(
-        _ json: borrowing JSONWriter, status: HTTPResponse.Status = .ok, contentType: String = "application/json"
+        _ json: borrowing JSONWriter, status: HTTPResponse.Status = .ok,
+        contentType: String = "application/json"
     ) -> Response {
         var buffer = ByteBuffer()
         json.withBytes { bytes in
             bytes.withUnsafeBytes { _ = buffer.writeBytes($0) }
         }
         return Response(
-            status: status, headers: [.contentType: contentType, .contentLength: String(buffer.readableBytes)],
+            status: status,
+            headers: [.contentType: contentType, .contentLength: String(buffer.readableBytes)],
             body: ResponseBody(byteBuffer: buffer))
     }
 
@@ -29,9 +31,11 @@ extension Response {
         return .json(json, status: status)
     }
 
-    /// A page of a list: `{"items":[…],"next":"cursor"}`, with the next page's address as a link (RFC 8288).
+    /// A page of a list: `{"items":[…],"next":"cursor"}`, with the next page's address as a link
+    /// (RFC 8288).
     package static func page<Item>(
-        _ items: [Item], next: String?, of request: Request, _ write: (inout JSONWriter, Item) -> Void
+        _ items: [Item], next: String?, of request: Request,
+        _ write: (inout JSONWriter, Item) -> Void
     ) -> Response {
         var response = object { json in
             json.name("items")
@@ -39,7 +43,9 @@ extension Response {
             json.name("next")
             if let next { json.value(next) } else { json.null() }
         }
-        if let next, let link { response.headers[link] = "<\(request.uri.path)?cursor=\(next)>; rel=\"next\"" }
+        if let next, let link {
+            response.headers[link] = "<\(request.uri.path)?cursor=\(next)>; rel=\"next\""
+        }
         return response
     }
 }

@@ -2,7 +2,8 @@ import LedgerCore
 import TextFormats
 
 extension Transaction {
-    /// Writes the transaction's own members into an object that is begun: both APIs show a transaction alike.
+    /// Writes the transaction's own members into an object that is begun: both APIs show a
+    /// transaction alike.
     package func writeMembers(to json: inout JSONWriter) {
         json.member("kind", kind.name)
         json.name("postings")

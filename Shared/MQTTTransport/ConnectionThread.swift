@@ -1,5 +1,5 @@
-/// What the connection's thread does from start to stop: attempts, each a `LinkLoop` or two, and the waits
-/// between them that `ReconnectPolicy` asks for.
+/// What the connection's thread does from start to stop: attempts, each a `LinkLoop` or two, and
+/// the waits between them that `ReconnectPolicy` asks for.
 final class ConnectionThread {
     private let configuration: MQTTConfiguration
     private let mailbox: Mailbox

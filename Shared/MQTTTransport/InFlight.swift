@@ -1,5 +1,6 @@
-/// Publishes handed to the library whose PUBACK has not come, oldest first. At most a window and a farewell, and
-/// brokers acknowledge in order (MQTT 3.1.1, section 4.6), so that the first entry is nearly always the one.
+/// Publishes handed to the library whose PUBACK has not come, oldest first. At most a window and a
+/// farewell, and brokers acknowledge in order (MQTT 3.1.1, section 4.6), so that the first entry is
+/// nearly always the one.
 struct InFlight {
     enum Publish: Equatable {
         case delivery(MQTTDelivery)

@@ -2,12 +2,12 @@ import Glibc
 
 /// Drives one link from connecting to its end, on the connection's thread.
 ///
-/// **Function.** `run` returns when the link has ended, with the cause. In between, each turn hands waiting
-/// publishes to the library, writes, rests in poll, reads, and tells the handler what arrived, after the library
-/// has returned and its mutexes are free.
+/// **Function.** `run` returns when the link has ended, with the cause. In between, each turn hands
+/// waiting publishes to the library, writes, rests in poll, reads, and tells the handler what
+/// arrived, after the library has returned and its mutexes are free.
 ///
-/// **Implementation.** `LinkSession` decides; this performs. All that is written between two rests goes out
-/// together, and is acknowledged together.
+/// **Implementation.** `LinkSession` decides; this performs. All that is written between two rests
+/// goes out together, and is acknowledged together.
 final class LinkLoop {
     /// How a link ended, and whether the version of MQTT may be the cause.
     struct End {
@@ -154,8 +154,8 @@ extension LinkLoop {
     }
 
     /// Reads until a read brings nothing. The library reads one packet or several, and stops early
-    /// whenever an unrelated system call left EAGAIN in errno, perhaps with decrypted bytes still in
-    /// OpenSSL's buffer, for which no poll would ever wake us. So only silence ends the reading.
+    /// whenever an unrelated system call left EAGAIN in errno, perhaps with decrypted bytes still
+    /// in OpenSSL's buffer, for which no poll would ever wake us. So only silence ends the reading.
     private func readWhatIsThere() throws(MQTTFailure) {
         for _ in 0..<Self.readsPerTurnMax {
             let failure = link.read()
@@ -174,8 +174,8 @@ extension LinkLoop {
         if let failure { throw isLeaving ? .stopped : failure }
     }
 
-    /// Acts on what the callbacks handed over. Places in the window are freed before the handler hears of it, so
-    /// that it can publish at once.
+    /// Acts on what the callbacks handed over. Places in the window are freed before the handler
+    /// hears of it, so that it can publish at once.
     /// - Returns: the number of packets.
     private func digest() throws(MQTTFailure) -> Int {
         link.takePackets(into: &packets)
@@ -201,7 +201,8 @@ extension LinkLoop {
         return count
     }
 
-    /// - Returns: messages dropped for their size since the last time; they are packets that arrived, too.
+    /// - Returns: messages dropped for their size since the last time; they are packets that
+    ///   arrived, too.
     private func noteOversize() -> Int {
         let count = link.oversizeDropped - oversizeReported
         guard count > 0 else { return 0 }

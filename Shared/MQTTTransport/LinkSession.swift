@@ -1,12 +1,14 @@
 /// One connection from CONNECT to its end: who still has to agree before it counts as connected.
 ///
-/// **Overview.** The broker accepts (CONNACK), then grants each subscription (SUBACK); only then may anything
-/// be published. A subscription refused is a connection refused: half of our ears would be a silent fault.
+/// **Overview.** The broker accepts (CONNACK), then grants each subscription (SUBACK); only then
+/// may anything be published. A subscription refused is a connection refused: half of our ears
+/// would be a silent fault.
 ///
-/// **Function.** Feed it what the broker says; perform the action it returns. A failure is returned once, and
-/// is the last action of a session.
+/// **Function.** Feed it what the broker says; perform the action it returns. A failure is returned
+/// once, and is the last action of a session.
 ///
-/// **Invariants.** `announce` comes at most once, after the CONNACK and every SUBACK. Nothing follows `fail`.
+/// **Invariants.** `announce` comes at most once, after the CONNACK and every SUBACK. Nothing
+/// follows `fail`.
 package struct LinkSession: ~Copyable {
     package enum Action: Equatable {
         case none

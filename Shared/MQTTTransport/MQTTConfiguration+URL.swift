@@ -1,9 +1,9 @@
 extension MQTTConfiguration {
-    /// Takes the broker from a URL: `mqtt://host[:1883]`, or `mqtts://host[:8883]` for TLS. An IPv6 address
-    /// is written in brackets.
+    /// Takes the broker from a URL: `mqtt://host[:1883]`, or `mqtts://host[:8883]` for TLS. An IPv6
+    /// address is written in brackets.
     ///
-    /// - Throws: what is wrong, by name. Credentials in a URL are refused without being repeated, because
-    ///   URLs end up in logs and process lists.
+    /// - Throws: what is wrong, by name. Credentials in a URL are refused without being repeated,
+    ///   because URLs end up in logs and process lists.
     package init(
         url: String,
         clientID: String,

@@ -3,14 +3,15 @@ package struct MQTTConfiguration: Sendable, Equatable {
     /// A name, an IPv4 address, or an IPv6 address without brackets.
     package let host: String
     package let port: UInt16
-    /// Unique among the broker's clients: a second client with the same id takes the connection over.
+    /// Unique among the broker's clients: a second client with the same id takes the connection
+    /// over.
     package let clientID: String
     package let username: String?
     package let password: String?
     /// `nil` is plain TCP.
     package let tls: MQTTTLSOptions?
-    /// The longest silence before a ping, 5 to 65,535 whole seconds. A dead link is noticed within twice
-    /// this.
+    /// The longest silence before a ping, 5 to 65,535 whole seconds. A dead link is noticed within
+    /// twice this.
     package let keepAlive: Duration
     /// What the broker publishes for us, at QoS 1, when we vanish without a farewell.
     package let lastWill: MQTTMessage?

@@ -1,5 +1,5 @@
-/// Why a connection, or an attempt at one, ended. `description` is a sentence for people; it holds hosts,
-/// topics and reasons, and never a user name or a password.
+/// Why a connection, or an attempt at one, ended. `description` is a sentence for people; it holds
+/// hosts, topics and reasons, and never a user name or a password.
 package enum MQTTFailure: Error, Sendable, Equatable, CustomStringConvertible {
     /// The name does not exist, or has no address.
     case nameNotKnown(host: String)

@@ -1,5 +1,5 @@
-/// A connection as people want to see it. Times are microseconds since 1970-01-01 UTC, from the system
-/// clock, for display only.
+/// A connection as people want to see it. Times are microseconds since 1970-01-01 UTC, from the
+/// system clock, for display only.
 package struct MQTTStatus: Sendable, Equatable {
     package enum Phase: String, Sendable {
         /// Not started.
@@ -39,7 +39,8 @@ package struct MQTTStatus: Sendable, Equatable {
     package internal(set) var nextAttemptMicroseconds: Int64?
     /// Times that `connected` was reached.
     package internal(set) var connections: UInt64 = 0
-    /// Publishes under way, and how many may be. The broker may have asked for fewer than our limit.
+    /// Publishes under way, and how many may be. The broker may have asked for fewer than our
+    /// limit.
     package internal(set) var outstanding = 0
     package internal(set) var window = 0
     /// Incoming messages dropped because their payload was above the limit.

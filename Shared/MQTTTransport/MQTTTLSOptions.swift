@@ -1,5 +1,5 @@
-/// How to talk TLS to the broker: version 1.2 or later, always with the broker's certificate and name
-/// verified. Paths are of PEM files, readable when a connection is made.
+/// How to talk TLS to the broker: version 1.2 or later, always with the broker's certificate and
+/// name verified. Paths are of PEM files, readable when a connection is made.
 package struct MQTTTLSOptions: Sendable, Equatable {
     /// Who may sign the broker's certificate; `nil` is whom the operating system trusts.
     package let caFile: String?

@@ -1,7 +1,7 @@
 import CMosquitto
 
-/// The rules of MQTT for text on the wire (3.1.1, sections 1.5.3 and 4.7), asked before the library is:
-/// what it refuses later, in the middle of a connection, would cost that connection.
+/// The rules of MQTT for text on the wire (3.1.1, sections 1.5.3 and 4.7), asked before the library
+/// is: what it refuses later, in the middle of a connection, would cost that connection.
 enum MQTTTopic {
     static let bytesMax = 65_535
 

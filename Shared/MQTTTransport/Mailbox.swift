@@ -1,8 +1,9 @@
 import Glibc
 import Synchronization
 
-/// What the connection's thread and everybody else share: messages to publish, the window, the request to
-/// stop, and the status. Everything mutable is behind one lock, which is held for a few instructions at a time.
+/// What the connection's thread and everybody else share: messages to publish, the window, the
+/// request to stop, and the status. Everything mutable is behind one lock, which is held for a few
+/// instructions at a time.
 final class Mailbox: Sendable {
     struct Outgoing {
         let message: MQTTMessage
@@ -51,8 +52,8 @@ extension Mailbox {
         }
     }
 
-    /// Queues a message without a flaw. Wakes the thread only if it rests: whoever publishes while it works
-    /// costs it nothing.
+    /// Queues a message without a flaw. Wakes the thread only if it rests: whoever publishes while
+    /// it works costs it nothing.
     func publish(_ message: MQTTMessage) -> PublishOutcome {
         let (outcome, mustWake) = state.withLock { state -> (PublishOutcome, Bool) in
             guard state.stop == nil else { return (.notConnected, false) }
@@ -137,7 +138,8 @@ extension Mailbox {
         }
     }
 
-    /// The end of a connection or an attempt. What nobody has published yet is forgotten with the rest.
+    /// The end of a connection or an attempt. What nobody has published yet is forgotten with the
+    /// rest.
     func closeWindow(_ failure: MQTTFailure) {
         state.withLock {
             $0.window.close()
@@ -152,7 +154,8 @@ extension Mailbox {
         state.withLock { $0.window.release(count) }
     }
 
-    /// Takes what is to be published, leaving the other, empty list, so that neither is allocated anew.
+    /// Takes what is to be published, leaving the other, empty list, so that neither is allocated
+    /// anew.
     func take(into taken: inout [Outgoing]) -> StopRequest? {
         precondition(taken.isEmpty, "messages taken before would be lost")
         return state.withLock {
@@ -161,7 +164,8 @@ extension Mailbox {
         }
     }
 
-    /// Waits for the socket, for work, or for the time to pass. Returns at once if work came in meanwhile.
+    /// Waits for the socket, for work, or for the time to pass. Returns at once if work came in
+    /// meanwhile.
     /// - Parameters:
     ///   - descriptor: the socket, or −1 for none.
     ///   - ignoresStop: a stop that is known already is not work.

@@ -1,11 +1,11 @@
 import CMosquitto
 
-// What libmosquitto calls. Functions, not closures: a closure written in code that is isolated to an actor would
-// be isolated too, and trap on our thread.
+// What libmosquitto calls. Functions, not closures: a closure written in code that is isolated to
+// an actor would be isolated too, and trap on our thread.
 
 extension MosquittoInbox {
-    /// The inbox behind the context pointer that `mosquitto_new` was given. `MosquittoLink` holds the inbox
-    /// for longer than the handle lives.
+    /// The inbox behind the context pointer that `mosquitto_new` was given. `MosquittoLink` holds
+    /// the inbox for longer than the handle lives.
     fileprivate static func at(_ context: UnsafeMutableRawPointer?) -> MosquittoInbox {
         guard let context else { preconditionFailure("libmosquitto lost its context") }
         return Unmanaged<MosquittoInbox>.fromOpaque(context).takeUnretainedValue()

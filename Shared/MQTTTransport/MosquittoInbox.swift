@@ -2,9 +2,9 @@ import CMosquitto
 
 /// What libmosquitto's callbacks have handed over, until the loop takes it.
 ///
-/// The callbacks run inside `mosquitto_loop_read`, `_write` and `_misc`, on the thread that called these and
-/// with a mutex of the library held: they copy, append here, and return. Nobody else touches an inbox, which is
-/// why it needs no lock, and why it is not `Sendable`.
+/// The callbacks run inside `mosquitto_loop_read`, `_write` and `_misc`, on the thread that called
+/// these and with a mutex of the library held: they copy, append here, and return. Nobody else
+/// touches an inbox, which is why it needs no lock, and why it is not `Sendable`.
 final class MosquittoInbox {
     enum Packet {
         /// CONNACK: accepted.

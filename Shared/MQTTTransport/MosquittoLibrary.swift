@@ -3,10 +3,12 @@ import Glibc
 
 /// libmosquitto as a whole: its process-wide state, and its words for its codes.
 enum MosquittoLibrary {
-    /// `mosquitto_lib_init` counts its calls without a lock, so it is called once, here, and never undone.
+    /// `mosquitto_lib_init` counts its calls without a lock, so it is called once, here, and never
+    /// undone.
     static let isReady: Bool = mosquitto_lib_init() == MOSQ_ERR_SUCCESS.rawValue
 
-    /// CONNACK codes of MQTT 3.1.1 (section 3.2.2.3); from 0x80 on, reason codes of MQTT 5 (section 2.4).
+    /// CONNACK codes of MQTT 3.1.1 (section 3.2.2.3); from 0x80 on, reason codes of MQTT 5 (section
+    /// 2.4).
     static func sentence(forReason code: Int32) -> String {
         switch code {
         case 1: "it does not speak this version of MQTT"

@@ -3,10 +3,11 @@ import Glibc
 
 /// One libmosquitto client, from `mosquitto_new` to `mosquitto_destroy`, for one connection.
 ///
-/// It is made, used and destroyed on the connection's own thread and is not `Sendable`. libmosquitto is told that
-/// it is in a threaded program all the same (`mosquitto_threaded_set`): otherwise a publish would write to the
-/// socket at once, one system call and one small packet each, and handle errors in the middle of our own
-/// work. A client is never reused after a failure: `mosquitto_reinitialise` of 2.0.11 can close descriptor 0.
+/// It is made, used and destroyed on the connection's own thread and is not `Sendable`.
+/// libmosquitto is told that it is in a threaded program all the same (`mosquitto_threaded_set`):
+/// otherwise a publish would write to the socket at once, one system call and one small packet
+/// each, and handle errors in the middle of our own work. A client is never reused after a failure:
+/// `mosquitto_reinitialise` of 2.0.11 can close descriptor 0.
 final class MosquittoLink {
     private let handle: OpaquePointer
     private let inbox: MosquittoInbox
@@ -20,7 +21,8 @@ final class MosquittoLink {
         precondition(MosquittoLibrary.isReady, "libmosquitto could not be initialised")
         let inbox = MosquittoInbox(payloadBytesMax: configuration.limits.payloadBytesMax)
         let context = Unmanaged.passUnretained(inbox).toOpaque()
-        // A clean session, which in MQTT 5 ends with the connection (no session expiry, 3.1.2.11.2).
+        // A clean session, which in MQTT 5 ends with the connection (no session expiry,
+        // 3.1.2.11.2).
         guard let handle = mosquitto_new(configuration.clientID, true, context) else {
             throw .library(cause: MosquittoLibrary.sentence(forSystemError: errno))
         }
@@ -33,8 +35,8 @@ final class MosquittoLink {
         try setTLS()
     }
 
-    /// Closes the socket without a DISCONNECT, unless `disconnect` was written before. The inbox, to which
-    /// the callbacks point, is released after this.
+    /// Closes the socket without a DISCONNECT, unless `disconnect` was written before. The inbox,
+    /// to which the callbacks point, is released after this.
     deinit {
         mosquitto_destroy(handle)
     }
@@ -98,7 +100,8 @@ extension MosquittoLink {
         } else {
             try check(mosquitto_int_option(handle, MOSQ_OPT_TLS_USE_OS_CERTS, 1))
         }
-        // 1 is SSL_VERIFY_PEER. The version is the lowest allowed: 1.3 is negotiated where it can be.
+        // 1 is SSL_VERIFY_PEER. The version is the lowest allowed: 1.3 is negotiated where it can
+        // be.
         try check(mosquitto_tls_opts_set(handle, 1, "tlsv1.2", nil))
     }
 
@@ -113,8 +116,8 @@ extension MosquittoLink {
 extension MosquittoLink {
     /// Resolves the name, connects to the first of its addresses that answers, and queues CONNECT.
     ///
-    /// Blocks: in the resolver for as long as resolv.conf(5) allows, and in connect(2) for as long as the
-    /// kernel retries, about two minutes for each address that swallows packets.
+    /// Blocks: in the resolver for as long as resolv.conf(5) allows, and in connect(2) for as long
+    /// as the kernel retries, about two minutes for each address that swallows packets.
     func connect() throws(MQTTFailure) {
         var properties: OpaquePointer?
         defer { mosquitto_property_free_all(&properties) }
@@ -133,8 +136,8 @@ extension MosquittoLink {
         throw connectFailure(code: code, number: number)
     }
 
-    /// Reads at least one packet, where one is there. Packets may have arrived even if it fails, and
-    /// then explain the failure better.
+    /// Reads at least one packet, where one is there. Packets may have arrived even if it fails,
+    /// and then explain the failure better.
     func read() -> MQTTFailure? {
         drive { mosquitto_loop_read($0, 1) }
     }
@@ -144,13 +147,14 @@ extension MosquittoLink {
         drive { mosquitto_loop_write($0, 1) }
     }
 
-    /// Pings when the keepalive asks for it, and notices that a ping was not answered. Once a second is
-    /// enough: the library counts in whole seconds.
+    /// Pings when the keepalive asks for it, and notices that a ping was not answered. Once a
+    /// second is enough: the library counts in whole seconds.
     func keepAlive() -> MQTTFailure? {
         drive { mosquitto_loop_misc($0) }
     }
 
-    /// The handshake is over, and with it the use of log lines: the library would format one per packet.
+    /// The handshake is over, and with it the use of log lines: the library would format one per
+    /// packet.
     func stopListeningToLog() {
         mosquitto_log_callback_set(handle, nil)
     }
@@ -184,8 +188,8 @@ extension MosquittoLink {
         return messageID
     }
 
-    /// Queues DISCONNECT, after which the broker forgets the last will. Once it is written the library closes
-    /// the socket.
+    /// Queues DISCONNECT, after which the broker forgets the last will. Once it is written the
+    /// library closes the socket.
     func disconnect() {
         // It fails only if the socket is gone, and then there is nobody to say goodbye to.
         _ = mosquitto_disconnect(handle)

@@ -1,15 +1,16 @@
 import CMosquitto
 import Glibc
 
-/// A thread that belongs to nobody's pool. It is detached: whoever must know its end is told by its body.
+/// A thread that belongs to nobody's pool. It is detached: whoever must know its end is told by its
+/// body.
 enum OwnThread {
     private final class Body {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
 
-    /// The thread takes no signal: those of the process are the main program's business, and SIGPIPE
-    /// would end it.
+    /// The thread takes no signal: those of the process are the main program's business, and
+    /// SIGPIPE would end it.
     /// - Returns: 0, or the `errno` of pthread_create(3).
     static func start(_ run: @escaping @Sendable () -> Void) -> Int32 {
         var attributes = pthread_attr_t()

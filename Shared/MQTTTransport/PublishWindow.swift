@@ -1,6 +1,7 @@
 /// How many publishes may be under way, and how large one may be, at this moment.
 ///
-/// **Invariants.** `0 ≤ outstanding ≤ capacity`; closed, nothing is outstanding; numbers never repeat.
+/// **Invariants.** `0 ≤ outstanding ≤ capacity`; closed, nothing is outstanding; numbers never
+/// repeat.
 package struct PublishWindow {
     /// What the broker allows, from its CONNACK; MQTT 3.1.1 has no way of saying so.
     package struct BrokerLimits: Equatable {

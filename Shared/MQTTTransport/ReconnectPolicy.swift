@@ -1,19 +1,21 @@
 /// When to try the broker again: backoff with full jitter, and a circuit breaker.
 ///
 /// **Overview.** After the n-th failure in a row the next attempt is made after a random part of
-/// `min(cap, base · 2ⁿ⁻¹)` ("full jitter": Brooker, *Exponential Backoff and Jitter*, AWS Architecture Blog,
-/// 2015), so that a fleet which lost its broker at one instant does not come back at one instant. At the
-/// threshold the breaker opens: nothing is tried for the pause and a random part of another, then one probe
-/// is made. If it fails the breaker opens again; if it connects, and lasts, the breaker closes.
+/// `min(cap, base · 2ⁿ⁻¹)` ("full jitter": Brooker, *Exponential Backoff and Jitter*, AWS
+/// Architecture Blog, 2015), so that a fleet which lost its broker at one instant does not come
+/// back at one instant. At the threshold the breaker opens: nothing is tried for the pause and a
+/// random part of another, then one probe is made. If it fails the breaker opens again; if it
+/// connects, and lasts, the breaker closes.
 ///
-/// **Function.** Tell it what happened; do what it says. It reads no clock and draws from the generator it
-/// is given.
+/// **Function.** Tell it what happened; do what it says. It reads no clock and draws from the
+/// generator it is given.
 ///
-/// **Implementation.** The count of failures in a row travels with every state. The breaker is not a second
-/// machine: it is open or half-open exactly when that count has reached the threshold.
+/// **Implementation.** The count of failures in a row travels with every state. The breaker is not
+/// a second machine: it is open or half-open exactly when that count has reached the threshold.
 ///
-/// **Invariants.** Between two attempts there is one failure and one wait. A wait is never longer than
-/// `backoffCap`, or twice `breakerPause`. Only a connection that lasted `stableAfter` resets the count.
+/// **Invariants.** Between two attempts there is one failure and one wait. A wait is never longer
+/// than `backoffCap`, or twice `breakerPause`. Only a connection that lasted `stableAfter` resets
+/// the count.
 package struct ReconnectPolicy<Instant: InstantProtocol>: ~Copyable
 where Instant.Duration == Duration {
     package enum Action: Equatable {

@@ -1,13 +1,13 @@
-/// Which version of MQTT to offer: 5 first, 3.1.1 where the broker does not take 5, and what worked is
-/// remembered.
+/// Which version of MQTT to offer: 5 first, 3.1.1 where the broker does not take 5, and what worked
+/// is remembered.
 ///
 /// **Function.** Offer `current`. When the broker ends the handshake in a way that may be about the
 /// version, ask `refused`; `true` says that another version is worth a try, at once. One attempt at
 /// connecting tries each version at most once.
 ///
-/// **Implementation.** A broker that says so (CONNACK 1, or 0x84) is believed at once. One that merely closes
-/// (nats-server 2.9) might as well be restarting: that is believed at once about a version that never
-/// worked, and only after `strikesMax` times in a row about one that did.
+/// **Implementation.** A broker that says so (CONNACK 1, or 0x84) is believed at once. One that
+/// merely closes (nats-server 2.9) might as well be restarting: that is believed at once about a
+/// version that never worked, and only after `strikesMax` times in a row about one that did.
 package struct VersionChoice {
     package enum Evidence {
         /// The broker named the version as its reason.

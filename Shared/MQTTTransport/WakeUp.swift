@@ -1,7 +1,8 @@
 import CMosquitto
 import Glibc
 
-/// An eventfd(2): something that a thread can wait for, together with sockets, and any thread can raise.
+/// An eventfd(2): something that a thread can wait for, together with sockets, and any thread can
+/// raise.
 final class WakeUp: Sendable {
     let descriptor: Int32
 

@@ -4,8 +4,8 @@ import TextFormats
 
 /// Writes the log to standard error, one event a line.
 ///
-/// Messages are constant and say what happened; what it happened to stands in the metadata, under dotted keys. No event
-/// can span two lines: control characters are escaped in both formats.
+/// Messages are constant and say what happened; what it happened to stands in the metadata, under
+/// dotted keys. No event can span two lines: control characters are escaped in both formats.
 package struct StandardErrorLog: LogHandler {
     package enum Format: String, CaseIterable, Sendable {
         /// For people and for journald.
@@ -42,14 +42,16 @@ package struct StandardErrorLog: LogHandler {
         if let given = event.metadata { all.merge(given) { _, new in new } }
         let sorted = all.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
         let line = StandardErrorLog.line(
-            at: StandardErrorLog.now(), level: event.level, label: label, message: "\(event.message)",
+            at: StandardErrorLog.now(), level: event.level, label: label,
+            message: "\(event.message)",
             metadata: sorted, format: format)
         StandardErrorLog.write(line)
     }
 
     /// One event as a line, its end included.
     package static func line(
-        at microseconds: Int64, level: Logger.Level, label: String, message: String, metadata: [(String, String)],
+        at microseconds: Int64, level: Logger.Level, label: String, message: String,
+        metadata: [(String, String)],
         format: Format
     ) -> String {
         switch format {
@@ -74,14 +76,19 @@ package struct StandardErrorLog: LogHandler {
     }
 
     private static func quoted(_ value: String) -> String {
-        let isPlain = !value.isEmpty && value.utf8.allSatisfy { $0 > 0x20 && $0 != 0x22 && $0 != 0x3D && $0 != 0x7F }
+        let isPlain =
+            !value.isEmpty
+            && value.utf8.allSatisfy { $0 > 0x20 && $0 != 0x22 && $0 != 0x3D && $0 != 0x7F }
         return isPlain ? value : "\"\(escaped(value).replacing("\"", with: "\\\""))\""
     }
 
     private static func escaped(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else { return text }
+        guard text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
+            return text
+        }
         return text.unicodeScalars.map { scalar in
-            scalar.value < 0x20 || scalar.value == 0x7F ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
+            scalar.value < 0x20 || scalar.value == 0x7F
+                ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
         }.joined()
     }
 
@@ -91,7 +98,8 @@ package struct StandardErrorLog: LogHandler {
         return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
     }
 
-    /// One system call a line, so that lines of several threads do not mix. Where standard error is gone, so is the log.
+    /// One system call a line, so that lines of several threads do not mix. Where standard error is
+    /// gone, so is the log.
     private static func write(_ line: String) {
         var line = line
         line.withUTF8 { _ = Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }

@@ -19,7 +19,9 @@ struct BalanceCheck {
         if transactions != through.transactions {
             report.isConserved = false
             report.add(
-                VerifyFinding("the checkpoint counts \(transactions) transactions, the log \(through.transactions)"))
+                VerifyFinding(
+                    "the checkpoint counts \(transactions) transactions, the log \(through.transactions)"
+                ))
         }
         do throws(StoreError) {
             compare(try checkpoint(database, &report), &report)
@@ -33,7 +35,8 @@ struct BalanceCheck {
         report.accounts = all.accountCount
         for (name, sum) in all.byAsset.sorted(by: { $0.key < $1.key }) {
             do throws(InvalidValue) {
-                let asset = VerifiedAsset(asset: try Asset(name), input: sum.input, output: sum.output)
+                let asset = VerifiedAsset(
+                    asset: try Asset(name), input: sum.input, output: sum.output)
                 report.assets.append(asset)
                 guard !asset.isConserved else { continue }
                 report.isConserved = false
@@ -53,7 +56,8 @@ struct BalanceCheck {
             report.add(
                 VerifyFinding(
                     "the balance of \(place.account) in \(place.asset): the checkpoint says \(stored.input) in and "
-                        + "\(stored.output) out, the log \(logged.input) in and \(logged.output) out"))
+                        + "\(stored.output) out, the log \(logged.input) in and \(logged.output) out"
+                ))
         }
     }
 
@@ -69,11 +73,15 @@ struct BalanceCheck {
             let page = select.integer(0)
             do throws(InvalidValue) {
                 for cell in try FoldPage.decode(select.blob(1)) {
-                    guard cell.account.value < accounts.count, cell.asset.value < assets.count else {
-                        throw InvalidValue("a cell names account \(cell.account.value) and asset \(cell.asset.value)")
+                    guard cell.account.value < accounts.count, cell.asset.value < assets.count
+                    else {
+                        throw InvalidValue(
+                            "a cell names account \(cell.account.value) and asset \(cell.asset.value)"
+                        )
                     }
                     let place = PlainSums.Place(
-                        account: accounts[Int(cell.account.value)], asset: assets[Int(cell.asset.value)])
+                        account: accounts[Int(cell.account.value)],
+                        asset: assets[Int(cell.asset.value)])
                     sums[place] = PlainSums.Sum(input: cell.input, output: cell.output)
                 }
             } catch {

@@ -1,10 +1,11 @@
 import LedgerCore
 import SyncProtocol
 
-/// Follows the chains of one stream's segments, handed over in the order of their first sequence numbers, and says where a
-/// chain breaks. Branches of a fork are followed side by side.
+/// Follows the chains of one stream's segments, handed over in the order of their first sequence
+/// numbers, and says where a chain breaks. Branches of a fork are followed side by side.
 ///
-/// A branch is forgotten as soon as no segment can continue it any more, so memory does not grow with the stream.
+/// A branch is forgotten as soon as no segment can continue it any more, so memory does not grow
+/// with the stream.
 struct ChainWalk {
     /// The end of a branch so far.
     struct End {
@@ -30,7 +31,8 @@ struct ChainWalk {
 
     /// The branch that a segment continues.
     ///
-    /// - Parameter problem: is told what is wrong with its place, and the sequence numbers that are missing.
+    /// - Parameter problem: is told what is wrong with its place, and the sequence numbers that are
+    ///   missing.
     /// - Returns: nil where the chain is broken before it.
     mutating func parent(
         of header: SegmentHeader, problem: (String, ClosedRange<UInt64>?) -> Void
@@ -42,13 +44,16 @@ struct ChainWalk {
         if header.firstSequence > furthest {
             problem("missing from the log", furthest...header.firstSequence - 1)
         } else {
-            problem("the chain is broken: it names \(header.previous.shortDescription)… as the one before, which is not there", nil)
+            problem(
+                "the chain is broken: it names \(header.previous.shortDescription)… as the one before, which is not there",
+                nil)
         }
         ends = ends.filter { $0.value.next >= header.firstSequence }
         return nil
     }
 
-    /// - Parameter hashes: what the segment behind may name: the segment's own hash, and where the row says another, that.
+    /// - Parameter hashes: what the segment behind may name: the segment's own hash, and where the
+    ///   row says another, that.
     mutating func advance(to end: End, hashes: [Hash256]) {
         for hash in hashes { ends[hash] = end }
         furthest = max(furthest, end.next)

@@ -3,17 +3,21 @@ import GRDB
 import GRDBSQLite
 import Synchronization
 
-/// Copies the write-ahead log into the database on a thread and a connection of its own, so that the writer does not stop
-/// for it.
+/// Copies the write-ahead log into the database on a thread and a connection of its own, so that
+/// the writer does not stop for it.
 ///
-/// **Overview.** SQLite tells the writer the size of the write-ahead log after each commit (`sqlite3_wal_hook`). Beyond
-/// one size the checkpointer is woken; beyond a second one, reached only when it does not keep up, the writer does the work
-/// itself between two commits, when nobody adds to the log; beyond a third, it also waits for readers of old snapshots.
+/// **Overview.** SQLite tells the writer the size of the write-ahead log after each commit
+/// (`sqlite3_wal_hook`). Beyond one size the checkpointer is woken; beyond a second one, reached
+/// only when it does not keep up, the writer does the work itself between two commits, when nobody
+/// adds to the log; beyond a third, it also waits for readers of old snapshots.
 ///
-/// **Invariants.** A failed checkpoint loses nothing: what it did not copy stays in the write-ahead log.
-// Sendable: `requested` and `stopping` are touched under `condition` only, everything else is immutable or atomic.
+/// **Invariants.** A failed checkpoint loses nothing: what it did not copy stays in the write-ahead
+/// log, and after one whose sync failed there is no other.
+// Sendable: `requested` and `stopping` are touched under `condition` only, everything else is
+// immutable or atomic.
 final class Checkpointer: @unchecked Sendable {
     private let connection: DatabaseQueue
+    private let health: DiskHealth
     private let condition = NSCondition()
     private let finished = DispatchSemaphore(value: 0)
     private var requested = false
@@ -21,7 +25,8 @@ final class Checkpointer: @unchecked Sendable {
     /// Why the last one failed; nil once one succeeds again.
     let failure = Mutex<StoreError?>(nil)
 
-    init(location: String, configuration: Configuration) throws(StoreError) {
+    init(location: String, configuration: Configuration, health: DiskHealth) throws(StoreError) {
+        self.health = health
         do {
             connection = try DatabaseQueue(path: location, configuration: configuration)
         } catch {
@@ -72,13 +77,17 @@ final class Checkpointer: @unchecked Sendable {
     }
 
     /// Runs one checkpoint, which may find that somebody else is at it; that is no failure.
+    /// After a sync that failed there is none any more: see `DiskHealth`.
     func checkpoint(_ database: Database, _ mode: CInt) {
+        guard !health.isBroken else { return }
         let code = sqlite3_wal_checkpoint_v2(database.sqliteConnection, nil, mode, nil, nil)
+        health.note(code, at: database.place)
         let found: StoreError? =
             code == SQLITE_OK || code & 0xFF == SQLITE_BUSY
             ? nil
             : StoreError(
-                code: code, message: String(cString: sqlite3_errmsg(database.sqliteConnection)), at: database.place)
+                code: code, message: String(cString: sqlite3_errmsg(database.sqliteConnection)),
+                at: database.place)
         failure.withLock { $0 = found }
     }
 }

@@ -6,8 +6,9 @@
     import Darwin
 #endif
 
-/// A folder that one process at a time may work in. The lock is the kernel's (`flock` on `DIR/lock`), so it ends with the
-/// process, however it ends, and no stale lock is ever left behind; the process id in the file is for people.
+/// A folder that one process at a time may work in. The lock is the kernel's (`flock` on
+/// `DIR/lock`), so it ends with the process, however it ends, and no stale lock is ever left
+/// behind; the process id in the file is for people.
 package final class DataFolder: Sendable {
     package static let lockName = "lock"
 
@@ -35,7 +36,8 @@ package final class DataFolder: Sendable {
 
     /// The process that holds the folder: nil where nobody does.
     ///
-    /// Opens the lock for reading only and changes nothing, so that it may be asked of a disk that must not be touched.
+    /// Opens the lock for reading only and changes nothing, so that it may be asked of a disk that
+    /// must not be touched.
     package static func isHeld(_ path: String) throws(StoreError) -> Bool {
         let name = "\(path)/\(lockName)"
         let descriptor = SystemCall.retrying { open(name, O_RDONLY | O_CLOEXEC) }
@@ -52,7 +54,9 @@ package final class DataFolder: Sendable {
         }
         let parent = SystemCall.folder(of: path)
         if SystemCall.status(of: parent) == nil && errno == ENOENT { try create(parent) }
-        guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw SystemCall.failure("creating", path) }
+        guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
+            throw SystemCall.failure("creating", path)
+        }
         try SystemCall.syncFolder(parent)
     }
 
@@ -74,13 +78,16 @@ package final class DataFolder: Sendable {
     }
 
     private static func holder(_ descriptor: CInt, _ name: String) throws(StoreError) -> Int32? {
-        let digits = try SystemCall.readStart(descriptor, count: 16, name).prefix { $0 != UInt8(ascii: "\n") }
+        let digits = try SystemCall.readStart(descriptor, count: 16, name).prefix {
+            $0 != UInt8(ascii: "\n")
+        }
         return Int32(String(decoding: digits, as: UTF8.self))
     }
 
     private static func writeProcessID(_ descriptor: CInt, _ name: String) throws(StoreError) {
         let text = Array("\(getpid())\n".utf8)
-        guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, text, text.count, 0) == text.count else {
+        guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, text, text.count, 0) == text.count
+        else {
             throw SystemCall.failure("writing", name)
         }
     }

@@ -1,7 +1,7 @@
 import LedgerCore
 
-/// A page of the balances as bytes: a version, then 40 bytes a cell, little-endian: account (4), asset (4), input (16),
-/// output (16), both in the asset's smallest unit.
+/// A page of the balances as bytes: a version, then 40 bytes a cell, little-endian: account (4),
+/// asset (4), input (16), output (16), both in the asset's smallest unit.
 enum FoldPage {
     struct Cell: Hashable {
         let account: Balances.AccountNumber
@@ -29,8 +29,12 @@ enum FoldPage {
     /// - Throws: `InvalidValue` where the bytes are no page of this version.
     static func decode(_ bytes: [UInt8]) throws(InvalidValue) -> [Cell] {
         guard let first = bytes.first else { throw InvalidValue("a page of balances is empty") }
-        guard first == version else { throw InvalidValue("a page of balances has the unknown version \(first)") }
-        guard (bytes.count - 1) % cellByteCount == 0, bytes.count - 1 <= Balances.cellsPerPage * cellByteCount else {
+        guard first == version else {
+            throw InvalidValue("a page of balances has the unknown version \(first)")
+        }
+        guard (bytes.count - 1) % cellByteCount == 0,
+            bytes.count - 1 <= Balances.cellsPerPage * cellByteCount
+        else {
             throw InvalidValue("a page of balances has \(bytes.count) bytes")
         }
         return bytes.withUnsafeBytes { pointer in

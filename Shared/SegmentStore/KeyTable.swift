@@ -2,8 +2,8 @@ import GRDB
 import LedgerCore
 import SyncProtocol
 
-/// Idempotency keys and the events they belong to. On the writer's own side the log holds the same, so the table can be
-/// made again from it.
+/// Idempotency keys and the events they belong to. On the writer's own side the log holds the same,
+/// so the table can be made again from it.
 package enum KeyTable {
     package struct Entry: Hashable, Sendable {
         package let digest: RequestDigest
@@ -17,18 +17,23 @@ package enum KeyTable {
         }
     }
 
-    package static func find(_ database: Database, _ key: IdempotencyKey) throws(StoreError) -> Entry? {
+    package static func find(_ database: Database, _ key: IdempotencyKey) throws(StoreError)
+        -> Entry?
+    {
         var select = try SQLStatement(
-            database, "SELECT digest, stream, sequence FROM idempotency_keys WHERE scope = ? AND key = ?")
+            database,
+            "SELECT digest, stream, sequence FROM idempotency_keys WHERE scope = ? AND key = ?")
         try select.bind(key.scope)
         try select.bind(key.key)
         guard try select.step() else { return nil }
         guard let digest = RequestDigest(storage: select.blob(0)) else {
             throw .corrupt(
-                place: "\(database.place), the key \(key.key.quotedForMessage)", detail: "its digest is not 16 bytes long")
+                place: "\(database.place), the key \(key.key.quotedForMessage)",
+                detail: "its digest is not 16 bytes long")
         }
         return Entry(
-            digest: digest, stream: StreamID(rawValue: select.integer(1)), sequence: UInt64(max(select.integer(2), 0)))
+            digest: digest, stream: StreamID(rawValue: select.integer(1)),
+            sequence: UInt64(max(select.integer(2), 0)))
     }
 
     /// Gives a key to an event. The first event that a key is given to keeps it.
@@ -56,13 +61,16 @@ extension RequestDigest {
     /// 16 bytes, the high ones first, as people read them.
     var storage: [UInt8] {
         var bytes: [UInt8] = []
-        for word in [high, low] { withUnsafeBytes(of: word.bigEndian) { bytes.append(contentsOf: $0) } }
+        for word in [high, low] {
+            withUnsafeBytes(of: word.bigEndian) { bytes.append(contentsOf: $0) }
+        }
         return bytes
     }
 
     init?(storage bytes: [UInt8]) {
         guard bytes.count == RequestDigest.byteCount else { return nil }
         self.init(
-            high: bytes[0..<8].reduce(0) { $0 << 8 | UInt64($1) }, low: bytes[8..<16].reduce(0) { $0 << 8 | UInt64($1) })
+            high: bytes[0..<8].reduce(0) { $0 << 8 | UInt64($1) },
+            low: bytes[8..<16].reduce(0) { $0 << 8 | UInt64($1) })
     }
 }

@@ -1,3 +1,5 @@
+import GRDB
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -6,21 +8,24 @@
     import Darwin
 #endif
 
-import GRDB
-
 /// A copy of a database that may be looked at without touching the original.
 ///
-/// Nobody holds the folder: the database and its write-ahead log are copied byte for byte. (Opening the original would
-/// create files beside it; opening it as immutable would leave the write-ahead log out, and with it the last commits.) A
-/// daemon holds it: SQLite copies the pages of one snapshot through a connection that can only read. Copying files under a
-/// daemon of this very process would also let go of its locks (sqlite.org/howtocorrupt.html, section 2.2).
+/// Nobody holds the folder: the database and its write-ahead log are copied byte for byte. (Opening
+/// the original would create files beside it; opening it as immutable would leave the write-ahead
+/// log out, and with it the last commits.) A daemon holds it: SQLite copies the pages of one
+/// snapshot through a connection that can only read. Copying files under a daemon of this very
+/// process would also let go of its locks (sqlite.org/howtocorrupt.html, section 2.2).
 package struct LogCopy: ~Copyable {
     package let path: String
     private let folder: String
 
     package init(of source: String, scratch: String) throws(StoreError) {
-        guard let status = SystemCall.status(of: source) else { throw .unavailable("there is no \(source)") }
-        guard !SystemCall.isFolder(status) else { throw .unavailable("\(source) is a folder, not a database") }
+        guard let status = SystemCall.status(of: source) else {
+            throw .unavailable("there is no \(source)")
+        }
+        guard !SystemCall.isFolder(status) else {
+            throw .unavailable("\(source) is a folder, not a database")
+        }
         let folder = try LogCopy.makeFolder(scratch)
         let path = "\(folder)/copy.sqlite"
         do throws(StoreError) {
@@ -72,13 +77,16 @@ package struct LogCopy: ~Copyable {
 
     private static func copyFile(_ source: String, _ target: String) throws(StoreError) {
         try SystemCall.withFile(source, O_RDONLY) { (from) throws(StoreError) in
-            try SystemCall.withFile(target, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600) { (to) throws(StoreError) in
+            try SystemCall.withFile(target, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600) {
+                (to) throws(StoreError) in
                 var buffer = [UInt8](repeating: 0, count: 1 << 18)
                 while true {
                     let count = read(from, &buffer, buffer.count)
                     if count == 0 { return }
                     guard count > 0 else { throw SystemCall.failure("reading", source) }
-                    guard write(to, buffer, count) == count else { throw SystemCall.failure("writing", target) }
+                    guard write(to, buffer, count) == count else {
+                        throw SystemCall.failure("writing", target)
+                    }
                 }
             }
         }

@@ -6,19 +6,25 @@ import Synchronization
 
 /// An SQLite database that holds a segment log, opened with the durability that we promise.
 ///
-/// **Overview.** One writer thread commits; any thread reads. All calls are synchronous and may wait for a disk: they
-/// belong on threads of ours, never on the cooperative pool, and no task's cancellation reaches into them.
+/// **Overview.** One writer thread commits; any thread reads. All calls are synchronous and may
+/// wait for a disk: they belong on threads of ours, never on the cooperative pool, and no task's
+/// cancellation reaches into them.
 ///
-/// **Function.** `commit` returns when what it wrote is synced, and only then is there a `Durable` token. `read` sees one
-/// consistent state.
+/// **Function.** `commit` returns when what it wrote is synced, and only then is there a `Durable`
+/// token. `read` sees one consistent state.
 ///
-/// **Implementation.** GRDB's `DatabasePool` in WAL mode. It sets `synchronous = NORMAL` after its own preparation, so the
-/// writer is set right again behind it, read back, and not used if it did not take. Checkpoints run on a thread of their
-/// own; see `Checkpointer`.
+/// **Implementation.** GRDB's `DatabasePool` in WAL mode. It sets `synchronous = NORMAL` after its
+/// own preparation, so the writer is set right again behind it, read back, and not used if it did
+/// not take. Checkpoints run on a thread of their own; see `Checkpointer`.
 package final class LogDatabase: Sendable {
     package let path: String
     private let pool: DatabasePool
     private let checkpointer: Checkpointer
+    /// A connection that can only read and is closed last: SQLite runs a checkpoint when the last
+    /// connection that can write is closed and it is alone, and after a failed sync there must be
+    /// none (see `DiskHealth`).
+    private let guardian: DatabaseQueue
+    private let health = DiskHealth()
     private let meter = WALMeter()
     private let options: LogOptions
     private let closed = Mutex(false)
@@ -28,8 +34,11 @@ package final class LogDatabase: Sendable {
     /// Opens or creates the database, and brings its schema up to date.
     ///
     /// - Parameter migrations: the side's own, behind those that both sides share.
-    /// - Throws: `StoreError.corrupt`, `.newer`: nothing was changed; `.noPermission`, `.unavailable`, `.full`.
-    package init(path: String, options: LogOptions = .init(), migrations: [LogMigration]) throws(StoreError) {
+    /// - Throws: `StoreError.corrupt`, `.newer`: nothing was changed; `.noPermission`,
+    ///   `.unavailable`, `.full`.
+    package init(path: String, options: LogOptions = .init(), migrations: [LogMigration])
+        throws(StoreError)
+    {
         self.path = path
         self.options = options
         let isNew = try DatabaseFile.prepare(path)
@@ -47,7 +56,15 @@ package final class LogDatabase: Sendable {
             throw StoreError(error, at: path)
         }
         try LogMigration.migrate(pool, own: migrations)
-        checkpointer = try Checkpointer(location: location, configuration: configuration)
+        do {
+            var reading = configuration
+            reading.readonly = true
+            guardian = try DatabaseQueue(path: location, configuration: reading)
+        } catch {
+            throw StoreError(error, at: path)
+        }
+        checkpointer = try Checkpointer(
+            location: location, configuration: configuration, health: health)
     }
 
     deinit {
@@ -57,18 +74,23 @@ package final class LogDatabase: Sendable {
 
     // MARK: Transactions
 
-    /// Runs `body` in one transaction that starts as a writer (`BEGIN IMMEDIATE`), and returns when it is synced.
+    /// Runs `body` in one transaction that starts as a writer (`BEGIN IMMEDIATE`), and returns when
+    /// it is synced.
     ///
     /// To be called by the one writer thread; others would wait for it. Nothing cancels it.
     ///
-    /// - Parameter usingReserve: whether it may grow into the quota's reserve: for acknowledgements, pruning, recovery.
-    /// - Returns: what `body` returned, and the proof that the log is durable up to its highest position.
-    /// - Throws: what `body` threw, as `StoreError.refused` where it is none; `.full`; `.unavailable`. Nothing of it is
-    ///   visible then.
+    /// - Parameter usingReserve: whether it may grow into the quota's reserve: for
+    ///   acknowledgements, pruning, recovery.
+    /// - Returns: what `body` returned, and the proof that the log is durable up to its highest
+    ///   position.
+    /// - Throws: what `body` threw, as `StoreError.refused` where it is none; `.full`;
+    ///   `.unavailable`. Nothing of it is visible then. After a failed sync, all later commits
+    ///   throw too, until the database is opened again.
     package func commit<Value>(
         usingReserve: Bool = false, _ body: (Database) throws -> Value
     ) throws(StoreError) -> (value: Value, durable: Durable) {
         try checkOpen()
+        try health.check()
         do {
             let (value, position) = try pool.writeWithoutTransaction { database in
                 try limitPages(database, usingReserve: usingReserve)
@@ -78,6 +100,9 @@ package final class LogDatabase: Sendable {
             }
             return (value, Durable(position: position))
         } catch {
+            if let error = error as? DatabaseError {
+                health.note(error.extendedResultCode.rawValue, at: path)
+            }
             throw StoreError(error, at: path)
         }
     }
@@ -85,7 +110,9 @@ package final class LogDatabase: Sendable {
     /// Runs `body` on one consistent state of the database, which it cannot change.
     ///
     /// Keep it short: while it runs, the write-ahead log cannot start over.
-    package func read<Value: Sendable>(_ body: (Database) throws -> Value) throws(StoreError) -> Value {
+    package func read<Value: Sendable>(_ body: (Database) throws -> Value) throws(StoreError)
+        -> Value
+    {
         try checkOpen()
         do {
             return try pool.read(body)
@@ -108,6 +135,7 @@ package final class LogDatabase: Sendable {
         do {
             pool.writeWithoutTransaction { checkpointer.checkpoint($0, SQLITE_CHECKPOINT_TRUNCATE) }
             try pool.close()
+            try guardian.close()
         } catch {
             return StoreError(error, at: path)
         }
@@ -121,6 +149,10 @@ package final class LogDatabase: Sendable {
 
     /// Why the last checkpoint failed; nil where it did not.
     package var checkpointFailure: StoreError? { checkpointer.failure.withLock { $0 } }
+
+    /// Whether a sync failed: then nothing is committed any more until the database is opened
+    /// again.
+    package var isBroken: Bool { health.isBroken }
 
     private func checkOpen() throws(StoreError) {
         if closed.withLock({ $0 }) { throw .unavailable("\(path) is closed") }
@@ -186,17 +218,20 @@ extension LogDatabase {
         return configuration
     }
 
-    /// Sets again what GRDB has set behind our preparation, and believes nothing that it has not read back.
+    /// Sets again what GRDB has set behind our preparation, and believes nothing that it has not
+    /// read back.
     private static func setUpWriter(_ database: Database, _ options: LogOptions) throws {
         try database.execute(sql: "PRAGMA synchronous = \(options.synchronous.rawValue)")
         let expected: [(pragma: String, value: String)] = [
-            ("synchronous", "\(options.synchronous.rawValue)"), ("journal_mode", "wal"), ("wal_autocheckpoint", "0"),
+            ("synchronous", "\(options.synchronous.rawValue)"), ("journal_mode", "wal"),
+            ("wal_autocheckpoint", "0"),
         ]
         for (pragma, value) in expected {
             let found = try String.fetchOne(database, sql: "PRAGMA \(pragma)")
             guard found == value else {
                 throw StoreError.unavailable(
-                    "SQLite did not accept \(pragma) = \(value) for \(database.place): it says \(found ?? "nothing")")
+                    "SQLite did not accept \(pragma) = \(value) for \(database.place): it says \(found ?? "nothing")"
+                )
             }
         }
         if let vfs = options.vfs { try checkVFS(database, vfs) }
@@ -204,26 +239,31 @@ extension LogDatabase {
 
     /// Copies what the write-ahead log holds into the database, synced, and starts it over.
     ///
-    /// What is in it may be in the operating system's memory only: GRDB has just written there without a sync, and an
-    /// earlier process may have ended on a sync that failed, which the next sync does not make good
-    /// (lwn.net/Articles/752063). Our commits would then be synced behind a hole, where no recovery finds them.
+    /// What is in it may be in the operating system's memory only: GRDB has just written there
+    /// without a sync, and an earlier process may have ended on a sync that failed, which the next
+    /// sync does not make good (lwn.net/Articles/752063). Our commits would then be synced behind a
+    /// hole, where no recovery finds them.
     private static func settle(_ database: Database) throws(StoreError) {
         let code = sqlite3_wal_checkpoint_v2(
             database.sqliteConnection, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
         guard code == SQLITE_OK else {
             throw StoreError(
-                code: code, message: String(cString: sqlite3_errmsg(database.sqliteConnection)), at: database.place)
+                code: code, message: String(cString: sqlite3_errmsg(database.sqliteConnection)),
+                at: database.place)
         }
     }
 
-    /// An SQLite built without URIs would open a file with a strange name on the platform's own VFS.
+    /// An SQLite built without URIs would open a file with a strange name on the platform's own
+    /// VFS.
     private static func checkVFS(_ database: Database, _ expected: String) throws {
         var name: UnsafeMutablePointer<CChar>?
-        let code = sqlite3_file_control(database.sqliteConnection, "main", SQLITE_FCNTL_VFSNAME, &name)
+        let code = sqlite3_file_control(
+            database.sqliteConnection, "main", SQLITE_FCNTL_VFSNAME, &name)
         defer { sqlite3_free(name) }
         let found = name.map { String(cString: $0) } ?? "none"
         guard code == SQLITE_OK, found.hasPrefix(expected) else {
-            throw StoreError.unavailable("SQLite uses the VFS \(found), not \(expected): it was built without URI names")
+            throw StoreError.unavailable(
+                "SQLite uses the VFS \(found), not \(expected): it was built without URI names")
         }
     }
 }

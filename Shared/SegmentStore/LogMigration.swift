@@ -1,6 +1,7 @@
 import GRDB
 
-/// One step from an older schema to the next. Its id and what it does never change once released: a change is a new step.
+/// One step from an older schema to the next. Its id and what it does never change once released: a
+/// change is a new step.
 package struct LogMigration: Sendable {
     package let id: String
     let body: @Sendable (Database) throws -> Void
@@ -13,7 +14,8 @@ package struct LogMigration: Sendable {
 }
 
 extension LogMigration {
-    /// Brings the database up to date: what both sides share first, then the side's own. Nothing is ever erased.
+    /// Brings the database up to date: what both sides share first, then the side's own. Nothing is
+    /// ever erased.
     ///
     /// - Throws: as `checkBeforeOpening`, which an interrupted first opening passes by.
     static func migrate(_ pool: DatabasePool, own: [LogMigration]) throws(StoreError) {
@@ -29,11 +31,12 @@ extension LogMigration {
         }
     }
 
-    /// Looks at a database before it is opened for writing, through a connection that can only read: GRDB writes to every
-    /// database that it opens in WAL mode, and what is not ours, or beyond us, must stay as it is.
+    /// Looks at a database before it is opened for writing, through a connection that can only
+    /// read: GRDB writes to every database that it opens in WAL mode, and what is not ours, or
+    /// beyond us, must stay as it is.
     ///
-    /// - Throws: `StoreError.newer` where it has taken steps that this program does not know; `.corrupt` where it is
-    ///   another program's.
+    /// - Throws: `StoreError.newer` where it has taken steps that this program does not know;
+    ///   `.corrupt` where it is another program's.
     static func checkBeforeOpening(_ location: String, own: [LogMigration]) throws(StoreError) {
         var reading = Configuration()
         reading.readonly = true
@@ -50,11 +53,13 @@ extension LogMigration {
     private static func check(_ database: Database, own: [LogMigration]) throws {
         try checkOwner(database)
         let known = Set((shared + own).map(\.id))
-        let unknown = try DatabaseMigrator().appliedIdentifiers(database).subtracting(known).sorted()
+        let unknown = try DatabaseMigrator().appliedIdentifiers(database).subtracting(known)
+            .sorted()
         guard unknown.isEmpty else {
             throw StoreError.newer(
                 "\(database.place) was written by a newer version of this program, or by another one: it has "
-                    + "the schema \(unknown.joined(separator: ", ")). Install that version; nothing was changed")
+                    + "the schema \(unknown.joined(separator: ", ")). Install that version; nothing was changed"
+            )
         }
     }
 
@@ -64,7 +69,8 @@ extension LogMigration {
         let id = try owner.step() ? owner.integer(0) : 0
         guard id != applicationID else { return }
         var tables = try SQLStatement(
-            database, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'grdb%'")
+            database,
+            "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'grdb%'")
         let isEmpty = try tables.step() && tables.integer(0) == 0
         guard id == 0 && isEmpty else {
             throw .corrupt(place: database.place, detail: "it is a database of another program")

@@ -1,7 +1,7 @@
 import GRDB
 import LedgerCore
-import Synchronization
 import SyncProtocol
+import Synchronization
 
 /// A segment with its events in full.
 package struct DecodedSegment: Sendable {
@@ -12,7 +12,8 @@ package struct DecodedSegment: Sendable {
     /// One event with all that is known of its place.
     package func logged(_ event: ReadEvent) -> LoggedEvent {
         LoggedEvent(
-            stream: stream, position: stored.position, segmentHash: stored.hash, recordedAt: stored.recordedAt,
+            stream: stream, position: stored.position, segmentHash: stored.hash,
+            recordedAt: stored.recordedAt,
             event: event)
     }
 }
@@ -38,14 +39,16 @@ package enum WalkStep: Sendable {
     case stop
 }
 
-/// Reads the log's events in full, for the read paths of both APIs, the auditor and the command line.
+/// Reads the log's events in full, for the read paths of both APIs, the auditor and the command
+/// line.
 ///
-/// **Function.** Any thread asks, one event by its place or a walk in either direction. A walk takes a batch at a time,
-/// each from its own short snapshot, so its memory is bounded and the write-ahead log is free to start over in between;
-/// what is committed meanwhile behind the cursor is seen too.
+/// **Function.** Any thread asks, one event by its place or a walk in either direction. A walk
+/// takes a batch at a time, each from its own short snapshot, so its memory is bounded and the
+/// write-ahead log is free to start over in between; what is committed meanwhile behind the cursor
+/// is seen too.
 ///
-/// **Implementation.** Events carry numbers of their stream's dictionary. Those are kept here from read to read, and
-/// extended from the definitions table as the walk needs them.
+/// **Implementation.** Events carry numbers of their stream's dictionary. Those are kept here from
+/// read to read, and extended from the definitions table as the walk needs them.
 package final class LogReader: Sendable {
     private struct State {
         var streams: [StreamID: StreamRow] = [:]
@@ -64,8 +67,8 @@ package final class LogReader: Sendable {
 
     // MARK: One event
 
-    /// The event of that number; nil where the log does not have it. After a fork, `branch` (the first 8 hex digits of
-    /// its segment's hash) says which; without it, the one that came first.
+    /// The event of that number; nil where the log does not have it. After a fork, `branch` (the
+    /// first 8 hex digits of its segment's hash) says which; without it, the one that came first.
     package func event(
         stream: StreamID, sequence: UInt64, branch: String? = nil
     ) throws(StoreError) -> LoggedEvent? {
@@ -84,14 +87,17 @@ package final class LogReader: Sendable {
     package func event(_ id: EventID) throws(StoreError) -> LoggedEvent? {
         let rows = try database.read { try SegmentLog.streams($0, tag: id.stream) }
         for row in rows where row.genesis.agent == id.agent {
-            if let event = try event(stream: row.id, sequence: id.sequence, branch: id.branch) { return event }
+            if let event = try event(stream: row.id, sequence: id.sequence, branch: id.branch) {
+                return event
+            }
         }
         return nil
     }
 
     // MARK: Walks
 
-    /// Walks the segments behind a position, the oldest first, until `visit` says stop or the log ends.
+    /// Walks the segments behind a position, the oldest first, until `visit` says stop or the log
+    /// ends.
     package func segments(
         after position: Int64, limit: ReadLimit = .init(), _ visit: (DecodedSegment) -> WalkStep
     ) throws(StoreError) {
@@ -100,7 +106,8 @@ package final class LogReader: Sendable {
         }
     }
 
-    /// Walks the segments before a position, the latest first. `Int64.max` begins at the end of the log.
+    /// Walks the segments before a position, the latest first. `Int64.max` begins at the end of the
+    /// log.
     package func segments(
         before position: Int64, limit: ReadLimit = .init(), _ visit: (DecodedSegment) -> WalkStep
     ) throws(StoreError) {
@@ -124,7 +131,9 @@ package final class LogReader: Sendable {
         before position: Int64, limit: ReadLimit = .init(), _ visit: (LoggedEvent) -> WalkStep
     ) throws(StoreError) {
         try segments(before: position, limit: limit) { segment in
-            for event in segment.events.reversed() where visit(segment.logged(event)) == .stop { return .stop }
+            for event in segment.events.reversed() where visit(segment.logged(event)) == .stop {
+                return .stop
+            }
             return .next
         }
     }
@@ -144,15 +153,20 @@ package final class LogReader: Sendable {
 
     // MARK: Decoding
 
-    /// Fetches segments and, from the same snapshot, the definitions that they need; decodes outside of both.
+    /// Fetches segments and, from the same snapshot, the definitions that they need; decodes
+    /// outside of both.
     private func read(
         _ fetch: (Database) throws(StoreError) -> [StoredSegment]
     ) throws(StoreError) -> [DecodedSegment] {
         let found = try database.read { database in
-            try fetch(database).map { (try stream($0.streamID, database), $0, try dictionary(of: $0, database)) }
+            try fetch(database).map {
+                (try stream($0.streamID, database), $0, try dictionary(of: $0, database))
+            }
         }
         return found.map { stream, stored, dictionary in
-            DecodedSegment(stream: stream, stored: stored, events: stored.segment.events { dictionary.name($0) })
+            DecodedSegment(
+                stream: stream, stored: stored,
+                events: stored.segment.events { dictionary.name($0) })
         }
     }
 
@@ -163,19 +177,26 @@ package final class LogReader: Sendable {
             for row in rows { state.streams[row.id] = row }
         }
         guard let row = rows.first(where: { $0.id == id }) else {
-            throw .corrupt(place: database.place, detail: "segments of stream \(id) are there, but not the stream")
+            throw .corrupt(
+                place: database.place,
+                detail: "segments of stream \(id) are there, but not the stream")
         }
         return row
     }
 
-    /// The dictionary that a segment's events are read with: its stream's as far as that segment, or further.
-    private func dictionary(of stored: StoredSegment, _ database: Database) throws(StoreError) -> DictionaryCache {
+    /// The dictionary that a segment's events are read with: its stream's as far as that segment,
+    /// or further.
+    private func dictionary(of stored: StoredSegment, _ database: Database) throws(StoreError)
+        -> DictionaryCache
+    {
         let needed = stored.segment.header.dictionary
         let cached = state.withLock { $0.dictionaries[stored.streamID] } ?? DictionaryCache()
         if cached.leads(through: needed) { return cached }
         let extended = try cached.extended(to: needed, of: stored.streamID, database)
         state.withLock { state in
-            if state.dictionaries.count >= LogReader.dictionariesMax { state.dictionaries.removeAll() }
+            if state.dictionaries.count >= LogReader.dictionariesMax {
+                state.dictionaries.removeAll()
+            }
             state.dictionaries[stored.streamID] = extended
         }
         return extended
@@ -198,20 +219,23 @@ struct DictionaryCache: Sendable {
         var range = states.startIndex..<states.endIndex
         while range.count > 1 {
             let middle = range.lowerBound + range.count / 2
-            range = states[middle].count <= state.count ? middle..<range.upperBound : range.lowerBound..<middle
+            range =
+                states[middle].count <= state.count
+                ? middle..<range.upperBound : range.lowerBound..<middle
         }
         return states[range.lowerBound] == state
     }
 
-    /// Follows the definitions back from `state` to one that is known here, and takes over what lies between; where the
-    /// chains part (a fork), what is known of the other branch is dropped.
+    /// Follows the definitions back from `state` to one that is known here, and takes over what
+    /// lies between; where the chains part (a fork), what is known of the other branch is dropped.
     func extended(
         to state: DictionaryState, of stream: StreamID, _ database: Database
     ) throws(StoreError) -> DictionaryCache {
         var rows: [DefinitionRow] = []
         var cursor = state
         while !leads(through: cursor) {
-            guard let row = try SegmentLog.definitions(database, of: stream, leadingTo: cursor) else {
+            guard let row = try SegmentLog.definitions(database, of: stream, leadingTo: cursor)
+            else {
                 throw .corrupt(
                     place: "\(database.place), the dictionary of stream \(stream)",
                     detail: "the definitions up to \(cursor.count) are missing")

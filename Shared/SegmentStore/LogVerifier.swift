@@ -4,11 +4,13 @@ import SyncProtocol
 
 /// Checks a log from the first byte to the last, without writing to it: `verify`.
 ///
-/// **Function.** Takes a consistent copy, has SQLite check its pages, walks every stream (checksums, headers, the chain of
-/// hashes from the genesis, sequence numbers, dictionaries, every event), adds up all accounts by code of its own, and
-/// compares that with the checkpointed balances and the table of keys. What it finds are values, each with its place.
+/// **Function.** Takes a consistent copy, has SQLite check its pages, walks every stream
+/// (checksums, headers, the chain of hashes from the genesis, sequence numbers, dictionaries, every
+/// event), adds up all accounts by code of its own, and compares that with the checkpointed
+/// balances and the table of keys. What it finds are values, each with its place.
 ///
-/// Memory grows with the number of accounts and names, not with the log. It takes as long as reading the log does.
+/// Memory grows with the number of accounts and names, not with the log. It takes as long as
+/// reading the log does.
 package struct LogVerifier<Hasher: ContentHasher> {
     private let hasher: Hasher
     private let scratch: String
@@ -21,7 +23,8 @@ package struct LogVerifier<Hasher: ContentHasher> {
 
     /// Checks the database in that file.
     ///
-    /// - Throws: `StoreError` where there is nothing to look at or no room for the copy. Damage is a finding.
+    /// - Throws: `StoreError` where there is nothing to look at or no room for the copy. Damage is
+    ///   a finding.
     package func verify(
         database path: String, progress: @escaping (VerifyProgress) -> Void = { _ in }
     ) throws(StoreError) -> VerifyReport {
@@ -46,22 +49,33 @@ package struct LogVerifier<Hasher: ContentHasher> {
         attempt(path, &report) { (report) throws(StoreError) in try checkPages(database, &report) }
         var walk = LogWalk(hasher: hasher, checkpoint: 0, progress: progress)
         attempt(path, &report) { (report) throws(StoreError) in
-            walk = LogWalk(hasher: hasher, checkpoint: try checkpointPosition(database), progress: progress)
+            walk = LogWalk(
+                hasher: hasher, checkpoint: try checkpointPosition(database), progress: progress)
             try walk.run(database, &report)
         }
-        progress(VerifyProgress(step: .comparing, segments: report.segments, segmentsTotal: report.segments))
-        attempt(path, &report) { (report) throws(StoreError) in try walk.checkKeys(database, &report) }
+        progress(
+            VerifyProgress(
+                step: .comparing, segments: report.segments, segmentsTotal: report.segments))
         attempt(path, &report) { (report) throws(StoreError) in
-            try BalanceCheck(through: walk.checkpointed, all: walk.checkpointed.adding(walk.tail), isWhole: walk.isWhole)
-                .run(database, &report)
+            try walk.checkKeys(database, &report)
+        }
+        attempt(path, &report) { (report) throws(StoreError) in
+            try BalanceCheck(
+                through: walk.checkpointed, all: walk.checkpointed.adding(walk.tail),
+                isWhole: walk.isWhole
+            )
+            .run(database, &report)
         }
     }
 
     /// A part that cannot be read is a finding, and the other parts are looked at all the same.
     private func attempt(
-        _ path: String, _ report: inout VerifyReport, _ step: (inout VerifyReport) throws(StoreError) -> Void
+        _ path: String, _ report: inout VerifyReport,
+        _ step: (inout VerifyReport) throws(StoreError) -> Void
     ) {
-        do throws(StoreError) { try step(&report) } catch { report.add(VerifyFinding(error.description)) }
+        do throws(StoreError) { try step(&report) } catch {
+            report.add(VerifyFinding(error.description))
+        }
     }
 
     private func checkPages(_ database: Database, _ report: inout VerifyReport) throws(StoreError) {

@@ -26,7 +26,8 @@ struct LogWalk<Hasher: ContentHasher> {
     mutating func run(_ database: Database, _ report: inout VerifyReport) throws(StoreError) {
         segmentsTotal = try SegmentLog.lastPosition(database)
         try SQLStatement(
-            database, "CREATE TEMP TABLE seen_keys (scope TEXT, key TEXT, PRIMARY KEY (scope, key)) WITHOUT ROWID"
+            database,
+            "CREATE TEMP TABLE seen_keys (scope TEXT, key TEXT, PRIMARY KEY (scope, key)) WITHOUT ROWID"
         ).run()
         let streams = try SegmentLog.streams(database)
         report.streams = streams.count
@@ -34,7 +35,9 @@ struct LogWalk<Hasher: ContentHasher> {
         try checkPositions(database, &report)
         for stream in streams {
             if stream.genesis.hash(hasher) != stream.genesisHash {
-                report.add(VerifyFinding("the genesis does not have the hash that its row says", stream: stream.tag))
+                report.add(
+                    VerifyFinding(
+                        "the genesis does not have the hash that its row says", stream: stream.tag))
             }
             try walk(stream, database, &report)
         }
@@ -42,13 +45,19 @@ struct LogWalk<Hasher: ContentHasher> {
 
     // MARK: The whole log
 
-    /// Positions are given out without gaps, so where nothing was pruned, a gap is a segment that somebody took out.
-    private func checkPositions(_ database: Database, _ report: inout VerifyReport) throws(StoreError) {
+    /// Positions are given out without gaps, so where nothing was pruned, a gap is a segment that
+    /// somebody took out.
+    private func checkPositions(_ database: Database, _ report: inout VerifyReport)
+        throws(StoreError)
+    {
         var strays = try SQLStatement(
-            database, "SELECT position, stream FROM segments WHERE stream NOT IN (SELECT id FROM streams)")
+            database,
+            "SELECT position, stream FROM segments WHERE stream NOT IN (SELECT id FROM streams)")
         while try strays.step() {
             report.add(
-                VerifyFinding("it belongs to stream row \(strays.integer(1)), which is missing", position: strays.integer(0)))
+                VerifyFinding(
+                    "it belongs to stream row \(strays.integer(1)), which is missing",
+                    position: strays.integer(0)))
         }
         var select = try SQLStatement(database, "SELECT position FROM segments ORDER BY position")
         var expected: Int64 = 1
@@ -56,13 +65,17 @@ struct LogWalk<Hasher: ContentHasher> {
             let position = select.integer(0)
             if isWhole && position > expected {
                 report.add(
-                    VerifyFinding("the positions \(expected) to \(position - 1) are missing from the log", position: position))
+                    VerifyFinding(
+                        "the positions \(expected) to \(position - 1) are missing from the log",
+                        position: position))
             }
             expected = position + 1
         }
         if checkpoint >= expected {
             report.add(
-                VerifyFinding("the checkpointed balances reach position \(checkpoint), the log ends at \(expected - 1)"))
+                VerifyFinding(
+                    "the checkpointed balances reach position \(checkpoint), the log ends at \(expected - 1)"
+                ))
         }
     }
 
@@ -83,7 +96,9 @@ struct LogWalk<Hasher: ContentHasher> {
             report.segments += 1
             report.bytes += Int64(row.bytes.count)
             if report.segments % LogWalk.progressEvery == 0 {
-                progress(VerifyProgress(step: .readingLog, segments: report.segments, segmentsTotal: segmentsTotal))
+                progress(
+                    VerifyProgress(
+                        step: .readingLog, segments: report.segments, segmentsTotal: segmentsTotal))
             }
             do throws(WireError) {
                 let segment = try Segment(decoding: row.bytes)
@@ -92,7 +107,8 @@ struct LogWalk<Hasher: ContentHasher> {
             } catch {
                 isWhole = false
                 report.add(row.finding(error.description, stream, bytes: row.damage(error)))
-                let end = ChainWalk.End(next: row.firstSequence &+ row.count, dictionary: nil, names: nil)
+                let end = ChainWalk.End(
+                    next: row.firstSequence &+ row.count, dictionary: nil, names: nil)
                 chain.advance(to: end, hashes: row.hash.map { [$0] } ?? [])
             }
         }
@@ -100,26 +116,35 @@ struct LogWalk<Hasher: ContentHasher> {
     }
 
     private mutating func check(
-        _ segment: Segment, _ row: SegmentRow, _ stream: StreamRow, _ chain: inout ChainWalk, _ database: Database,
+        _ segment: Segment, _ row: SegmentRow, _ stream: StreamRow, _ chain: inout ChainWalk,
+        _ database: Database,
         _ report: inout VerifyReport
     ) throws(WireError) {
         let header = segment.header
         let parent = chain.parent(of: header) { what, missing in
             if missing != nil { isWhole = false }
-            let finding = missing.map { VerifyFinding(what, stream: stream.tag, position: row.position, sequences: $0) }
+            let finding = missing.map {
+                VerifyFinding(what, stream: stream.tag, position: row.position, sequences: $0)
+            }
             report.add(finding ?? row.finding(what, stream))
         }
-        if header.stream != stream.tag { report.add(row.finding("it is of stream \(header.stream)", stream)) }
+        if header.stream != stream.tag {
+            report.add(row.finding("it is of stream \(header.stream)", stream))
+        }
         if row.firstSequence != header.firstSequence || row.count != UInt64(header.count) {
-            report.add(row.finding("the row says other events than the segment: \(header.sequences)", stream))
+            report.add(
+                row.finding(
+                    "the row says other events than the segment: \(header.sequences)", stream))
         }
         let hash = segment.hash(hasher)
         if row.hash != hash {
-            report.add(row.finding("its hash is \(hash.shortDescription)…, the row says another", stream))
+            report.add(
+                row.finding("its hash is \(hash.shortDescription)…, the row says another", stream))
         }
         let names = dictionary(segment, parent, row, stream, database, &report)
         chain.advance(
-            to: ChainWalk.End(next: header.lastSequence + 1, dictionary: header.dictionary, names: names),
+            to: ChainWalk.End(
+                next: header.lastSequence + 1, dictionary: header.dictionary, names: names),
             hashes: [hash] + (row.hash.map { [$0] } ?? []))
         if let names {
             readEvents(segment, names, row, stream, database, &report)
@@ -131,9 +156,11 @@ struct LogWalk<Hasher: ContentHasher> {
 
     // MARK: Dictionary
 
-    /// The names as of this segment: those of its parent and its own; behind damage, those of the definitions table.
+    /// The names as of this segment: those of its parent and its own; behind damage, those of the
+    /// definitions table.
     private func dictionary(
-        _ segment: Segment, _ parent: ChainWalk.End?, _ row: SegmentRow, _ stream: StreamRow, _ database: Database,
+        _ segment: Segment, _ parent: ChainWalk.End?, _ row: SegmentRow, _ stream: StreamRow,
+        _ database: Database,
         _ report: inout VerifyReport
     ) -> [Definition]? {
         do {
@@ -141,12 +168,17 @@ struct LogWalk<Hasher: ContentHasher> {
             if let before = parent?.dictionary {
                 let after = before.advanced(by: own.count, encoded: segment.definitionBytes, hasher)
                 if after != segment.header.dictionary {
-                    report.add(row.finding("its dictionary does not follow from the one before", stream))
+                    report.add(
+                        row.finding("its dictionary does not follow from the one before", stream))
                 }
             }
             try checkDefinitionRow(segment, row, stream, database, &report)
-            if let names = parent?.names, names.count == Int(segment.header.definitionCountBefore) { return names + own }
-            return try DictionaryCache().extended(to: segment.header.dictionary, of: stream.id, database).all
+            if let names = parent?.names, names.count == Int(segment.header.definitionCountBefore) {
+                return names + own
+            }
+            return try DictionaryCache().extended(
+                to: segment.header.dictionary, of: stream.id, database
+            ).all
         } catch {
             report.add(row.finding("\(error)", stream))
             return nil
@@ -154,19 +186,26 @@ struct LogWalk<Hasher: ContentHasher> {
     }
 
     private func checkDefinitionRow(
-        _ segment: Segment, _ row: SegmentRow, _ stream: StreamRow, _ database: Database, _ report: inout VerifyReport
+        _ segment: Segment, _ row: SegmentRow, _ stream: StreamRow, _ database: Database,
+        _ report: inout VerifyReport
     ) throws(StoreError) {
         guard segment.header.definitionCount > 0 else { return }
         let state = segment.header.dictionary
-        guard let kept = try SegmentLog.definitions(database, of: stream.id, leadingTo: state) else {
-            return report.add(row.finding("the definitions table lacks its definitions up to \(state.count)", stream))
+        guard let kept = try SegmentLog.definitions(database, of: stream.id, leadingTo: state)
+        else {
+            return report.add(
+                row.finding(
+                    "the definitions table lacks its definitions up to \(state.count)", stream))
         }
         let advanced = kept.before.advanced(
             by: Int(state.count - kept.before.count), encoded: kept.bytes, hasher)
-        if kept.bytes != segment.definitionBytes || kept.before.count != segment.header.definitionCountBefore
+        if kept.bytes != segment.definitionBytes
+            || kept.before.count != segment.header.definitionCountBefore
             || advanced != state
         {
-            report.add(row.finding("the definitions table has other definitions up to \(state.count)", stream))
+            report.add(
+                row.finding(
+                    "the definitions table has other definitions up to \(state.count)", stream))
         }
     }
 
@@ -178,14 +217,17 @@ struct LogWalk<Hasher: ContentHasher> {
         let found = try select.step() ? select.integer(0) : 0
         if isWhole && found > made {
             report.add(
-                VerifyFinding("the definitions table has \(found) rows, the segments made \(made)", stream: stream.tag))
+                VerifyFinding(
+                    "the definitions table has \(found) rows, the segments made \(made)",
+                    stream: stream.tag))
         }
     }
 
     // MARK: Events
 
     private mutating func readEvents(
-        _ segment: Segment, _ names: [Definition], _ row: SegmentRow, _ stream: StreamRow, _ database: Database,
+        _ segment: Segment, _ names: [Definition], _ row: SegmentRow, _ stream: StreamRow,
+        _ database: Database,
         _ report: inout VerifyReport
     ) {
         for read in segment.events(name: { $0 < names.count ? names[Int($0)] : nil }) {
@@ -193,13 +235,19 @@ struct LogWalk<Hasher: ContentHasher> {
             switch read {
             case .event(let event):
                 if row.position <= checkpoint { checkpointed.add(event) } else { tail.add(event) }
-                if let keyed = event.keyed { note(keyed, event.sequence, row, stream, database, &report) }
+                if let keyed = event.keyed {
+                    note(keyed, event.sequence, row, stream, database, &report)
+                }
             case .unknown(let sequence, let kind):
-                report.add(row.finding("an event of the unknown kind \(kind)", stream, sequences: sequence...sequence))
+                report.add(
+                    row.finding(
+                        "an event of the unknown kind \(kind)", stream,
+                        sequences: sequence...sequence))
             case .poisoned(let sequence, let error):
                 report.add(
                     row.finding(
-                        "an event that cannot be read: \(error)", stream, sequences: sequence...sequence,
+                        "an event that cannot be read: \(error)", stream,
+                        sequences: sequence...sequence,
                         bytes: error.offset..<max(segment.bytes.count, error.offset + 1)))
             }
         }
@@ -207,16 +255,19 @@ struct LogWalk<Hasher: ContentHasher> {
 
     // MARK: Keys
 
-    /// Ticks the key's row off where it points at this event. After a fork, one of several with its number is enough.
+    /// Ticks the key's row off where it points at this event. After a fork, one of several with its
+    /// number is enough.
     private func note(
-        _ keyed: KeyedRequest, _ sequence: UInt64, _ row: SegmentRow, _ stream: StreamRow, _ database: Database,
+        _ keyed: KeyedRequest, _ sequence: UInt64, _ row: SegmentRow, _ stream: StreamRow,
+        _ database: Database,
         _ report: inout VerifyReport
     ) {
         do throws(StoreError) {
             guard let entry = try KeyTable.find(database, keyed.key), entry.stream == stream.id,
                 entry.sequence == sequence, entry.digest == keyed.digest
             else { return }
-            var insert = try SQLStatement(database, "INSERT INTO seen_keys VALUES (?, ?) ON CONFLICT DO NOTHING")
+            var insert = try SQLStatement(
+                database, "INSERT INTO seen_keys VALUES (?, ?) ON CONFLICT DO NOTHING")
             try insert.bind(keyed.key.scope)
             try insert.bind(keyed.key.key)
             try insert.run()
@@ -225,7 +276,8 @@ struct LogWalk<Hasher: ContentHasher> {
         }
     }
 
-    /// Rows that point at an event that is not there, or that has not that key and digest. Events no longer kept are believed.
+    /// Rows that point at an event that is not there, or that has not that key and digest. Events
+    /// no longer kept are believed.
     func checkKeys(_ database: Database, _ report: inout VerifyReport) throws(StoreError) {
         var select = try SQLStatement(
             database,
@@ -235,7 +287,8 @@ struct LogWalk<Hasher: ContentHasher> {
               AND (s.id IS NULL OR k.sequence > s.pruned_through)
             """)
         while try select.step() {
-            let place = "\(select.isNull(2) ? "a missing stream" : select.text(2)).\(select.integer(3))"
+            let place =
+                "\(select.isNull(2) ? "a missing stream" : select.text(2)).\(select.integer(3))"
             report.add(
                 VerifyFinding(
                     "the key \(select.text(1).quotedForMessage) of \(select.text(0).quotedForMessage) points at \(place), "
@@ -262,15 +315,17 @@ struct SegmentRow {
         bytes = row.blob(4)
     }
 
-    /// Where the damage is: in the header, where that makes no sense; a wrong checksum, or lengths that do not lead to
-    /// the end, say only that it is somewhere.
+    /// Where the damage is: in the header, where that makes no sense; a wrong checksum, or lengths
+    /// that do not lead to the end, say only that it is somewhere.
     func damage(_ error: WireError) -> Range<Int> {
-        let isInHeader = error.reason != .checksumMismatch && error.offset <= SegmentHeader.byteCount
+        let isInHeader =
+            error.reason != .checksumMismatch && error.offset <= SegmentHeader.byteCount
         return 0..<max(isInHeader ? min(bytes.count, SegmentHeader.byteCount) : bytes.count, 1)
     }
 
     func finding(
-        _ what: String, _ stream: StreamRow, sequences: ClosedRange<UInt64>? = nil, bytes: Range<Int>? = nil
+        _ what: String, _ stream: StreamRow, sequences: ClosedRange<UInt64>? = nil,
+        bytes: Range<Int>? = nil
     ) -> VerifyFinding {
         let own = firstSequence...firstSequence + max(count, 1) - 1
         return VerifyFinding(

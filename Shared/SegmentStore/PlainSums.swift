@@ -1,8 +1,9 @@
 import LedgerCore
 import SyncProtocol
 
-/// What every account received and gave, added up the plain way: a dictionary by names. It shares nothing with
-/// `Balances`, whose result it is compared with: an error in one would not be in the other.
+/// What every account received and gave, added up the plain way: a dictionary by names. It shares
+/// nothing with `Balances`, whose result it is compared with: an error in one would not be in the
+/// other.
 struct PlainSums {
     struct Place: Hashable {
         let account: String
@@ -22,8 +23,10 @@ struct PlainSums {
         for posting in event.transaction.postings {
             let units = Int128(posting.amount.units)
             let asset = posting.asset.description
-            sums[Place(account: posting.source.description, asset: asset), default: Sum()].output += units
-            sums[Place(account: posting.destination.description, asset: asset), default: Sum()].input += units
+            sums[Place(account: posting.source.description, asset: asset), default: Sum()].output +=
+                units
+            sums[Place(account: posting.destination.description, asset: asset), default: Sum()]
+                .input += units
         }
     }
 
@@ -31,7 +34,9 @@ struct PlainSums {
     func adding(_ other: PlainSums) -> PlainSums {
         var all = self
         all.transactions += other.transactions
-        all.sums.merge(other.sums) { Sum(input: $0.input + $1.input, output: $0.output + $1.output) }
+        all.sums.merge(other.sums) {
+            Sum(input: $0.input + $1.input, output: $0.output + $1.output)
+        }
         return all
     }
 

@@ -2,10 +2,11 @@ import GRDB
 import GRDBSQLite
 import LedgerCore
 
-/// A statement from the connection's cache, run on the raw handle: bound and read without a copy that is not needed, and
-/// without the observation that this log has no use for.
+/// A statement from the connection's cache, run on the raw handle: bound and read without a copy
+/// that is not needed, and without the observation that this log has no use for.
 ///
-/// Parameters are bound in their order. It is reset when it goes out of scope, so no statement ever holds a snapshot open.
+/// Parameters are bound in their order. It is reset when it goes out of scope, so no statement ever
+/// holds a snapshot open.
 struct SQLStatement: ~Copyable {
     private let statement: Statement
     private let handle: OpaquePointer
@@ -49,7 +50,8 @@ struct SQLStatement: ~Copyable {
                 characters.isEmpty
                     ? sqlite3_bind_text(handle, bound, "", 0, SQLStatement.transient)
                     : sqlite3_bind_text(
-                        handle, bound, characters.baseAddress, CInt(characters.count), SQLStatement.transient)
+                        handle, bound, characters.baseAddress, CInt(characters.count),
+                        SQLStatement.transient)
             }
         }
         try check(code)
@@ -61,7 +63,8 @@ struct SQLStatement: ~Copyable {
             // A null pointer would bind NULL, not an empty blob.
             bytes.isEmpty
                 ? sqlite3_bind_zeroblob(handle, bound, 0)
-                : sqlite3_bind_blob64(handle, bound, bytes.baseAddress, UInt64(bytes.count), SQLStatement.transient)
+                : sqlite3_bind_blob64(
+                    handle, bound, bytes.baseAddress, UInt64(bytes.count), SQLStatement.transient)
         }
         try check(code)
     }
@@ -73,7 +76,8 @@ struct SQLStatement: ~Copyable {
     /// A sequence number. SQLite's integers have a sign; nobody writes 2⁶³ events.
     mutating func bind(sequence: UInt64) throws(StoreError) {
         guard let value = Int64(exactly: sequence) else {
-            throw .corrupt(place: "a segment", detail: "the sequence number \(sequence) is beyond 2⁶³ − 1")
+            throw .corrupt(
+                place: "a segment", detail: "the sequence number \(sequence) is beyond 2⁶³ − 1")
         }
         try bind(value)
     }
@@ -115,7 +119,9 @@ struct SQLStatement: ~Copyable {
     func hash(_ column: CInt) throws(StoreError) -> Hash256 {
         let bytes = blob(column)
         guard bytes.count == Hash256.byteCount else {
-            throw .corrupt(place: "a hash column", detail: "it has \(bytes.count) bytes, not \(Hash256.byteCount)")
+            throw .corrupt(
+                place: "a hash column",
+                detail: "it has \(bytes.count) bytes, not \(Hash256.byteCount)")
         }
         return Hash256(bytes)
     }
@@ -125,11 +131,15 @@ struct SQLStatement: ~Copyable {
     }
 
     private func failure(_ code: CInt) -> StoreError {
-        StoreError(code: code, message: String(cString: sqlite3_errmsg(connection)), at: statement.place)
+        StoreError(
+            code: code, message: String(cString: sqlite3_errmsg(connection)), at: statement.place)
     }
 
-    /// SQLite's word for "copy it, it will be gone" (`SQLITE_TRANSIENT`, a macro that Swift does not import).
-    private static var transient: sqlite3_destructor_type { unsafeBitCast(-1, to: sqlite3_destructor_type.self) }
+    /// SQLite's word for "copy it, it will be gone" (`SQLITE_TRANSIENT`, a macro that Swift does
+    /// not import).
+    private static var transient: sqlite3_destructor_type {
+        unsafeBitCast(-1, to: sqlite3_destructor_type.self)
+    }
 }
 
 extension Database {
@@ -142,7 +152,10 @@ extension Database {
 
 extension Statement {
     fileprivate var place: String {
-        let name = sqlite3_db_filename(sqlite3_db_handle(sqliteStatement), "main").map { String(cString: $0) } ?? ""
+        let name =
+            sqlite3_db_filename(sqlite3_db_handle(sqliteStatement), "main").map {
+                String(cString: $0)
+            } ?? ""
         return name.isEmpty ? "the database" : name
     }
 }

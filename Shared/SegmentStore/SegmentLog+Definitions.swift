@@ -5,12 +5,13 @@ import SyncProtocol
 extension SegmentLog {
     private static let columns = "SELECT first, before, total, rolling, bytes FROM definitions"
 
-    /// The definitions of a stream behind the first `count`, in the order of their numbers; after a fork, those of all
-    /// branches.
+    /// The definitions of a stream behind the first `count`, in the order of their numbers; after a
+    /// fork, those of all branches.
     package static func definitions(
         _ database: Database, of stream: StreamID, from count: UInt32 = 0, limit: Int = .max
     ) throws(StoreError) -> [DefinitionRow] {
-        var select = try SQLStatement(database, "\(columns) WHERE stream = ? AND total > ? ORDER BY total LIMIT ?")
+        var select = try SQLStatement(
+            database, "\(columns) WHERE stream = ? AND total > ? ORDER BY total LIMIT ?")
         try select.bind(stream.rawValue)
         try select.bind(Int64(count))
         try select.bind(limit)
@@ -23,7 +24,8 @@ extension SegmentLog {
     package static func definitions(
         _ database: Database, of stream: StreamID, leadingTo state: DictionaryState
     ) throws(StoreError) -> DefinitionRow? {
-        var select = try SQLStatement(database, "\(columns) WHERE stream = ? AND total = ? AND rolling = ?")
+        var select = try SQLStatement(
+            database, "\(columns) WHERE stream = ? AND total = ? AND rolling = ?")
         try select.bind(stream.rawValue)
         try select.bind(Int64(state.count))
         try select.bind(state.rolling)
@@ -48,13 +50,15 @@ extension SegmentLog {
         try insert.run()
     }
 
-    /// The dictionary's state in front of a segment: the only one of that size, or after a fork, that of its parent.
+    /// The dictionary's state in front of a segment: the only one of that size, or after a fork,
+    /// that of its parent.
     private static func stateBefore(
         _ database: Database, _ header: SegmentHeader, _ stream: StreamID
     ) throws(StoreError) -> DictionaryState {
         let count = header.definitionCountBefore
         if count == 0 { return .empty }
-        var select = try SQLStatement(database, "SELECT rolling FROM definitions WHERE stream = ? AND total = ? LIMIT 2")
+        var select = try SQLStatement(
+            database, "SELECT rolling FROM definitions WHERE stream = ? AND total = ? LIMIT 2")
         try select.bind(stream.rawValue)
         try select.bind(Int64(count))
         var found: [[UInt8]] = []
@@ -63,11 +67,14 @@ extension SegmentLog {
             return DictionaryState(count: count, rolling: found[0])
         }
         let parents = try segments(
-            database, of: stream, from: header.firstSequence - 1, limit: ReadLimit(segments: 16, bytes: .max))
+            database, of: stream, from: header.firstSequence - 1,
+            limit: ReadLimit(segments: 16, bytes: .max))
         guard let parent = parents.first(where: { $0.hash == header.previous }) else {
             throw .corrupt(
                 place: "\(database.place), the dictionary of stream \(stream)",
-                detail: "nothing is there that ends at definition \(count), behind which new ones are to stand")
+                detail:
+                    "nothing is there that ends at definition \(count), behind which new ones are to stand"
+            )
         }
         return parent.segment.header.dictionary
     }
@@ -77,11 +84,14 @@ extension SegmentLog {
     ) throws(StoreError) -> DefinitionRow {
         let before = row.blob(1)
         let rolling = row.blob(3)
-        guard let first = UInt32(exactly: row.integer(0)), let total = UInt32(exactly: row.integer(2)), first < total,
-            before.count == DictionaryState.rollingByteCount, rolling.count == DictionaryState.rollingByteCount
+        guard let first = UInt32(exactly: row.integer(0)),
+            let total = UInt32(exactly: row.integer(2)), first < total,
+            before.count == DictionaryState.rollingByteCount,
+            rolling.count == DictionaryState.rollingByteCount
         else {
             throw .corrupt(
-                place: "\(database.place), a definitions row of \(row.integer(0)) to \(row.integer(2))",
+                place:
+                    "\(database.place), a definitions row of \(row.integer(0)) to \(row.integer(2))",
                 detail: "its numbers or hashes are impossible")
         }
         return DefinitionRow(

@@ -11,7 +11,8 @@ extension SegmentLog {
     package static func segments(
         _ database: Database, after position: Int64, limit: ReadLimit = .init()
     ) throws(StoreError) -> [StoredSegment] {
-        var select = try SQLStatement(database, "\(columns) WHERE position > ? ORDER BY position LIMIT ?")
+        var select = try SQLStatement(
+            database, "\(columns) WHERE position > ? ORDER BY position LIMIT ?")
         try select.bind(position)
         try select.bind(limit.segments)
         return try read(&select, limit, database)
@@ -21,7 +22,8 @@ extension SegmentLog {
     package static func segments(
         _ database: Database, before position: Int64, limit: ReadLimit = .init()
     ) throws(StoreError) -> [StoredSegment] {
-        var select = try SQLStatement(database, "\(columns) WHERE position < ? ORDER BY position DESC LIMIT ?")
+        var select = try SQLStatement(
+            database, "\(columns) WHERE position < ? ORDER BY position DESC LIMIT ?")
         try select.bind(position)
         try select.bind(limit.segments)
         return try read(&select, limit, database)
@@ -29,8 +31,8 @@ extension SegmentLog {
 
     // MARK: By stream
 
-    /// The segment that contains `sequence` and those behind it, in the order of their sequence numbers; after a fork,
-    /// those of all branches.
+    /// The segment that contains `sequence` and those behind it, in the order of their sequence
+    /// numbers; after a fork, those of all branches.
     package static func segments(
         _ database: Database, of stream: StreamID, from sequence: UInt64, limit: ReadLimit = .init()
     ) throws(StoreError) -> [StoredSegment] {
@@ -46,29 +48,36 @@ extension SegmentLog {
         return try read(&select, limit, database)
     }
 
-    /// The segment that contains `sequence`: nil where there is none. After a fork it may be of any branch;
-    /// `segments(of:from:)` has them all.
+    /// The segment that contains `sequence`: nil where there is none. After a fork it may be of any
+    /// branch; `segments(of:from:)` has them all.
     package static func segment(
         _ database: Database, of stream: StreamID, containing sequence: UInt64
     ) throws(StoreError) -> StoredSegment? {
-        let found = try segments(database, of: stream, from: sequence, limit: ReadLimit(segments: 1)).first
+        let found = try segments(
+            database, of: stream, from: sequence, limit: ReadLimit(segments: 1)
+        ).first
         return found.flatMap { $0.segment.header.sequences.contains(sequence) ? $0 : nil }
     }
 
-    /// The last segment of a stream's chain; after a fork, of the branch that reaches furthest, and of two that reach
-    /// as far, the one that came first.
-    package static func head(_ database: Database, of stream: StreamID) throws(StoreError) -> StoredSegment? {
+    /// The last segment of a stream's chain; after a fork, of the branch that reaches furthest, and
+    /// of two that reach as far, the one that came first.
+    package static func head(_ database: Database, of stream: StreamID) throws(StoreError)
+        -> StoredSegment?
+    {
         var select = try SQLStatement(
-            database, "\(columns) WHERE stream = ? ORDER BY first_seq DESC, count DESC, position LIMIT 1")
+            database,
+            "\(columns) WHERE stream = ? ORDER BY first_seq DESC, count DESC, position LIMIT 1")
         try select.bind(stream.rawValue)
         return try read(&select, ReadLimit(segments: 1), database).first
     }
 
-    /// The segment of that hash, whichever branch it is of; `sequence` is the number of its first event.
+    /// The segment of that hash, whichever branch it is of; `sequence` is the number of its first
+    /// event.
     package static func segment(
         _ database: Database, of stream: StreamID, first sequence: UInt64, hash: Hash256
     ) throws(StoreError) -> StoredSegment? {
-        var select = try SQLStatement(database, "\(columns) WHERE stream = ? AND first_seq = ? AND hash = ?")
+        var select = try SQLStatement(
+            database, "\(columns) WHERE stream = ? AND first_seq = ? AND hash = ?")
         try select.bind(stream.rawValue)
         try select.bind(sequence: sequence)
         try select.bind(hash)
@@ -77,8 +86,8 @@ extension SegmentLog {
 
     // MARK: Rows
 
-    /// A fork lets segments of several lengths contain one number; the earliest start among them is where to begin. No
-    /// segment has more events than bytes, so no more than that is looked back.
+    /// A fork lets segments of several lengths contain one number; the earliest start among them is
+    /// where to begin. No segment has more events than bytes, so no more than that is looked back.
     private static func firstSequence(
         _ database: Database, _ stream: StreamID, atOrBefore sequence: UInt64
     ) throws(StoreError) -> UInt64? {
@@ -115,16 +124,21 @@ extension SegmentLog {
         let position = row.integer(0)
         do throws(WireError) {
             return StoredSegment(
-                position: position, streamID: StreamID(rawValue: row.integer(1)), hash: try rowHash(row),
-                recordedAt: Timestamp(microseconds: row.integer(3)), segment: try Segment(decoding: row.blob(4)))
+                position: position, streamID: StreamID(rawValue: row.integer(1)),
+                hash: try rowHash(row),
+                recordedAt: Timestamp(microseconds: row.integer(3)),
+                segment: try Segment(decoding: row.blob(4)))
         } catch {
-            throw .corrupt(place: "\(database.place), segment \(position)", detail: error.description)
+            throw .corrupt(
+                place: "\(database.place), segment \(position)", detail: error.description)
         }
     }
 
     private static func rowHash(_ row: borrowing SQLStatement) throws(WireError) -> Hash256 {
         let bytes = row.blob(2)
-        guard bytes.count == Hash256.byteCount else { throw WireError(.invalid(what: "the hash"), at: 0) }
+        guard bytes.count == Hash256.byteCount else {
+            throw WireError(.invalid(what: "the hash"), at: 0)
+        }
         return Hash256(bytes)
     }
 }

@@ -5,8 +5,8 @@ import SyncProtocol
 
 /// The segment log: streams, their segments in the order of their commits, and their dictionaries.
 ///
-/// Operations on an open transaction: those that write belong inside `LogDatabase.commit`, those that read also inside
-/// `read`. All of them throw `StoreError`.
+/// Operations on an open transaction: those that write belong inside `LogDatabase.commit`, those
+/// that read also inside `read`. All of them throw `StoreError`.
 package enum SegmentLog {
     // MARK: Streams
 
@@ -16,7 +16,9 @@ package enum SegmentLog {
     ) throws(StoreError) -> StreamRow {
         let tag = StreamTag(genesisHash: hash)
         var insert = try SQLStatement(
-            database, "INSERT INTO streams (tag, writer, agent, genesis, genesis_hash) VALUES (?, ?, ?, ?, ?)")
+            database,
+            "INSERT INTO streams (tag, writer, agent, genesis, genesis_hash) VALUES (?, ?, ?, ?, ?)"
+        )
         try insert.bind(tag.description)
         try insert.bind(Int64(genesis.writer.rawValue))
         try insert.bind(genesis.agent.description)
@@ -45,7 +47,9 @@ package enum SegmentLog {
     }
 
     /// The streams of that tag: one, unless the first 40 bits of two hashes are the same.
-    package static func streams(_ database: Database, tag: StreamTag) throws(StoreError) -> [StreamRow] {
+    package static func streams(_ database: Database, tag: StreamTag) throws(StoreError)
+        -> [StreamRow]
+    {
         var select = try SQLStatement(database, "\(selectStream) WHERE tag = ? ORDER BY id")
         try select.bind(tag.description)
         var rows: [StreamRow] = []
@@ -53,7 +57,8 @@ package enum SegmentLog {
         return rows
     }
 
-    private static let selectStream = "SELECT id, genesis, genesis_hash, pruned_through, pruned_hash FROM streams"
+    private static let selectStream =
+        "SELECT id, genesis, genesis_hash, pruned_through, pruned_hash FROM streams"
 
     private static func streamRow(
         _ row: borrowing SQLStatement, _ database: Database
@@ -65,9 +70,11 @@ package enum SegmentLog {
         do throws(WireError) {
             let genesis = try Genesis(decoding: row.blob(1))
             return StreamRow(
-                id: id, tag: StreamTag(genesisHash: hash), genesis: genesis, genesisHash: hash, pruned: pruned)
+                id: id, tag: StreamTag(genesisHash: hash), genesis: genesis, genesisHash: hash,
+                pruned: pruned)
         } catch {
-            throw .corrupt(place: "\(database.place), the genesis of stream \(id)", detail: error.description)
+            throw .corrupt(
+                place: "\(database.place), the genesis of stream \(id)", detail: error.description)
         }
     }
 
@@ -75,16 +82,19 @@ package enum SegmentLog {
 
     /// Appends a segment, and what it defines to its stream's dictionary.
     ///
-    /// That it belongs behind what is there has been checked by the caller, who knows forks and gaps.
+    /// That it belongs behind what is there has been checked by the caller, who knows forks and
+    /// gaps.
     ///
     /// - Returns: its position.
     @discardableResult
     package static func append(
-        _ database: Database, _ segment: Segment, hash: Hash256, stream: StreamID, recordedAt: Timestamp
+        _ database: Database, _ segment: Segment, hash: Hash256, stream: StreamID,
+        recordedAt: Timestamp
     ) throws(StoreError) -> Int64 {
         var insert = try SQLStatement(
             database,
-            "INSERT INTO segments (stream, first_seq, count, hash, recorded_at, bytes) VALUES (?, ?, ?, ?, ?, ?)")
+            "INSERT INTO segments (stream, first_seq, count, hash, recorded_at, bytes) VALUES (?, ?, ?, ?, ?, ?)"
+        )
         try insert.bind(stream.rawValue)
         try insert.bind(sequence: segment.header.firstSequence)
         try insert.bind(Int64(segment.header.count))
@@ -93,7 +103,9 @@ package enum SegmentLog {
         try insert.bind(segment.bytes)
         try insert.run()
         let position = database.lastInsertedRowID
-        if segment.header.definitionCount > 0 { try appendDefinitions(database, of: segment, stream) }
+        if segment.header.definitionCount > 0 {
+            try appendDefinitions(database, of: segment, stream)
+        }
         return position
     }
 

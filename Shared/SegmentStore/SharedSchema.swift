@@ -1,9 +1,10 @@
 import GRDB
 
-/// The tables that agent and aggregator share. People may read them with the `sqlite3` shell, so every column says what
-/// it is; only this program writes them.
+/// The tables that agent and aggregator share. People may read them with the `sqlite3` shell, so
+/// every column says what it is; only this program writes them.
 extension LogMigration {
-    /// "TRIB": what SQLite's header says of whose file it is (sqlite.org/fileformat.html, section 1.3.11).
+    /// "TRIB": what SQLite's header says of whose file it is (sqlite.org/fileformat.html, section
+    /// 1.3.11).
     static let applicationID: Int64 = 0x5452_4942
 
     static let shared = [

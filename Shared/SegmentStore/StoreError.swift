@@ -1,13 +1,16 @@
 import GRDB
 
-/// Why the store could not do what it was asked. Each is a sentence for the person who has to act on it.
+/// Why the store could not do what it was asked. Each is a sentence for the person who has to act
+/// on it.
 package enum StoreError: Error, CustomStringConvertible {
-    /// The disk or the quota is full. What was committed stays; later commits work once there is room.
+    /// The disk or the quota is full. What was committed stays; later commits work once there is
+    /// room.
     case full(String)
     /// The bytes are not what was written. Nothing was changed; `verify` says more.
     case corrupt(place: String, detail: String)
-    /// The disk or the operating system refused. Whether a commit that failed with this took place is known only once
-    /// the database is opened again: it was reported as failed, but may be found in the log.
+    /// The disk or the operating system refused. Whether a commit that failed with this took place
+    /// is known only once the database is opened again: it was reported as failed, but may be found
+    /// in the log.
     case unavailable(String)
     /// The database was written by a newer version of this program, or by another one.
     case newer(String)
@@ -40,7 +43,8 @@ extension StoreError {
         case let error as StoreError: self = error
         case let error as DatabaseError:
             self = StoreError(
-                code: error.extendedResultCode.rawValue, message: error.message ?? "no details", at: place)
+                code: error.extendedResultCode.rawValue, message: error.message ?? "no details",
+                at: place)
         default: self = .refused(error)
         }
     }
@@ -51,10 +55,12 @@ extension StoreError {
         switch ResultCode(rawValue: code).primaryResultCode {
         case .SQLITE_FULL: self = .full("\(place): \(detail)")
         case .SQLITE_CORRUPT, .SQLITE_NOTADB: self = .corrupt(place: place, detail: detail)
-        case .SQLITE_PERM, .SQLITE_AUTH, .SQLITE_READONLY: self = .noPermission("\(place): \(detail)")
+        case .SQLITE_PERM, .SQLITE_AUTH, .SQLITE_READONLY:
+            self = .noPermission("\(place): \(detail)")
         case .SQLITE_CANTOPEN: self = .unavailable("\(place) cannot be opened: \(detail)")
         case .SQLITE_IOERR: self = .unavailable("the disk failed under \(place): \(detail)")
-        case .SQLITE_BUSY, .SQLITE_LOCKED: self = .unavailable("\(place) is locked by another program: \(detail)")
+        case .SQLITE_BUSY, .SQLITE_LOCKED:
+            self = .unavailable("\(place) is locked by another program: \(detail)")
         default: self = .unavailable("\(place): \(detail)")
         }
     }

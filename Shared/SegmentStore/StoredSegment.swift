@@ -22,7 +22,8 @@ package struct StreamRow: Hashable, Sendable {
     package let tag: StreamTag
     package let genesis: Genesis
     package let genesisHash: Hash256
-    /// The last sequence number that is no longer kept, and the hash of the segment that ended there; nil while all are.
+    /// The last sequence number that is no longer kept, and the hash of the segment that ended
+    /// there; nil while all are.
     package let pruned: Pruned?
 
     package struct Pruned: Hashable, Sendable {
@@ -40,7 +41,9 @@ package struct StoredSegment: Hashable, Sendable {
     package let recordedAt: Timestamp
     package let segment: Segment
 
-    package init(position: Int64, streamID: StreamID, hash: Hash256, recordedAt: Timestamp, segment: Segment) {
+    package init(
+        position: Int64, streamID: StreamID, hash: Hash256, recordedAt: Timestamp, segment: Segment
+    ) {
         self.position = position
         self.streamID = streamID
         self.hash = hash
@@ -60,12 +63,14 @@ package struct DefinitionRow: Hashable, Sendable {
         do throws(WireError) {
             return try Definition.list(decoding: bytes, count: Int(after.count - before.count))
         } catch {
-            throw .corrupt(place: "definitions \(before.count) to \(after.count)", detail: error.description)
+            throw .corrupt(
+                place: "definitions \(before.count) to \(after.count)", detail: error.description)
         }
     }
 }
 
-/// How much one read hands out: it ends at the first limit that is reached, but never before the first segment.
+/// How much one read hands out: it ends at the first limit that is reached, but never before the
+/// first segment.
 package struct ReadLimit: Sendable {
     package var segments: Int
     package var bytes: Int

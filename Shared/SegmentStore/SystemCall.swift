@@ -6,7 +6,8 @@
     import Darwin
 #endif
 
-/// The few calls of the operating system that SQLite does not make for us, with their errors as sentences.
+/// The few calls of the operating system that SQLite does not make for us, with their errors as
+/// sentences.
 enum SystemCall {
     /// Runs a call again for as long as a signal interrupts it.
     static func retrying(_ call: () -> CInt) -> CInt {
@@ -36,7 +37,8 @@ enum SystemCall {
         return try body(descriptor)
     }
 
-    /// Makes the names in a folder durable: a new file is there after a power cut only once its folder is synced too.
+    /// Makes the names in a folder durable: a new file is there after a power cut only once its
+    /// folder is synced too.
     static func syncFolder(_ path: String) throws(StoreError) {
         try withFile(path, O_RDONLY | O_DIRECTORY) { (descriptor) throws(StoreError) in
             guard retrying({ fsync(descriptor) }) == 0 else { throw failure("syncing", path) }
@@ -59,7 +61,9 @@ enum SystemCall {
     }
 
     /// Up to `count` bytes from the start of an open file.
-    static func readStart(_ descriptor: CInt, count: Int, _ path: String) throws(StoreError) -> [UInt8] {
+    static func readStart(_ descriptor: CInt, count: Int, _ path: String) throws(StoreError)
+        -> [UInt8]
+    {
         var failed: CInt?
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
             let result = pread(descriptor, buffer.baseAddress, count, 0)

@@ -12,7 +12,8 @@ package struct VerifyFinding: Hashable, Sendable, CustomStringConvertible {
     package var what: String
 
     package init(
-        _ what: String, stream: StreamTag? = nil, position: Int64? = nil, sequences: ClosedRange<UInt64>? = nil,
+        _ what: String, stream: StreamTag? = nil, position: Int64? = nil,
+        sequences: ClosedRange<UInt64>? = nil,
         bytes: Range<Int>? = nil
     ) {
         self.what = what
@@ -26,7 +27,9 @@ package struct VerifyFinding: Hashable, Sendable, CustomStringConvertible {
         var places: [String] = []
         if let stream { places.append("stream \(stream)") }
         if let position { places.append("segment \(position)") }
-        if let sequences { places.append("events \(sequences.lowerBound) to \(sequences.upperBound)") }
+        if let sequences {
+            places.append("events \(sequences.lowerBound) to \(sequences.upperBound)")
+        }
         if let bytes { places.append("bytes \(bytes.lowerBound) to \(bytes.upperBound - 1)") }
         return places.isEmpty ? what : places.joined(separator: ", ") + ": " + what
     }
@@ -56,14 +59,14 @@ package struct VerifyReport: Sendable {
     package internal(set) var accounts = 0
     /// In the order of their names.
     package internal(set) var assets: [VerifiedAsset] = []
-    /// Whether the checkpointed balances could be compared with the log: not where there are none yet, nor where a part
-    /// of the log is no longer kept.
+    /// Whether the checkpointed balances could be compared with the log: not where there are none
+    /// yet, nor where a part of the log is no longer kept.
     package internal(set) var comparedBalances = false
 
     package var isSound: Bool { findingCount == 0 }
 
-    /// Whether what went into accounts equals what went out, in every asset, as recomputed from the log, and the
-    /// checkpointed balances are those of the log.
+    /// Whether what went into accounts equals what went out, in every asset, as recomputed from the
+    /// log, and the checkpointed balances are those of the log.
     package internal(set) var isConserved = true
 
     mutating func add(_ finding: VerifyFinding) {

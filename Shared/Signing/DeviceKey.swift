@@ -8,10 +8,11 @@ import LedgerCore
     import Darwin
 #endif
 
-/// The file that holds a device's private key, readable by its owner only: 64 hex digits of seed and a line feed.
+/// The file that holds a device's private key, readable by its owner only: 64 hex digits of seed
+/// and a line feed.
 ///
-/// A key that is lost cannot be made again, and a stream signed by a key that did not survive the next power cut could
-/// not be continued: so a new key is durable before anybody is told of it.
+/// A key that is lost cannot be made again, and a stream signed by a key that did not survive the
+/// next power cut could not be continued: so a new key is durable before anybody is told of it.
 package enum DeviceKey {
     package static let fileName = "device.key"
     private static let mode: mode_t = 0o600
@@ -28,8 +29,8 @@ package enum DeviceKey {
     ///
     /// The caller holds the folder's lock: two processes that both found none would each make one.
     ///
-    /// - Throws: `Failure` where the file holds anything but a key, others may read it, or the disk refuses. A file that
-    ///   is there is never overwritten.
+    /// - Throws: `Failure` where the file holds anything but a key, others may read it, or the disk
+    ///   refuses. A file that is there is never overwritten.
     package static func loadOrCreate(folder: String) throws(Failure) -> Ed25519Signer {
         let path = "\(folder)/\(fileName)"
         if let signer = try load(path) { return signer }
@@ -48,18 +49,26 @@ package enum DeviceKey {
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw failure(path, "cannot be looked at") }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw Failure(path: path, reason: "is no ordinary file") }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw Failure(path: path, reason: "is no ordinary file")
+        }
         guard status.st_mode & 0o077 == 0 else {
             throw Failure(
                 path: path,
-                reason: "can be read by others (mode \(String(status.st_mode & 0o777, radix: 8))); make it 600")
+                reason:
+                    "can be read by others (mode \(String(status.st_mode & 0o777, radix: 8))); make it 600"
+            )
         }
         guard let seed = seed(from: try contents(descriptor, path)) else {
             throw Failure(
                 path: path,
-                reason: "does not hold a key of 64 hex digits; restore it from a backup, or remove it to begin a new stream")
+                reason:
+                    "does not hold a key of 64 hex digits; restore it from a backup, or remove it to begin a new stream"
+            )
         }
-        do { return try Ed25519Signer(seed: seed) } catch { throw Failure(path: path, reason: "holds no key: \(error)") }
+        do { return try Ed25519Signer(seed: seed) } catch {
+            throw Failure(path: path, reason: "holds no key: \(error)")
+        }
     }
 
     /// One byte more than a key has, so that a file that goes on is seen to.
@@ -75,22 +84,31 @@ package enum DeviceKey {
         guard digits.count == 2 * Ed25519Signer.seedByteCount else { return nil }
         let values = digits.compactMap { Character(Unicode.Scalar($0)).hexDigitValue }
         guard values.count == digits.count else { return nil }
-        return stride(from: 0, to: values.count, by: 2).map { UInt8(values[$0] << 4 | values[$0 + 1]) }
+        return stride(from: 0, to: values.count, by: 2).map {
+            UInt8(values[$0] << 4 | values[$0 + 1])
+        }
     }
 
     // MARK: Writing
 
-    /// Temporary file, sync, rename, sync of the folder: after a power cut there is the whole file or none.
-    private static func create(_ path: String, folder: String, _ signer: Ed25519Signer) throws(Failure) {
+    /// Temporary file, sync, rename, sync of the folder: after a power cut there is the whole file
+    /// or none.
+    private static func create(_ path: String, folder: String, _ signer: Ed25519Signer)
+        throws(Failure)
+    {
         let temporary = "\(path).new"
-        guard unlink(temporary) == 0 || errno == ENOENT else { throw failure(temporary, "cannot be removed") }
+        guard unlink(temporary) == 0 || errno == ENOENT else {
+            throw failure(temporary, "cannot be removed")
+        }
         try withFile(temporary, O_WRONLY | O_CREAT | O_EXCL) { (descriptor) throws(Failure) in
             let text = Array((signer.seed.hexadecimal + "\n").utf8)
             guard fchmod(descriptor, mode) == 0, write(descriptor, text, text.count) == text.count,
                 fsync(descriptor) == 0
             else { throw failure(temporary, "cannot be written") }
         }
-        guard rename(temporary, path) == 0 else { throw failure(path, "cannot be put in its place") }
+        guard rename(temporary, path) == 0 else {
+            throw failure(path, "cannot be put in its place")
+        }
         try withFile(folder, O_RDONLY | O_DIRECTORY) { (descriptor) throws(Failure) in
             guard fsync(descriptor) == 0 else { throw failure(folder, "cannot be synced") }
         }

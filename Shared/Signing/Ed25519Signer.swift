@@ -14,7 +14,8 @@ package struct Ed25519Signer: Signer {
     /// - Throws: `InvalidValue` where there are not exactly 32 bytes.
     package init(seed: [UInt8]) throws(InvalidValue) {
         guard seed.count == Ed25519Signer.seedByteCount else {
-            throw InvalidValue("an Ed25519 seed has \(Ed25519Signer.seedByteCount) bytes, not \(seed.count)")
+            throw InvalidValue(
+                "an Ed25519 seed has \(Ed25519Signer.seedByteCount) bytes, not \(seed.count)")
         }
         do {
             self.init(try Curve25519.Signing.PrivateKey(rawRepresentation: seed))
@@ -40,7 +41,8 @@ package struct Ed25519Signer: Signer {
         do {
             return Signature(bytes: Array(try key.signature(for: content)))
         } catch {
-            // Ed25519 can sign anything with any key; only memory that is not there makes BoringSSL say no.
+            // Ed25519 can sign anything with any key; only memory that is not there makes BoringSSL
+            // say no.
             preconditionFailure("signing failed: \(error)")
         }
     }

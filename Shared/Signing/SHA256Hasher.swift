@@ -6,7 +6,8 @@ import SyncProtocol
 package struct SHA256Hasher: ContentHasher {
     package init() {}
 
-    /// The digest of `head` followed by `tail`, which are hashed where they lie: nothing is joined or copied.
+    /// The digest of `head` followed by `tail`, which are hashed where they lie: nothing is joined
+    /// or copied.
     package func sha256(_ head: [UInt8], _ tail: [UInt8]) -> Hash256 {
         var hasher = SHA256()
         head.withUnsafeBytes { hasher.update(bufferPointer: $0) }

@@ -1,8 +1,10 @@
 /// Durations as people and protocols write them.
 package enum DurationText {
-    /// A duration of a configuration file: `250ms`, `30s`, `5m`, `12h`, `7d`, or several of them, largest first: `1h30m`.
+    /// A duration of a configuration file: `250ms`, `30s`, `5m`, `12h`, `7d`, or several of them,
+    /// largest first: `1h30m`.
     ///
-    /// A unit is required, because a bare `30` means seconds to one reader and milliseconds to another. Only whole numbers.
+    /// A unit is required, because a bare `30` means seconds to one reader and milliseconds to
+    /// another. Only whole numbers.
     ///
     /// - Returns: nil if the text is anything else, or longer than 2^63 microseconds.
     package static func duration(_ text: String) -> Duration? {
@@ -11,7 +13,9 @@ package enum DurationText {
         var smallest = Int64.max
         guard !rest.isEmpty else { return nil }
         while !rest.isEmpty {
-            guard let count = takeNumber(&rest), let unit = takeUnit(&rest), unit < smallest else { return nil }
+            guard let count = takeNumber(&rest), let unit = takeUnit(&rest), unit < smallest else {
+                return nil
+            }
             smallest = unit
             guard add(count, times: unit, to: &microseconds) else { return nil }
         }
@@ -31,19 +35,22 @@ package enum DurationText {
         return text
     }
 
-    /// A duration of an API: ISO 8601 with days, hours, minutes and seconds, `PT15M` or `P1DT12H`. Years and months have no
-    /// fixed length and are refused; seconds may have up to six decimals; a week (`P2W`) stands alone.
+    /// A duration of an API: ISO 8601 with days, hours, minutes and seconds, `PT15M` or `P1DT12H`.
+    /// Years and months have no fixed length and are refused; seconds may have up to six decimals;
+    /// a week (`P2W`) stands alone.
     package static func duration(iso8601 text: String) -> Duration? {
         var rest = text[...]
         guard rest.popFirst() == "P", !rest.isEmpty else { return nil }
         var microseconds: Int64 = 0
         if rest.last == "W" {
-            guard let weeks = takeNumber(&rest), rest == "W", add(weeks, times: 604_800_000_000, to: &microseconds)
+            guard let weeks = takeNumber(&rest), rest == "W",
+                add(weeks, times: 604_800_000_000, to: &microseconds)
             else { return nil }
             return .microseconds(microseconds)
         }
         if rest.first != "T" {
-            guard let days = takeNumber(&rest), rest.popFirst() == "D", add(days, times: 86_400_000_000, to: &microseconds)
+            guard let days = takeNumber(&rest), rest.popFirst() == "D",
+                add(days, times: 86_400_000_000, to: &microseconds)
             else { return nil }
         }
         guard !rest.isEmpty else { return .microseconds(microseconds) }
@@ -54,7 +61,8 @@ package enum DurationText {
 
 extension DurationText {
     private static let units: [(name: String, microseconds: Int64)] = [
-        ("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1),
+        ("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000),
+        ("ms", 1_000), ("us", 1),
     ]
 
     private static func takeNumber(_ rest: inout Substring) -> Int64? {
@@ -76,7 +84,8 @@ extension DurationText {
         return !overflow && !overflow2
     }
 
-    /// What follows the `T`: hours, minutes and seconds, each at most once, in this order, at least one.
+    /// What follows the `T`: hours, minutes and seconds, each at most once, in this order, at least
+    /// one.
     private static func takeTime(_ text: Substring, _ microseconds: inout Int64) -> Bool {
         var rest = text
         var smallest = Int64.max
@@ -92,10 +101,16 @@ extension DurationText {
                 fraction = value
                 rest = "S"
             }
-            let designators: [Character: Int64] = ["H": 3_600_000_000, "M": 60_000_000, "S": 1_000_000]
-            guard let designator = rest.popFirst(), let unit = designators[designator], unit < smallest else { return false }
+            let designators: [Character: Int64] = [
+                "H": 3_600_000_000, "M": 60_000_000, "S": 1_000_000,
+            ]
+            guard let designator = rest.popFirst(), let unit = designators[designator],
+                unit < smallest
+            else { return false }
             smallest = unit
-            guard add(count, times: unit, to: &microseconds), add(fraction, times: 1, to: &microseconds) else { return false }
+            guard add(count, times: unit, to: &microseconds),
+                add(fraction, times: 1, to: &microseconds)
+            else { return false }
         }
         return true
     }

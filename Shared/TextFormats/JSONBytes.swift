@@ -3,16 +3,19 @@ enum JSONBytes {
     private static let ones: UInt64 = 0x0101_0101_0101_0101
     private static let highs: UInt64 = 0x8080_8080_8080_8080
 
-    /// The first position from `start` on of a byte that is not plain: a quote, a backslash, a control character, or not
-    /// ASCII; `bytes.count` if all are plain. Eight bytes at a time ("Bit Twiddling Hacks", haszero and hasless).
+    /// The first position from `start` on of a byte that is not plain: a quote, a backslash, a
+    /// control character, or not ASCII; `bytes.count` if all are plain. Eight bytes at a time ("Bit
+    /// Twiddling Hacks", haszero and hasless).
     @inline(__always)
     static func endOfPlain(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
         var position = start
         let raw = UnsafeRawBufferPointer(bytes)
         while position + 8 <= bytes.count {
-            let word = UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+            let word = UInt64(
+                littleEndian: raw.loadUnaligned(fromByteOffset: position, as: UInt64.self))
             let special = (word | quotes(word) | backslashes(word) | controls(word)) & highs
-            // A borrow can mark bytes above the first special one, never below: the lowest mark is exact.
+            // A borrow can mark bytes above the first special one, never below: the lowest mark is
+            // exact.
             if special != 0 { return position + special.trailingZeroBitCount >> 3 }
             position += 8
         }
@@ -42,8 +45,8 @@ enum JSONBytes {
         byte >= 0x20 && byte < 0x80 && byte != 0x22 && byte != 0x5C
     }
 
-    /// How many bytes the scalar at `position` has, or 0 if it is not valid (RFC 3629: no overlong forms, no surrogates,
-    /// nothing beyond U+10FFFF). Not for ASCII.
+    /// How many bytes the scalar at `position` has, or 0 if it is not valid (RFC 3629: no overlong
+    /// forms, no surrogates, nothing beyond U+10FFFF). Not for ASCII.
     static func scalarLength(_ bytes: UnsafeBufferPointer<UInt8>, at position: Int) -> Int {
         let first = bytes[position]
         let length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2

@@ -1,7 +1,8 @@
 /// Why a JSON document was not taken.
 ///
-/// Two kinds, because a client mends them differently: text that is not JSON at all, and JSON that says something we do
-/// not accept. A document with both faults is `malformed`: nothing can be said of the fields of what is not JSON.
+/// Two kinds, because a client mends them differently: text that is not JSON at all, and JSON that
+/// says something we do not accept. A document with both faults is `malformed`: nothing can be said
+/// of the fields of what is not JSON.
 package struct JSONError: Error, Equatable, Sendable {
     package enum Kind: Equatable, Sendable {
         /// Not JSON as RFC 8259 defines it, or nested deeper than we read.

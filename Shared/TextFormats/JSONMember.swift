@@ -1,4 +1,5 @@
-/// The names that an object may have, as an enum, so that the compiler checks that a decoder handles each of them.
+/// The names that an object may have, as an enum, so that the compiler checks that a decoder
+/// handles each of them.
 ///
 /// ```swift
 /// enum Member: String, JSONMember {
@@ -12,10 +13,12 @@ package protocol JSONMember: RawRepresentable<String>, CaseIterable, Sendable {
     static var table: JSONMemberTable<Self> { get }
 }
 
-/// The members of one kind of object, laid out so that a name read from a document is found without making a string.
+/// The members of one kind of object, laid out so that a name read from a document is found without
+/// making a string.
 ///
-/// **Implementation.** A name is compared by its length and its first eight bytes as one word; only longer names need a
-/// loop. The search begins behind the member found last, because most clients send members in the documented order.
+/// **Implementation.** A name is compared by its length and its first eight bytes as one word; only
+/// longer names need a loop. The search begins behind the member found last, because most clients
+/// send members in the documented order.
 package struct JSONMemberTable<Member: JSONMember>: Sendable {
     @usableFromInline let members: [Member]
     @usableFromInline let names: JSONNames

@@ -1,10 +1,12 @@
 /// Says where in the structure of a document a byte lies: `postings[0].amount`.
 ///
-/// **Overview.** A reader that kept the path while reading would pay for it at each member of each good document. This
-/// one walks the document again, up to the byte in question, once something is wrong.
+/// **Overview.** A reader that kept the path while reading would pay for it at each member of each
+/// good document. This one walks the document again, up to the byte in question, once something is
+/// wrong.
 ///
-/// **Implementation.** It trusts that the bytes before that one are well-formed, because the reader has passed them. It
-/// remembers where it stood, so that the paths of many refusals in one batch cost one walk together, not one each.
+/// **Implementation.** It trusts that the bytes before that one are well-formed, because the reader
+/// has passed them. It remembers where it stood, so that the paths of many refusals in one batch
+/// cost one walk together, not one each.
 struct JSONPathFinder {
     private enum Step {
         case object(name: Range<Int>?)
@@ -21,14 +23,17 @@ struct JSONPathFinder {
         if offset < position { self = JSONPathFinder() }
         while position < offset, advance(before: offset, in: bytes) {}
         var steps = steps
-        if case .object(name: nil)? = steps.last, offset < bytes.count, bytes[offset] == UInt8(ascii: "\"") {
+        if case .object(name: nil)? = steps.last, offset < bytes.count,
+            bytes[offset] == UInt8(ascii: "\"")
+        {
             steps[steps.count - 1] = .object(name: offset..<Self.end(ofString: offset, in: bytes))
         }
         return Self.render(steps, in: bytes)
     }
 
     /// Passes one token. False if `offset` lies inside it.
-    private mutating func advance(before offset: Int, in bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    private mutating func advance(before offset: Int, in bytes: UnsafeBufferPointer<UInt8>) -> Bool
+    {
         switch bytes[position] {
         case UInt8(ascii: "{"): steps.append(.object(name: nil))
         case UInt8(ascii: "["): steps.append(.array(index: 0))
@@ -37,7 +42,9 @@ struct JSONPathFinder {
         case UInt8(ascii: "\""):
             let end = Self.end(ofString: position, in: bytes)
             guard end <= offset else { return false }
-            if case .object(name: nil)? = steps.last { steps[steps.count - 1] = .object(name: position..<end) }
+            if case .object(name: nil)? = steps.last {
+                steps[steps.count - 1] = .object(name: position..<end)
+            }
             position = end
             return true
         default: break
@@ -69,7 +76,9 @@ struct JSONPathFinder {
             switch step {
             case .object(name: nil): break
             case .object(name: let range?):
-                append(name: UnsafeBufferPointer(rebasing: bytes[range.dropFirst().dropLast()]), to: &path)
+                append(
+                    name: UnsafeBufferPointer(rebasing: bytes[range.dropFirst().dropLast()]),
+                    to: &path)
             case .array(let index): path += "[\(index)]"
             }
         }

@@ -5,22 +5,28 @@ extension JSONReader {
     package mutating func integer() throws(JSONError) -> Int64 {
         skipWhitespace()
         valueStart = position
-        guard position < bytes.count, Self.beginsNumber(bytes[position]) else { throw mismatch("an integer") }
+        guard position < bytes.count, Self.beginsNumber(bytes[position]) else {
+            throw mismatch("an integer")
+        }
         return try scanInteger()
     }
 
-    /// An integer, or a string that holds one: amounts beyond 2^53 come as strings from clients whose numbers are
-    /// floating-point. In a string it must be written as a number would be: `"1250"`, not `" 1250"` nor `"01250"`.
+    /// An integer, or a string that holds one: amounts beyond 2^53 come as strings from clients
+    /// whose numbers are floating-point. In a string it must be written as a number would be:
+    /// `"1250"`, not `" 1250"` nor `"01250"`.
     package mutating func integerOrText() throws(JSONError) -> Int64 {
         skipWhitespace()
         valueStart = position
         guard position < bytes.count else { throw mismatch("an integer") }
         if Self.beginsNumber(bytes[position]) { return try scanInteger() }
-        guard bytes[position] == UInt8(ascii: "\"") else { throw mismatch("an integer, or a string that holds one") }
+        guard bytes[position] == UInt8(ascii: "\"") else {
+            throw mismatch("an integer, or a string that holds one")
+        }
         let start = valueStart
         let text = try scanString()
         guard !text.hasEscapes, let value = try integer(inText: text.range) else {
-            throw invalid("must be an integer, or a string that holds one, as in \"1250\"", at: start)
+            throw invalid(
+                "must be an integer, or a string that holds one, as in \"1250\"", at: start)
         }
         return value
     }
@@ -51,7 +57,8 @@ extension JSONReader {
         let digits = position - first
         guard digits > 0 else { throw malformed("a digit is expected behind a minus sign") }
         if digits > 1, bytes[first] == UInt8(ascii: "0") {
-            throw malformed("a number may not begin with a zero that another digit follows", at: first)
+            throw malformed(
+                "a number may not begin with a zero that another digit follows", at: first)
         }
         if position < bytes.count, Self.continuesNumber(bytes[position]) {
             throw invalid("must be an integer, without fraction or exponent", at: valueStart)
@@ -69,7 +76,8 @@ extension JSONReader {
 
     private static func integer(_ magnitude: UInt64, isNegative: Bool) -> Int64? {
         if isNegative {
-            return magnitude <= Int64.min.magnitude ? Int64(truncatingIfNeeded: 0 &- magnitude) : nil
+            return magnitude <= Int64.min.magnitude
+                ? Int64(truncatingIfNeeded: 0 &- magnitude) : nil
         }
         return Int64(exactly: magnitude)
     }
@@ -78,10 +86,14 @@ extension JSONReader {
     private mutating func integer(inText range: Range<Int>) throws(JSONError) -> Int64? {
         let isNegative = bytes[range].first == UInt8(ascii: "-")
         let digits = bytes[range].dropFirst(isNegative ? 1 : 0)
-        guard !digits.isEmpty, digits.allSatisfy({ $0 &- UInt8(ascii: "0") < 10 }) else { return nil }
+        guard !digits.isEmpty, digits.allSatisfy({ $0 &- UInt8(ascii: "0") < 10 }) else {
+            return nil
+        }
         guard digits.count == 1 || digits.first != UInt8(ascii: "0") else { return nil }
         var magnitude: UInt64 = 0
-        for digit in digits.prefix(20) { magnitude = magnitude &* 10 &+ UInt64(digit &- UInt8(ascii: "0")) }
+        for digit in digits.prefix(20) {
+            magnitude = magnitude &* 10 &+ UInt64(digit &- UInt8(ascii: "0"))
+        }
         guard digits.count <= 19, let value = Self.integer(magnitude, isNegative: isNegative) else {
             throw invalid("must be from -2^63 to 2^63 - 1", at: valueStart)
         }
@@ -116,9 +128,13 @@ extension JSONReader {
     package mutating func double() throws(JSONError) -> Double {
         skipWhitespace()
         valueStart = position
-        guard position < bytes.count, Self.beginsNumber(bytes[position]) else { throw mismatch("a number") }
+        guard position < bytes.count, Self.beginsNumber(bytes[position]) else {
+            throw mismatch("a number")
+        }
         try skipNumber()
-        guard let value = Double(String(decoding: bytes[valueStart..<position], as: UTF8.self)), value.isFinite else {
+        guard let value = Double(String(decoding: bytes[valueStart..<position], as: UTF8.self)),
+            value.isFinite
+        else {
             throw invalid("must fit in a 64-bit floating-point number", at: valueStart)
         }
         return value
@@ -176,7 +192,8 @@ extension JSONReader {
         let first = position
         try digits("a digit is expected behind a minus sign")
         if position - first > 1, bytes[first] == UInt8(ascii: "0") {
-            throw malformed("a number may not begin with a zero that another digit follows", at: first)
+            throw malformed(
+                "a number may not begin with a zero that another digit follows", at: first)
         }
         if position < bytes.count, bytes[position] == UInt8(ascii: ".") {
             position += 1
@@ -184,7 +201,9 @@ extension JSONReader {
         }
         if position < bytes.count, bytes[position] | 0x20 == UInt8(ascii: "e") {
             position += 1
-            if position < bytes.count, bytes[position] == UInt8(ascii: "+") || bytes[position] == UInt8(ascii: "-") {
+            if position < bytes.count,
+                bytes[position] == UInt8(ascii: "+") || bytes[position] == UInt8(ascii: "-")
+            {
                 position += 1
             }
             try digits("a digit is expected in an exponent")

@@ -1,19 +1,27 @@
 extension JSONReader {
     /// A string.
     ///
-    /// - Parameter bytesMax: a string that is longer, in bytes of UTF-8 without its escapes, is refused.
+    /// - Parameter bytesMax: a string that is longer, in bytes of UTF-8 without its escapes, is
+    ///   refused.
     package mutating func string(bytesMax: Int = .max) throws(JSONError) -> String {
         try begin(UInt8(ascii: "\""), "a string")
         let value = makeString(try scanString())
-        guard value.utf8.count <= bytesMax else { throw refusal("must have at most \(bytesMax) bytes") }
+        guard value.utf8.count <= bytesMax else {
+            throw refusal("must have at most \(bytesMax) bytes")
+        }
         return value
     }
 
-    /// A string, lent as its bytes of valid UTF-8: for decoders that look a name up without making a `String`.
-    package mutating func text<Value>(_ body: (Span<UInt8>) throws(JSONError) -> Value) throws(JSONError) -> Value {
+    /// A string, lent as its bytes of valid UTF-8: for decoders that look a name up without making
+    /// a `String`.
+    package mutating func text<Value>(_ body: (Span<UInt8>) throws(JSONError) -> Value)
+        throws(JSONError) -> Value
+    {
         try begin(UInt8(ascii: "\""), "a string")
         let text = try scanString()
-        guard text.hasEscapes else { return try body(UnsafeBufferPointer(rebasing: bytes[text.range]).span) }
+        guard text.hasEscapes else {
+            return try body(UnsafeBufferPointer(rebasing: bytes[text.range]).span)
+        }
         unescape(text.range)
         return try body(scratch.span)
     }
@@ -41,7 +49,9 @@ extension JSONReader {
         var hasEscapes = false
         while true {
             position = JSONBytes.endOfPlain(bytes, from: position)
-            guard position < bytes.count else { throw malformed("a string is not closed", at: start - 1) }
+            guard position < bytes.count else {
+                throw malformed("a string is not closed", at: start - 1)
+            }
             switch bytes[position] {
             case UInt8(ascii: "\""):
                 position += 1
@@ -62,7 +72,8 @@ extension JSONReader {
     private mutating func scanEscape() throws(JSONError) {
         guard position + 1 < bytes.count else { throw malformed("a string is not closed") }
         switch bytes[position + 1] {
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"),
+            UInt8(ascii: "f"),
             UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
             position += 2
         case UInt8(ascii: "u"): try scanUnicodeEscape()
@@ -70,7 +81,8 @@ extension JSONReader {
         }
     }
 
-    /// RFC 8259, §7: a scalar beyond U+FFFF is two escapes, a high and a low surrogate; neither stands alone.
+    /// RFC 8259, §7: a scalar beyond U+FFFF is two escapes, a high and a low surrogate; neither
+    /// stands alone.
     private mutating func scanUnicodeEscape() throws(JSONError) {
         guard let unit = JSONBytes.hexUnit(bytes, at: position + 2) else {
             throw malformed("\\u must be followed by four hexadecimal digits")
@@ -80,7 +92,8 @@ extension JSONReader {
             return
         }
         guard unit < 0xDC00, position + 7 < bytes.count, bytes[position + 6] == UInt8(ascii: "\\"),
-            bytes[position + 7] == UInt8(ascii: "u"), let low = JSONBytes.hexUnit(bytes, at: position + 8),
+            bytes[position + 7] == UInt8(ascii: "u"),
+            let low = JSONBytes.hexUnit(bytes, at: position + 8),
             low & 0xFC00 == 0xDC00
         else { throw malformed("a surrogate may not stand alone") }
         position += 12

@@ -42,13 +42,17 @@ package struct JSONElements {
 extension JSONReader {
     /// Begins to read an object.
     @inlinable
-    package mutating func object<Member: JSONMember>(of _: Member.Type) throws(JSONError) -> JSONObject<Member> {
+    package mutating func object<Member: JSONMember>(of _: Member.Type) throws(JSONError)
+        -> JSONObject<Member>
+    {
         JSONObject(table: Member.table, state: try beginObject())
     }
 
     /// Goes to the next member, whose value must be read next. Nil at the end of the object.
     @inlinable
-    package mutating func next<Member: JSONMember>(_ object: inout JSONObject<Member>) throws(JSONError) -> Member? {
+    package mutating func next<Member: JSONMember>(_ object: inout JSONObject<Member>)
+        throws(JSONError) -> Member?
+    {
         let index = try nextMember(&object.state, object.table.names)
         return index < 0 ? nil : object.table.members[index]
     }
@@ -62,18 +66,24 @@ extension JSONReader {
 
     /// The index of the next member, or -1 at the end of the object.
     @usableFromInline
-    mutating func nextMember(_ state: inout JSONObjectState, _ names: JSONNames) throws(JSONError) -> Int {
+    mutating func nextMember(_ state: inout JSONObjectState, _ names: JSONNames) throws(JSONError)
+        -> Int
+    {
         guard try nextName(isFirst: &state.isFirst) else {
             let missing = names.required & ~state.seen
             guard missing == 0 else {
-                throw invalid("is required", at: state.place.offset, member: names[missing.trailingZeroBitCount])
+                throw invalid(
+                    "is required", at: state.place.offset,
+                    member: names[missing.trailingZeroBitCount])
             }
             return -1
         }
         let start = position
         let index = try matchName(names, expected: state.expected)
         guard index >= 0 else { throw invalid("is not a member that is known here", at: start) }
-        guard state.seen & (1 << UInt64(index)) == 0 else { throw invalid("is given twice", at: start) }
+        guard state.seen & (1 << UInt64(index)) == 0 else {
+            throw invalid("is given twice", at: start)
+        }
         state.seen |= 1 << UInt64(index)
         state.expected = index + 1
         try colon()
@@ -96,7 +106,9 @@ extension JSONReader {
     @inline(__always)
     private func word(_ range: Range<Int>) -> UInt64 {
         guard range.lowerBound + 8 <= bytes.count else { return JSONNames.word(bytes[range]) }
-        let word = UInt64(littleEndian: UnsafeRawBufferPointer(bytes).loadUnaligned(fromByteOffset: range.lowerBound, as: UInt64.self))
+        let word = UInt64(
+            littleEndian: UnsafeRawBufferPointer(bytes).loadUnaligned(
+                fromByteOffset: range.lowerBound, as: UInt64.self))
         return range.count >= 8 ? word : word & (1 << UInt64(range.count * 8) &- 1)
     }
 }
@@ -106,20 +118,28 @@ extension JSONReader {
 extension JSONReader {
     /// Begins to read an object whose names are the client's, such as `metadata`.
     ///
-    /// - Parameter countMax: with more members it is refused. Names are compared pairwise: keep it small.
-    package mutating func object(countMax: Int = 64) throws(JSONError) -> (members: JSONNamedMembers, countMax: Int) {
+    /// - Parameter countMax: with more members it is refused. Names are compared pairwise: keep it
+    ///   small.
+    package mutating func object(countMax: Int = 64) throws(JSONError) -> (
+        members: JSONNamedMembers, countMax: Int
+    ) {
         let state = try beginObject()
         return (JSONNamedMembers(place: state.place), countMax)
     }
 
     /// Goes to the next member, whose value must be read next. Nil at the end of the object.
-    package mutating func next(_ object: inout (members: JSONNamedMembers, countMax: Int)) throws(JSONError) -> String? {
+    package mutating func next(_ object: inout (members: JSONNamedMembers, countMax: Int))
+        throws(JSONError) -> String?
+    {
         guard try nextName(isFirst: &object.members.isFirst) else { return nil }
         let start = position
         let name = makeString(try scanString())
-        guard !object.members.names.contains(name) else { throw invalid("is given twice", at: start) }
+        guard !object.members.names.contains(name) else {
+            throw invalid("is given twice", at: start)
+        }
         guard object.members.names.count < object.countMax else {
-            throw invalid("has more than \(object.countMax) members", at: object.members.place.offset)
+            throw invalid(
+                "has more than \(object.countMax) members", at: object.members.place.offset)
         }
         object.members.names.append(name)
         try colon()
@@ -141,7 +161,10 @@ extension JSONReader {
 
     /// Goes to the next element, which must be read next. False at the end of the array.
     package mutating func next(_ array: inout JSONElements) throws(JSONError) -> Bool {
-        guard try nextItem(isFirst: array.index < 0, end: UInt8(ascii: "]"), "expected a comma or the end of the array")
+        guard
+            try nextItem(
+                isFirst: array.index < 0, end: UInt8(ascii: "]"),
+                "expected a comma or the end of the array")
         else { return false }
         array.index += 1
         guard array.index < array.countMax else {
@@ -150,7 +173,8 @@ extension JSONReader {
         return true
     }
 
-    /// Reads a value that may be refused without giving up the rest of the document, as one item of a batch.
+    /// Reads a value that may be refused without giving up the rest of the document, as one item of
+    /// a batch.
     ///
     /// - Returns: what `body` made, or why it refused the value, which has then been passed.
     /// - Throws: `malformed` only: from there on nothing can be read.
@@ -176,7 +200,9 @@ extension JSONReader {
 extension JSONReader {
     /// Passes the bracket that opens an object or array.
     mutating func descend() throws(JSONError) {
-        guard depth < depthMax else { throw malformed("it is nested deeper than \(depthMax) levels") }
+        guard depth < depthMax else {
+            throw malformed("it is nested deeper than \(depthMax) levels")
+        }
         depth += 1
         position += 1
     }
@@ -186,7 +212,10 @@ extension JSONReader {
     mutating func nextName(isFirst: inout Bool) throws(JSONError) -> Bool {
         let wasFirst = isFirst
         isFirst = false
-        guard try nextItem(isFirst: wasFirst, end: UInt8(ascii: "}"), "expected a comma or the end of the object")
+        guard
+            try nextItem(
+                isFirst: wasFirst, end: UInt8(ascii: "}"),
+                "expected a comma or the end of the object")
         else { return false }
         guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else {
             throw malformed("the name of a member is expected here, in double quotes")
@@ -196,9 +225,13 @@ extension JSONReader {
 
     /// Passes a comma, unless this is the first item, or the closing bracket.
     @inline(__always)
-    mutating func nextItem(isFirst: Bool, end: UInt8, _ expected: StaticString) throws(JSONError) -> Bool {
+    mutating func nextItem(isFirst: Bool, end: UInt8, _ expected: StaticString) throws(JSONError)
+        -> Bool
+    {
         skipWhitespace()
-        guard position < bytes.count else { throw malformed("the text ends inside an object or array") }
+        guard position < bytes.count else {
+            throw malformed("the text ends inside an object or array")
+        }
         if bytes[position] == end {
             position += 1
             depth -= 1

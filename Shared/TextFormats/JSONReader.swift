@@ -1,6 +1,8 @@
-/// A pull reader of JSON (RFC 8259): the decoder asks for what it expects next, and gets it or an error that says where.
+/// A pull reader of JSON (RFC 8259): the decoder asks for what it expects next, and gets it or an
+/// error that says where.
 ///
-/// **Overview.** No tree is built and nothing is kept: a batch of a thousand transactions is read in one pass.
+/// **Overview.** No tree is built and nothing is kept: a batch of a thousand transactions is read
+/// in one pass.
 ///
 /// ```swift
 /// extension Posting: JSONReadable {
@@ -27,14 +29,16 @@
 /// let posting = try JSONReader.read(Posting.self, from: bytes)
 /// ```
 ///
-/// **Function.** After each `next` that is not the end, read exactly one value. An unknown member, a member given twice
-/// and the absence of a required one are refused by the reader itself.
+/// **Function.** After each `next` that is not the end, read exactly one value. An unknown member,
+/// a member given twice and the absence of a required one are refused by the reader itself.
 ///
-/// **Stricter than RFC 8259 asks, as it allows:** no byte order mark (§8.1); UTF-8 only; a name once in an object (§4);
-/// no lone surrogates (§8.2); depth bounded (§9). A NUL may stand in a string only escaped, like every control character.
+/// **Stricter than RFC 8259 asks, as it allows:** no byte order mark (§8.1); UTF-8 only; a name
+/// once in an object (§4); no lone surrogates (§8.2); depth bounded (§9). A NUL may stand in a
+/// string only escaped, like every control character.
 ///
-/// **Invariants.** `position ≤ count`; every byte before `position` has been checked. It never reads outside the bytes
-/// that it was given, and it cannot outlive them: it is not copyable, and is only lent to the closure of ``read(_:depthMax:_:)``.
+/// **Invariants.** `position ≤ count`; every byte before `position` has been checked. It never
+/// reads outside the bytes that it was given, and it cannot outlive them: it is not copyable, and
+/// is only lent to the closure of ``read(_:depthMax:_:)``.
 package struct JSONReader: ~Copyable {
     /// Deeper nesting is refused: no request of ours needs more than five levels.
     package static let depthMaxDefault = 32
@@ -56,10 +60,12 @@ package struct JSONReader: ~Copyable {
 
     /// Reads one document: one value, with nothing but white space around it.
     ///
-    /// - Throws: the first error that `body` meets. An `invalidField` is only thrown once all of the document is known
-    ///   to be well-formed; otherwise `malformed`, with the place where it is.
+    /// - Throws: the first error that `body` meets. An `invalidField` is only thrown once all of
+    ///   the document is known to be well-formed; otherwise `malformed`, with the place where it
+    ///   is.
     package static func read<Value>(
-        _ bytes: RawSpan, depthMax: Int = depthMaxDefault, _ body: (inout JSONReader) throws(JSONError) -> Value
+        _ bytes: RawSpan, depthMax: Int = depthMaxDefault,
+        _ body: (inout JSONReader) throws(JSONError) -> Value
     ) throws(JSONError) -> Value {
         try bytes.withUnsafeBytes { (raw) throws(JSONError) -> Value in
             var reader = JSONReader(raw.assumingMemoryBound(to: UInt8.self), depthMax: depthMax)
@@ -78,16 +84,21 @@ package struct JSONReader: ~Copyable {
     }
 
     package static func read<Value>(
-        _ bytes: [UInt8], depthMax: Int = depthMaxDefault, _ body: (inout JSONReader) throws(JSONError) -> Value
+        _ bytes: [UInt8], depthMax: Int = depthMaxDefault,
+        _ body: (inout JSONReader) throws(JSONError) -> Value
     ) throws(JSONError) -> Value {
         try read(bytes.span.bytes, depthMax: depthMax, body)
     }
 
-    package static func read<Value: JSONReadable>(_: Value.Type, from bytes: RawSpan) throws(JSONError) -> Value {
+    package static func read<Value: JSONReadable>(_: Value.Type, from bytes: RawSpan)
+        throws(JSONError) -> Value
+    {
         try read(bytes) { (reader) throws(JSONError) in try Value(json: &reader) }
     }
 
-    package static func read<Value: JSONReadable>(_: Value.Type, from bytes: [UInt8]) throws(JSONError) -> Value {
+    package static func read<Value: JSONReadable>(_: Value.Type, from bytes: [UInt8])
+        throws(JSONError) -> Value
+    {
         try read(Value.self, from: bytes.span.bytes)
     }
 
@@ -119,7 +130,9 @@ extension JSONReader {
     /// The kind of the value that comes next, which is not read.
     package mutating func kind() throws(JSONError) -> ValueKind {
         skipWhitespace()
-        guard position < bytes.count else { throw malformed("the text ends where a value is expected") }
+        guard position < bytes.count else {
+            throw malformed("the text ends where a value is expected")
+        }
         switch bytes[position] {
         case UInt8(ascii: "{"): return .object
         case UInt8(ascii: "["): return .array
@@ -133,7 +146,9 @@ extension JSONReader {
 
     @inline(__always)
     mutating func skipWhitespace() {
-        while position < bytes.count, bytes[position] <= 0x20, Self.isWhitespace(bytes[position]) { position += 1 }
+        while position < bytes.count, bytes[position] <= 0x20, Self.isWhitespace(bytes[position]) {
+            position += 1
+        }
     }
 
     @inline(__always)
@@ -161,7 +176,8 @@ extension JSONReader {
     /// Where the value that was read last begins.
     package var place: Place { Place(offset: valueStart) }
 
-    /// A refusal of the value that was read last. The message is a predicate: `must be more than 0`.
+    /// A refusal of the value that was read last. The message is a predicate: `must be more than
+    /// 0`.
     package mutating func refusal(_ message: String) -> JSONError {
         invalid(message, at: valueStart)
     }

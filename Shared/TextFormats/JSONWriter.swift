@@ -11,10 +11,11 @@
 /// }
 /// ```
 ///
-/// Commas and quotes are the writer's. Integers beyond 2^53 are written as strings, because most readers of JSON keep
-/// numbers in 64-bit floating point, and an amount must not change on its way.
+/// Commas and quotes are the writer's. Integers beyond 2^53 are written as strings, because most
+/// readers of JSON keep numbers in 64-bit floating point, and an amount must not change on its way.
 ///
-/// **Invariants.** `count ≤ capacity`. The memory belongs to this value alone: it is not copyable, and is freed with it.
+/// **Invariants.** `count ≤ capacity`. The memory belongs to this value alone: it is not copyable,
+/// and is freed with it.
 package struct JSONWriter: ~Copyable {
     private var base: UnsafeMutableRawPointer
     private var capacity: Int
@@ -57,13 +58,17 @@ package struct JSONWriter: ~Copyable {
 // MARK: Structure
 
 extension JSONWriter {
-    package mutating func object<Failure: Error>(_ body: (inout JSONWriter) throws(Failure) -> Void) throws(Failure) {
+    package mutating func object<Failure: Error>(_ body: (inout JSONWriter) throws(Failure) -> Void)
+        throws(Failure)
+    {
         begin(UInt8(ascii: "{"))
         try body(&self)
         end(UInt8(ascii: "}"))
     }
 
-    package mutating func array<Failure: Error>(_ body: (inout JSONWriter) throws(Failure) -> Void) throws(Failure) {
+    package mutating func array<Failure: Error>(_ body: (inout JSONWriter) throws(Failure) -> Void)
+        throws(Failure)
+    {
         begin(UInt8(ascii: "["))
         try body(&self)
         end(UInt8(ascii: "]"))
@@ -77,8 +82,8 @@ extension JSONWriter {
         end(UInt8(ascii: "]"))
     }
 
-    /// Begins a member whose name is ours: plain ASCII without quotes, backslashes and control characters. Its value
-    /// must be written next.
+    /// Begins a member whose name is ours: plain ASCII without quotes, backslashes and control
+    /// characters. Its value must be written next.
     package mutating func name(_ name: StaticString) {
         let length = name.utf8CodeUnitCount
         reserve(length + 4)
@@ -120,7 +125,8 @@ extension JSONWriter {
 // MARK: Values
 
 extension JSONWriter {
-    /// The largest integer that a 64-bit floating-point number holds together with all smaller ones.
+    /// The largest integer that a 64-bit floating-point number holds together with all smaller
+    /// ones.
     private static let safeIntegerMax: UInt64 = 1 << 53
 
     package mutating func value(_ integer: Int64) {
@@ -161,7 +167,8 @@ extension JSONWriter {
 
     package mutating func null() { raw("null") }
 
-    /// The shortest decimal that is this number; null for what JSON cannot write (infinite, not a number).
+    /// The shortest decimal that is this number; null for what JSON cannot write (infinite, not a
+    /// number).
     package mutating func value(_ number: Double) {
         guard number.isFinite else { return null() }
         comma()
@@ -177,7 +184,8 @@ extension JSONWriter {
         reserve(RFC3339.count + 2)
         store(UInt8(ascii: "\""))
         RFC3339.write(
-            microseconds: microseconds, to: UnsafeMutableRawBufferPointer(start: base + count, count: RFC3339.count))
+            microseconds: microseconds,
+            to: UnsafeMutableRawBufferPointer(start: base + count, count: RFC3339.count))
         count += RFC3339.count
         store(UInt8(ascii: "\""))
     }
@@ -278,7 +286,8 @@ extension JSONWriter {
         put(UInt8(ascii: "\""))
     }
 
-    /// Only what RFC 8259 §7 asks to be escaped is; a byte of a scalar beyond ASCII passes as it is.
+    /// Only what RFC 8259 §7 asks to be escaped is; a byte of a scalar beyond ASCII passes as it
+    /// is.
     private mutating func escape(_ byte: UInt8) {
         reserve(6)
         switch byte {
@@ -321,7 +330,9 @@ extension JSONWriter {
         count = index
         for _ in 0..<digits {
             index -= 1
-            base.storeBytes(of: UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10), toByteOffset: index, as: UInt8.self)
+            base.storeBytes(
+                of: UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10), toByteOffset: index,
+                as: UInt8.self)
             rest /= 10
         }
     }

@@ -23,7 +23,8 @@ package enum ListenAddress: Hashable, Sendable {
         }
     }
 
-    /// Whether only processes of this machine can reach it: a Unix socket, 127.0.0.0/8, ::1 or `localhost` (RFC 6761 §6.3).
+    /// Whether only processes of this machine can reach it: a Unix socket, 127.0.0.0/8, ::1 or
+    /// `localhost` (RFC 6761 §6.3).
     package var isLoopback: Bool {
         switch self {
         case .unix: true
@@ -34,11 +35,14 @@ package enum ListenAddress: Hashable, Sendable {
 
     private static func unix(_ path: Substring) throws(ParseError) -> ListenAddress {
         guard path.hasPrefix("/") else {
-            throw ParseError(description: "needs an absolute path, as in unix:/run/tributary/agent.sock")
+            throw ParseError(
+                description: "needs an absolute path, as in unix:/run/tributary/agent.sock")
         }
         guard path.utf8.count <= unixPathBytesMax else {
             throw ParseError(
-                description: "has a path of \(path.utf8.count) bytes; a Unix socket's has at most \(unixPathBytesMax)")
+                description:
+                    "has a path of \(path.utf8.count) bytes; a Unix socket's has at most \(unixPathBytesMax)"
+            )
         }
         guard !path.utf8.contains(0) else { throw ParseError(description: "has a NUL in its path") }
         return .unix(path: String(path))
@@ -49,7 +53,9 @@ package enum ListenAddress: Hashable, Sendable {
             throw ParseError(description: "has an opening bracket that is not closed")
         }
         let host = text[text.index(after: text.startIndex)..<end]
-        guard host.utf8.count(where: { $0 == UInt8(ascii: ":") }) >= 2, host.utf8.allSatisfy(isIPv6Byte) else {
+        guard host.utf8.count(where: { $0 == UInt8(ascii: ":") }) >= 2,
+            host.utf8.allSatisfy(isIPv6Byte)
+        else {
             throw ParseError(description: "has something other than an IPv6 address in brackets")
         }
         let rest = text[text.index(after: end)...]
@@ -60,11 +66,15 @@ package enum ListenAddress: Hashable, Sendable {
     private static func plain(_ text: String) throws(ParseError) -> ListenAddress {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count <= 2 else {
-            throw ParseError(description: "has several colons; write an IPv6 address in brackets, as in [::1]:7410")
+            throw ParseError(
+                description:
+                    "has several colons; write an IPv6 address in brackets, as in [::1]:7410")
         }
         guard parts.count == 2 else { throw ParseError(description: noPort) }
         guard !parts[0].isEmpty else {
-            throw ParseError(description: "has no host; write 127.0.0.1:\(parts[1]), or 0.0.0.0:\(parts[1]) for all")
+            throw ParseError(
+                description:
+                    "has no host; write 127.0.0.1:\(parts[1]), or 0.0.0.0:\(parts[1]) for all")
         }
         guard parts[0].utf8.allSatisfy(isHostByte) else {
             throw ParseError(description: "has a host that is neither a name nor an IPv4 address")
@@ -75,7 +85,9 @@ package enum ListenAddress: Hashable, Sendable {
     private static let noPort = "has no port; write host:port, as in 127.0.0.1:7410"
 
     private static func port(_ text: Substring) throws(ParseError) -> UInt16 {
-        guard !text.isEmpty, text.utf8.allSatisfy({ $0 &- UInt8(ascii: "0") < 10 }), let port = UInt16(text) else {
+        guard !text.isEmpty, text.utf8.allSatisfy({ $0 &- UInt8(ascii: "0") < 10 }),
+            let port = UInt16(text)
+        else {
             throw ParseError(description: "has a port that is not a number from 0 to 65535")
         }
         return port
@@ -84,7 +96,8 @@ package enum ListenAddress: Hashable, Sendable {
     private static func isHostByte(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"):
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"),
+            UInt8(ascii: "_"):
             true
         default: false
         }
@@ -93,7 +106,8 @@ package enum ListenAddress: Hashable, Sendable {
     private static func isIPv6Byte(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "f"), UInt8(ascii: "A")...UInt8(ascii: "F"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: ":"), UInt8(ascii: "."), UInt8(ascii: "%"):
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: ":"), UInt8(ascii: "."),
+            UInt8(ascii: "%"):
             true
         default: false
         }
@@ -101,7 +115,8 @@ package enum ListenAddress: Hashable, Sendable {
 
     private static func isIPv4Loopback(_ host: String) -> Bool {
         let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil && !$0.hasPrefix("+") }
+        return parts.count == 4 && parts[0] == "127"
+            && parts.allSatisfy { UInt8($0) != nil && !$0.hasPrefix("+") }
     }
 }
 

@@ -1,10 +1,13 @@
-/// Times as text: RFC 3339, in microseconds since 1970-01-01T00:00:00Z, without leap seconds, as POSIX counts.
+/// Times as text: RFC 3339, in microseconds since 1970-01-01T00:00:00Z, without leap seconds, as
+/// POSIX counts.
 ///
-/// Pure arithmetic on the proleptic Gregorian calendar, after "chrono-Compatible Low-Level Date Algorithms" (Hinnant):
-/// a day is counted from the first of March of an era of 400 years, so that the leap day is the last of its year.
+/// Pure arithmetic on the proleptic Gregorian calendar, after "chrono-Compatible Low-Level Date
+/// Algorithms" (Hinnant): a day is counted from the first of March of an era of 400 years, so that
+/// the leap day is the last of its year.
 package enum RFC3339 {
     /// The years 0000 to 9999, all that RFC 3339 can write.
-    package static let microsecondsRange: ClosedRange<Int64> = -62_167_219_200_000_000...253_402_300_799_999_999
+    package static let microsecondsRange: ClosedRange<Int64> =
+        -62_167_219_200_000_000...253_402_300_799_999_999
 
     private static let secondsPerDay: Int64 = 86_400
     private static let microsecondsPerDay: Int64 = 86_400_000_000
@@ -48,10 +51,12 @@ package enum RFC3339 {
 // MARK: Formatting
 
 extension RFC3339 {
-    /// `2026-11-20T10:00:00.000000Z`: always UTC, always six decimals, so that the texts sort as the times do.
+    /// `2026-11-20T10:00:00.000000Z`: always UTC, always six decimals, so that the texts sort as
+    /// the times do.
     ///
-    /// Any value has a text, because a time may come from a device whose clock is wrong: outside the years 0000 to 9999
-    /// it is that of ISO 8601's expanded representation (`+10000-01-01T…`), which ``microseconds(_:)`` does not take.
+    /// Any value has a text, because a time may come from a device whose clock is wrong: outside
+    /// the years 0000 to 9999 it is that of ISO 8601's expanded representation (`+10000-01-01T…`),
+    /// which ``microseconds(_:)`` does not take.
     package static func text(microseconds: Int64) -> String {
         guard microsecondsRange.contains(microseconds) else { return expandedText(microseconds) }
         return String(unsafeUninitializedCapacity: count) { buffer in
@@ -70,7 +75,9 @@ extension RFC3339 {
         write(days: days, microsecondOfDay: microseconds - days * microsecondsPerDay, to: bytes)
     }
 
-    private static func write(days: Int64, microsecondOfDay: Int64, to bytes: UnsafeMutableRawBufferPointer) {
+    private static func write(
+        days: Int64, microsecondOfDay: Int64, to bytes: UnsafeMutableRawBufferPointer
+    ) {
         let date = date(days: days)
         let secondOfDay = microsecondOfDay / 1_000_000
         put(date.year, digits: 4, at: 0, "-", in: bytes)
@@ -84,7 +91,8 @@ extension RFC3339 {
 
     @inline(__always)
     private static func put(
-        _ value: Int64, digits: Int, at offset: Int, _ end: Unicode.Scalar, in bytes: UnsafeMutableRawBufferPointer
+        _ value: Int64, digits: Int, at offset: Int, _ end: Unicode.Scalar,
+        in bytes: UnsafeMutableRawBufferPointer
     ) {
         var rest = UInt32(truncatingIfNeeded: value)
         var index = offset + digits
@@ -99,12 +107,15 @@ extension RFC3339 {
     private static func expandedText(_ microseconds: Int64) -> String {
         let days = floorDivide(microseconds, microsecondsPerDay)
         let year = date(days: days).year
-        // The calendar repeats every 400 years: write the same day of such a year that four digits can hold.
+        // The calendar repeats every 400 years: write the same day of such a year that four digits
+        // can hold.
         let within = days - (floorDivide(year, 400) - 5) * 146_097
         // A day that begins before the smallest Int64 has a remainder that still fits.
         let microsecondOfDay = microseconds &- days &* microsecondsPerDay
         let text = String(unsafeUninitializedCapacity: count) { buffer in
-            write(days: within, microsecondOfDay: microsecondOfDay, to: UnsafeMutableRawBufferPointer(buffer))
+            write(
+                days: within, microsecondOfDay: microsecondOfDay,
+                to: UnsafeMutableRawBufferPointer(buffer))
             return count
         }
         let digits = String(year.magnitude)
@@ -116,10 +127,12 @@ extension RFC3339 {
 // MARK: Parsing
 
 extension RFC3339 {
-    /// The microseconds since 1970 of a text such as `2026-11-20T10:00:00Z` or `2026-11-20T11:00:00.25+01:00`.
+    /// The microseconds since 1970 of a text such as `2026-11-20T10:00:00Z` or
+    /// `2026-11-20T11:00:00.25+01:00`.
     ///
-    /// Strict: capital `T` and `Z`; an offset is required; one to nine decimals, of which those beyond the microsecond are
-    /// cut off; no leap second (`:60`), which this count has no number for.
+    /// Strict: capital `T` and `Z`; an offset is required; one to nine decimals, of which those
+    /// beyond the microsecond are cut off; no leap second (`:60`), which this count has no number
+    /// for.
     ///
     /// - Returns: nil if the text is anything else, or a date that does not exist.
     package static func microseconds(_ text: String) -> Int64? {
@@ -147,7 +160,9 @@ extension RFC3339 {
         var isAtEnd: Bool { position == bytes.count }
 
         mutating func pass(_ expected: Unicode.Scalar) -> Bool {
-            guard position < bytes.count, bytes[position] == UInt8(ascii: expected) else { return false }
+            guard position < bytes.count, bytes[position] == UInt8(ascii: expected) else {
+                return false
+            }
             position += 1
             return true
         }
@@ -166,14 +181,18 @@ extension RFC3339 {
 
         /// Days since 1970.
         mutating func date() -> Int64? {
-            guard let year = number(digits: 4, max: 9_999), pass("-"), let month = number(digits: 2, max: 12), month > 0,
-                pass("-"), let day = number(digits: 2, max: RFC3339.daysInMonth(year: year, month: month)), day > 0
+            guard let year = number(digits: 4, max: 9_999), pass("-"),
+                let month = number(digits: 2, max: 12), month > 0,
+                pass("-"),
+                let day = number(digits: 2, max: RFC3339.daysInMonth(year: year, month: month)),
+                day > 0
             else { return nil }
             return RFC3339.days(year: year, month: month, day: day)
         }
 
         mutating func secondOfDay() -> Int64? {
-            guard let hour = number(digits: 2, max: 23), pass(":"), let minute = number(digits: 2, max: 59), pass(":"),
+            guard let hour = number(digits: 2, max: 23), pass(":"),
+                let minute = number(digits: 2, max: 59), pass(":"),
                 let second = number(digits: 2, max: 59)
             else { return nil }
             return hour * 3_600 + minute * 60 + second
@@ -184,8 +203,12 @@ extension RFC3339 {
             guard pass(".") else { return 0 }
             let first = position
             var value: Int64 = 0
-            while position < bytes.count, bytes[position] &- UInt8(ascii: "0") < 10, position - first < 9 {
-                if position - first < 6 { value = value * 10 + Int64(bytes[position] &- UInt8(ascii: "0")) }
+            while position < bytes.count, bytes[position] &- UInt8(ascii: "0") < 10,
+                position - first < 9
+            {
+                if position - first < 6 {
+                    value = value * 10 + Int64(bytes[position] &- UInt8(ascii: "0"))
+                }
                 position += 1
             }
             guard position > first else { return nil }

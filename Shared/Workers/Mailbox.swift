@@ -69,7 +69,10 @@ package final class Mailbox<Item: Sendable>: Sendable {
                 wakeUp.wait()
                 continue
             }
-            if wakeUp.wait(timeout: .now() + patience.dispatchInterval) == .timedOut, stopWaiting() { return [] }
+            if wakeUp.wait(timeout: .now() + patience.dispatchInterval) == .timedOut, stopWaiting()
+            {
+                return []
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 import Synchronization
 
-/// A few threads for work that blocks, such as reading a database, so that the pool's threads never do.
+/// A few threads for work that blocks, such as reading a database, so that the pool's threads never
+/// do.
 package final class ReaderThreads: Sendable {
     private typealias Work = @Sendable () -> Void
 

@@ -1,8 +1,8 @@
 import Dispatch
 import Foundation
 
-/// A thread of our own, for work that blocks or that must have one owner. It takes no signals from the pool's threads and
-/// none of the pool's threads' time.
+/// A thread of our own, for work that blocks or that must have one owner. It takes no signals from
+/// the pool's threads and none of the pool's threads' time.
 package final class WorkerThread: Sendable {
     private let ended = DispatchGroup()
 

@@ -1,8 +1,8 @@
 /// Which way dependencies point: the rules, and the checker that finds what breaks them.
 ///
-/// A target stands on a level and depends on lower levels only. What an agent and an aggregator share is in `Shared`, which
-/// knows neither. APIs and runtimes stand on one level, so neither imports the other; stores are below runtimes, and APIs
-/// are kept from them by name.
+/// A target stands on a level and depends on lower levels only. What an agent and an aggregator
+/// share is in `Shared`, which knows neither. APIs and runtimes stand on one level, so neither
+/// imports the other; stores are below runtimes, and APIs are kept from them by name.
 struct Architecture {
     struct Rule {
         let area: String
@@ -52,7 +52,8 @@ struct Architecture {
         "Darwin", "RegexBuilder", "Testing", "XCTest",
     ]
 
-    /// Clocks and sources of randomness: what makes a core's answer differ from one run to the next.
+    /// Clocks and sources of randomness: what makes a core's answer differ from one run to the
+    /// next.
     static let impureWords = [
         "SystemRandomNumberGenerator", "ContinuousClock", "SuspendingClock", "Clock", "Date",
         "UUID", "Task", "Thread", "Mutex",

@@ -31,7 +31,8 @@ import Testing
         }
     }
 
-    /// Asks the package manager, with a scratch folder of its own: the one that runs this test holds the lock on the usual.
+    /// Asks the package manager, with a scratch folder of its own: the one that runs this test
+    /// holds the lock on the usual.
     private func manifest() throws -> Manifest {
         let scratch = FileManager.default.temporaryDirectory.appendingPathComponent(
             "manifest-\(UUID().uuidString)")

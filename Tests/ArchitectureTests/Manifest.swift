@@ -46,8 +46,8 @@ struct Manifest {
         let dependencies: [DumpDependency]
     }
 
-    /// `{"byName": ["LedgerCore", null]}`, `{"product": ["GRDB", "GRDB.swift", null, null]}` or `{"target": […]}`: the
-    /// first element is the name, and what is behind it of any kind.
+    /// `{"byName": ["LedgerCore", null]}`, `{"product": ["GRDB", "GRDB.swift", null, null]}` or
+    /// `{"target": […]}`: the first element is the name, and what is behind it of any kind.
     private struct DumpDependency: Decodable {
         let name: String?
 

@@ -1,5 +1,5 @@
-/// A Swift file as the checker reads it: its code without comments and without the text of its string literals (code in
-/// interpolations stays), and what it imports.
+/// A Swift file as the checker reads it: its code without comments and without the text of its
+/// string literals (code in interpolations stays), and what it imports.
 struct SwiftSource {
     struct Import: Hashable {
         let module: String

@@ -36,8 +36,8 @@ extension RealTests {
             openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile san -out server.crt
             """
 
-        /// A folder with a CA, a server certificate for "localhost", and a CA that has nothing to do with it;
-        /// `nil` where there is no openssl.
+        /// A folder with a CA, a server certificate for "localhost", and a CA that has nothing to
+        /// do with it; `nil` where there is no openssl.
         static func certificates() throws -> URL? {
             guard TestBroker.find("openssl") != nil else {
                 print("skipped: openssl is not installed")

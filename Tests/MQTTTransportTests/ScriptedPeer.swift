@@ -1,8 +1,8 @@
 import Foundation
 import Glibc
 
-/// A broker of a few lines, for what no real broker does on request. Each connection is served by the script,
-/// on a thread of its own, and closed when the script returns.
+/// A broker of a few lines, for what no real broker does on request. Each connection is served by
+/// the script, on a thread of its own, and closed when the script returns.
 final class ScriptedPeer: Sendable {
     /// One connection as the script sees it.
     struct Dialogue: Sendable {

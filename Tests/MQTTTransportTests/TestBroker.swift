@@ -2,7 +2,8 @@ import Foundation
 import Glibc
 import Testing
 
-/// A broker of its own for a test: free ports, a folder that vanishes, and only its own process ended.
+/// A broker of its own for a test: free ports, a folder that vanishes, and only its own process
+/// ended.
 final class TestBroker {
     let port: UInt16
     let folder: URL
@@ -33,8 +34,8 @@ final class TestBroker {
         try? FileManager.default.removeItem(at: folder)
     }
 
-    /// Mosquitto on a free port, without persistence. "FOLDER" in the configuration is the broker's folder, which
-    /// has the files.
+    /// Mosquitto on a free port, without persistence. "FOLDER" in the configuration is the broker's
+    /// folder, which has the files.
     static func mosquitto(
         extra: [String] = [], files: [String: String] = [:]
     ) throws -> TestBroker {

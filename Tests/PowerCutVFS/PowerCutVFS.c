@@ -35,6 +35,8 @@ typedef struct tracked {
     change *last;
     sqlite3_int64 unsynced;
     sqlite3_int64 syncs;
+    /// Syncs that failed.
+    sqlite3_int64 failures;
     struct tracked *next;
 } tracked;
 
@@ -46,6 +48,8 @@ typedef struct powercut_file {
     sqlite3_file *real;
     /// Whether the first sync is also one of the folder.
     int syncs_folder;
+    /// The failures of its file that this handle has been told of.
+    sqlite3_int64 failures_told;
 } powercut_file;
 
 typedef enum { OP_READ, OP_WRITE, OP_TRUNCATE, OP_DELETE, OP_SYNC, OP_OPEN } operation;
@@ -246,7 +250,12 @@ static int file_sync(sqlite3_file *base, int flags) {
             file->track->syncs++;
             if (file->syncs_folder) sync_folder();
             file->syncs_folder = 0;
+            // Another handle's failure may have lost what this one wrote before.
+            if (file->failures_told != file->track->failures) code = SQLITE_IOERR_FSYNC;
+        } else {
+            file->track->failures++;
         }
+        file->failures_told = file->track->failures;
         drop_changes(file->track);
     }
     pthread_mutex_unlock(&mutex);
@@ -333,7 +342,10 @@ static int vfs_open(sqlite3_vfs *vfs, sqlite3_filename path, sqlite3_file *base,
     if (code == SQLITE_OK) code = platform->xOpen(platform, path, file->real, flags, flags_out);
     if (code == SQLITE_OK) {
         if (path && followed) file->track = track(path, existed, file->real);
-        if (file->track) file->track->deleted = 0;
+        if (file->track) {
+            file->track->deleted = 0;
+            file->failures_told = file->track->failures;
+        }
         file->syncs_folder = (flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_WAL)) && (flags & SQLITE_OPEN_CREATE);
         file->base.pMethods = &methods;
     }

@@ -18,7 +18,8 @@ import Testing
             let folder = try DataFolder(path: scratch.path)
             #expect(try DataFolder.isHeld(folder.path))
             #expect { try DataFolder(path: scratch.path) } throws: { error in
-                "\(error)" == "\(scratch.path) is in use by process \(ProcessInfo.processInfo.processIdentifier)"
+                "\(error)"
+                    == "\(scratch.path) is in use by process \(ProcessInfo.processInfo.processIdentifier)"
             }
             withExtendedLifetime(folder) {}
         }
@@ -26,19 +27,29 @@ import Testing
         _ = try DataFolder(path: scratch.path)
     }
 
-    @Test func `another process that holds the folder is named, also when its lock file is older than it`() throws {
+    @Test
+    func
+        `another process that holds the folder is named, also when its lock file is older than it`()
+        throws
+    {
         let scratch = try ScratchFolder()
         let lock = "\(scratch.path)/\(DataFolder.lockName)"
         let other = Process()
         other.executableURL = URL(fileURLWithPath: "/bin/sh")
-        // The shell takes the lock on its own descriptor, writes its number, says so, and waits for our word.
-        other.arguments = ["-c", "exec 9>>'\(lock)'; flock -n 9 || exit 3; echo $$ > '\(lock)'; echo locked; read word"]
+        // The shell takes the lock on its own descriptor, writes its number, says so, and waits for
+        // our word.
+        other.arguments = [
+            "-c",
+            "exec 9>>'\(lock)'; flock -n 9 || exit 3; echo $$ > '\(lock)'; echo locked; read word",
+        ]
         let input = Pipe()
         let output = Pipe()
         other.standardInput = input
         other.standardOutput = output
         try other.run()
-        #expect(String(decoding: output.fileHandleForReading.availableData, as: UTF8.self) == "locked\n")
+        #expect(
+            String(decoding: output.fileHandleForReading.availableData, as: UTF8.self) == "locked\n"
+        )
         #expect { try DataFolder(path: scratch.path) } throws: { error in
             guard case StoreError.inUse(let processID, let folder) = error else { return false }
             return processID == other.processIdentifier && folder == scratch.path

@@ -8,10 +8,13 @@ import Testing
 
 @Suite struct LogVerifierTests {
     /// Changes the closed database the way damage does: behind the back of every rule.
-    static func damage(_ folder: ScratchFolder, _ sql: String, _ arguments: StatementArguments = []) throws {
+    static func damage(_ folder: ScratchFolder, _ sql: String, _ arguments: StatementArguments = [])
+        throws
+    {
         let queue = try DatabaseQueue(path: folder.database)
         try queue.write { database in
-            try database.execute(sql: "DROP TRIGGER segments_are_immutable; DROP TRIGGER segments_keep_the_last")
+            try database.execute(
+                sql: "DROP TRIGGER segments_are_immutable; DROP TRIGGER segments_keep_the_last")
             try database.execute(sql: sql, arguments: arguments)
         }
         try queue.close()
@@ -21,7 +24,8 @@ import Testing
         let folder = try ScratchFolder()
         let stream = try makeLog(folder, seed: 1, segments: 30)
         let report = try verify(folder.database)
-        #expect(report.isSound && report.isConserved && report.comparedBalances, "\(report.findings)")
+        #expect(
+            report.isSound && report.isConserved && report.comparedBalances, "\(report.findings)")
         #expect(report.segments == 30 && report.events == 90 && report.streams == 1)
         #expect(report.bytes == Int64(stream.committed.reduce(0) { $0 + $1.segment.bytes.count }))
         let totals = stream.balances().totals()
@@ -40,13 +44,16 @@ import Testing
         let place = Int.random(in: 0..<bytes.count, using: &random)
         bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
         try LogVerifierTests.damage(
-            folder, "UPDATE segments SET bytes = ? WHERE position = ?", [Data(bytes), victim.position])
+            folder, "UPDATE segments SET bytes = ? WHERE position = ?",
+            [Data(bytes), victim.position])
         let report = try verify(folder.database)
-        let finding = try #require(report.findings.first { $0.bytes != nil }, "seed \(seed): \(report.findings)")
+        let finding = try #require(
+            report.findings.first { $0.bytes != nil }, "seed \(seed): \(report.findings)")
         #expect(finding.position == victim.position && finding.stream == stream.row?.tag)
         #expect(finding.bytes?.contains(place) == true, "byte \(place), seed \(seed): \(finding)")
         #expect(finding.sequences == victim.segment.header.sequences)
-        #expect(Set(report.findings.compactMap(\.position)) == [victim.position], "\(report.findings)")
+        #expect(
+            Set(report.findings.compactMap(\.position)) == [victim.position], "\(report.findings)")
     }
 
     @Test(arguments: 0..<32)
@@ -57,7 +64,8 @@ import Testing
         var hash = victim.hash.bytes
         hash[place] ^= 0x40
         try LogVerifierTests.damage(
-            folder, "UPDATE segments SET hash = ? WHERE position = ?", [Data(hash), victim.position])
+            folder, "UPDATE segments SET hash = ? WHERE position = ?",
+            [Data(hash), victim.position])
         let report = try verify(folder.database)
         #expect(report.findings.map(\.position) == [victim.position], "\(report.findings)")
     }
@@ -68,9 +76,12 @@ import Testing
         for victim in [stream.committed[0], stream.committed[3]] {
             try FileManager.default.removeItem(atPath: folder.database)
             _ = try makeLog(folder, seed: 3, segments: 6)
-            try LogVerifierTests.damage(folder, "DELETE FROM segments WHERE position = ?", [victim.position])
+            try LogVerifierTests.damage(
+                folder, "DELETE FROM segments WHERE position = ?", [victim.position])
             let report = try verify(folder.database)
-            #expect(report.findings.contains { $0.sequences == victim.segment.header.sequences }, "\(report.findings)")
+            #expect(
+                report.findings.contains { $0.sequences == victim.segment.header.sequences },
+                "\(report.findings)")
             #expect(!report.comparedBalances)
         }
     }
@@ -79,26 +90,35 @@ import Testing
         let folder = try ScratchFolder()
         _ = try makeLog(folder, seed: 3, segments: 6)
         try LogVerifierTests.damage(folder, "DELETE FROM segments WHERE position = 6")
-        #expect(try verify(folder.database).findings.contains { $0.what.contains("the log ends at 5") })
+        #expect(
+            try verify(folder.database).findings.contains { $0.what.contains("the log ends at 5") })
     }
 
     @Test(arguments: 0..<40 as Range<UInt64>)
-    func `a changed balance is found, with the account named, and is no conserved ledger`(seed: UInt64) throws {
+    func `a changed balance is found, with the account named, and is no conserved ledger`(
+        seed: UInt64
+    ) throws {
         let folder = try ScratchFolder()
         let stream = try makeLog(folder, seed: 4, segments: 10)
         var random = SplitMix64(state: seed)
         let balances = stream.balances()
         let index = Int.random(in: 0..<balances.cells.count, using: &random)
         let queue = try DatabaseQueue(path: folder.database)
-        var page = try #require(try queue.read { try Data.fetchOne($0, sql: "SELECT bytes FROM fold_cells WHERE page = 0") })
+        var page = try #require(
+            try queue.read {
+                try Data.fetchOne($0, sql: "SELECT bytes FROM fold_cells WHERE page = 0")
+            })
         try queue.close()
         // Behind the page's version and the cell's two numbers.
         page[1 + index * 40 + 8 + Int.random(in: 0..<32, using: &random)] ^= 1
-        try LogVerifierTests.damage(folder, "UPDATE fold_cells SET bytes = ? WHERE page = 0", [page])
+        try LogVerifierTests.damage(
+            folder, "UPDATE fold_cells SET bytes = ? WHERE page = 0", [page])
         let report = try verify(folder.database)
         let account = balances.address(of: balances.cells[index].account).description
         #expect(!report.isConserved && report.findingCount == 1)
-        #expect(report.findings.first?.what.contains("the balance of \(account) in") == true, "\(report.findings)")
+        #expect(
+            report.findings.first?.what.contains("the balance of \(account) in") == true,
+            "\(report.findings)")
     }
 
     @Test func `a changed, a missing and an added row of definitions are found`() throws {
@@ -113,7 +133,9 @@ import Testing
             _ = try makeLog(folder, seed: 5, segments: 6)
             try LogVerifierTests.damage(folder, change)
             let report = try verify(folder.database)
-            #expect(report.findings.contains { $0.what.contains("definitions") }, "\(change): \(report.findings)")
+            #expect(
+                report.findings.contains { $0.what.contains("definitions") },
+                "\(change): \(report.findings)")
             #expect(report.findings.allSatisfy { $0.stream != nil })
         }
     }
@@ -130,7 +152,9 @@ import Testing
             _ = try makeLog(folder, seed: 6, segments: 6)
             try LogVerifierTests.damage(folder, change)
             let report = try verify(folder.database)
-            #expect(report.findingCount == 1 && report.findings[0].what.contains("key"), "\(change): \(report.findings)")
+            #expect(
+                report.findingCount == 1 && report.findings[0].what.contains("key"),
+                "\(change): \(report.findings)")
         }
     }
 
@@ -146,7 +170,11 @@ import Testing
         }
     }
 
-    @Test func `the commits in the write-ahead log of a dead device are verified too, and its files stay as they are`() throws {
+    @Test
+    func
+        `the commits in the write-ahead log of a dead device are verified too, and its files stay as they are`()
+        throws
+    {
         let folder = try ScratchFolder()
         let dead = try ScratchFolder()
         let database = try LogDatabase(path: folder.database, migrations: [])
@@ -154,7 +182,8 @@ import Testing
         for _ in 0..<12 { try stream.commit(to: database) }
         // As if the power had failed: nothing is closed first.
         for suffix in ["", "-wal"] {
-            try FileManager.default.copyItem(atPath: folder.database + suffix, toPath: dead.database + suffix)
+            try FileManager.default.copyItem(
+                atPath: folder.database + suffix, toPath: dead.database + suffix)
         }
         let before = try FileManager.default.contentsOfDirectory(atPath: dead.path).sorted()
         let report = try verify(dead.database)

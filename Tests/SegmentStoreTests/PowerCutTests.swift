@@ -7,8 +7,8 @@ import Signing
 import SyncProtocol
 import Testing
 
-/// The promise that matters most: what a commit returned for is there after the power came back. The shim's state is one
-/// for the process, so these run one after the other.
+/// The promise that matters most: what a commit returned for is there after the power came back.
+/// The shim's state is one for the process, so these run one after the other.
 @Suite(.serialized) struct PowerCutTests {
     static let vfs = "powercut"
 
@@ -33,7 +33,8 @@ import Testing
     ///
     /// - Returns: the stream, with what was reported as committed.
     static func run(
-        _ folder: ScratchFolder, _ options: LogOptions, seed: UInt64, commits: Int, powerFails: Int64?
+        _ folder: ScratchFolder, _ options: LogOptions, seed: UInt64, commits: Int,
+        powerFails: Int64?
     ) throws -> TestStream {
         var stream = try TestStream(seed: seed)
         let database = try LogDatabase(path: folder.database, options: options, migrations: [])
@@ -46,11 +47,14 @@ import Testing
         return stream
     }
 
-    /// How many commits that were reported are not there; nil where the database cannot even be opened or is damaged.
+    /// How many commits that were reported are not there; nil where the database cannot even be
+    /// opened or is damaged.
     static func lost(_ folder: ScratchFolder, _ stream: TestStream) throws -> Int? {
         do {
             let database = try LogDatabase(path: folder.database, migrations: [])
-            let found = try database.read { try SegmentLog.segments($0, after: 0, limit: ReadLimit(segments: .max, bytes: .max)) }
+            let found = try database.read {
+                try SegmentLog.segments($0, after: 0, limit: ReadLimit(segments: .max, bytes: .max))
+            }
             let failure = database.close()
             guard failure == nil, try verify(folder.database).isSound else { return nil }
             let hashes = Set(found.map(\.hash))
@@ -59,6 +63,51 @@ import Testing
             print("after the power cut: \(error)")
             return nil
         }
+    }
+
+    /// Commits once more where the stream ended. (A commit that was refused may be there all the
+    /// same.)
+    static func goOn(_ folder: ScratchFolder, _ stream: TestStream) throws {
+        var stream = stream
+        let database = try LogDatabase(path: folder.database, migrations: [])
+        let head = try database.read {
+            try SegmentLog.segments($0, before: .max, limit: ReadLimit(segments: 1)).first
+        }
+        if head?.hash == stream.committed.last?.hash { try stream.commit(to: database) }
+        #expect(database.close() == nil)
+        #expect(try verify(folder.database).isSound)
+    }
+
+    /// The disk says once that it did not sync, then says it does: nobody may believe it.
+    @Test
+    func
+        `after a failed sync nothing more is written, and opening again takes it all from the log`()
+        throws
+    {
+        var broken = 0
+        for count in 1...400 as ClosedRange<Int64> {
+            powercut_reset()
+            let folder = try ScratchFolder()
+            var stream = try TestStream(seed: 2)
+            let database = try LogDatabase(
+                path: folder.database, options: PowerCutTests.options(), migrations: [])
+            powercut_fail_io(count)
+            for _ in 0..<24 {
+                let wasBroken = database.isBroken
+                do {
+                    try stream.commit(to: database)
+                    #expect(!wasBroken)
+                } catch is StoreError {
+                    continue
+                }
+            }
+            if database.isBroken { broken += 1 }
+            database.close()
+            #expect(powercut_restore(POWERCUT_DROP, 0) == 0)
+            #expect(try PowerCutTests.lost(folder, stream) == 0, "I/O \(count)")
+        }
+        print("\(broken) of 400 failures were failed syncs")
+        #expect(broken > 20)
     }
 
     @Test(arguments: 0..<60 as Range<UInt64>)
@@ -77,7 +126,8 @@ import Testing
         let folder = try ScratchFolder()
         var stream = try TestStream(seed: 1)
         for round in 0..<20 as Range<UInt64> {
-            let database = try LogDatabase(path: folder.database, options: PowerCutTests.options(), migrations: [])
+            let database = try LogDatabase(
+                path: folder.database, options: PowerCutTests.options(), migrations: [])
             powercut_after(Int64(20 + round * 7))
             var isOn = true
             while isOn {
@@ -92,7 +142,9 @@ import Testing
     }
 
     @Test(arguments: [LogOptions.Synchronous.normal, .off])
-    func `with less synchronisation the same test finds a loss`(synchronous: LogOptions.Synchronous) throws {
+    func `with less synchronisation the same test finds a loss`(synchronous: LogOptions.Synchronous)
+        throws
+    {
         var runsWithLoss = 0
         for seed in 0..<30 as Range<UInt64> {
             powercut_reset()
@@ -108,16 +160,22 @@ import Testing
         #expect(runsWithLoss >= 5)
     }
 
-    @Test func `a kill alone finds no loss even without synchronisation, so it proves nothing`() throws {
+    @Test func `a kill alone finds no loss even without synchronisation, so it proves nothing`()
+        throws
+    {
         let folder = try ScratchFolder()
-        let stream = try PowerCutTests.run(folder, PowerCutTests.options(.off), seed: 1, commits: 40, powerFails: 100)
+        let stream = try PowerCutTests.run(
+            folder, PowerCutTests.options(.off), seed: 1, commits: 40, powerFails: 100)
         #expect(powercut_restore(POWERCUT_KEEP, 1) == 0)
         #expect(try PowerCutTests.lost(folder, stream) == 0)
     }
 
-    @Test func `a sync precedes each return of commit, and leaves nothing of the log unsynced`() throws {
+    @Test func `a sync precedes each return of commit, and leaves nothing of the log unsynced`()
+        throws
+    {
         let folder = try ScratchFolder()
-        let database = try LogDatabase(path: folder.database, options: PowerCutTests.options(), migrations: [])
+        let database = try LogDatabase(
+            path: folder.database, options: PowerCutTests.options(), migrations: [])
         defer { database.close() }
         var stream = try TestStream(seed: 4)
         for _ in 0..<200 {
@@ -141,7 +199,9 @@ import Testing
     }
 
     /// Each single call to the disk fails once, from the opening on, and after it the power too.
-    @Test func `whichever I/O fails, nothing is reported that is not durable, and the log goes on`() throws {
+    @Test func `whichever I/O fails, nothing is reported that is not durable, and the log goes on`()
+        throws
+    {
         var failures: Int64 = 0
         var commitsRefused = 0
         while true {
@@ -150,9 +210,12 @@ import Testing
             var stream = try TestStream(seed: 9)
             powercut_fail_io(failures + 1)
             do {
-                let database = try LogDatabase(path: folder.database, options: PowerCutTests.options(), migrations: [])
+                let database = try LogDatabase(
+                    path: folder.database, options: PowerCutTests.options(), migrations: [])
                 for _ in 0..<24 {
-                    do { try stream.commit(to: database) } catch is StoreError { commitsRefused += 1 }
+                    do { try stream.commit(to: database) } catch is StoreError {
+                        commitsRefused += 1
+                    }
                 }
                 database.close()
             } catch is StoreError {
@@ -164,20 +227,30 @@ import Testing
             powercut_after(0)
             #expect(powercut_restore(POWERCUT_DROP, 0) == 0)
             #expect(try PowerCutTests.lost(folder, stream) == 0, "I/O \(failures)")
+            try PowerCutTests.goOn(folder, stream)
         }
-        print("\(failures) calls to the disk failed, one at a time; \(commitsRefused) commits were refused for it")
+        print(
+            "\(failures) calls to the disk failed, one at a time; \(commitsRefused) commits were refused for it"
+        )
         #expect(failures > 100 && commitsRefused > 10)
     }
 
-    @Test func `a full disk is said to be full, loses nothing, and takes commits again when there is room`() throws {
+    @Test
+    func
+        `a full disk is said to be full, loses nothing, and takes commits again when there is room`()
+        throws
+    {
         let folder = try ScratchFolder()
-        let database = try LogDatabase(path: folder.database, options: PowerCutTests.options(), migrations: [])
+        let database = try LogDatabase(
+            path: folder.database, options: PowerCutTests.options(), migrations: [])
         var stream = try TestStream(seed: 4)
         for round in 0..<10 {
             try stream.commit(to: database)
             powercut_set_full(1)
             #expect("round \(round)") { try stream.commit(to: database) } throws: { isFull($0) }
-            #expect(try database.read { try SegmentLog.lastPosition($0) } == stream.committed.last?.position)
+            #expect(
+                try database.read { try SegmentLog.lastPosition($0) }
+                    == stream.committed.last?.position)
             powercut_set_full(0)
             try stream.commit(to: database)
         }
@@ -194,7 +267,11 @@ func isFull(_ error: any Error) -> Bool {
 }
 
 @Suite struct QuotaTests {
-    @Test func `a full quota refuses, keeps its reserve for recovery, and takes commits again when it is raised`() throws {
+    @Test
+    func
+        `a full quota refuses, keeps its reserve for recovery, and takes commits again when it is raised`()
+        throws
+    {
         let folder = try ScratchFolder()
         var options = LogOptions()
         options.pageCountMax = 60

@@ -10,7 +10,8 @@ final class ScratchFolder: Sendable {
     let path: String
 
     init() throws {
-        let url = FileManager.default.temporaryDirectory.appendingPathComponent("tributary-test-\(UUID().uuidString)")
+        let url = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "tributary-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
         path = url.path
     }
@@ -18,7 +19,9 @@ final class ScratchFolder: Sendable {
     var database: String { "\(path)/log.sqlite" }
 
     deinit {
-        do { try FileManager.default.removeItem(atPath: path) } catch { print("left behind: \(path): \(error)") }
+        do { try FileManager.default.removeItem(atPath: path) } catch {
+            print("left behind: \(path): \(error)")
+        }
     }
 }
 
@@ -51,14 +54,17 @@ struct TestStream {
     init(agent: String = "till-001", seed: UInt64) throws {
         random = SplitMix64(state: seed)
         var nonce: [UInt8] = []
-        for _ in 0..<Genesis.nonceByteCount { nonce.append(UInt8.random(in: 0...255, using: &random)) }
+        for _ in 0..<Genesis.nonceByteCount {
+            nonce.append(UInt8.random(in: 0...255, using: &random))
+        }
         genesis = Genesis(
             writer: .agent, ledger: "test", agent: try AgentID(agent), nonce: nonce,
             publicKey: PublicKey(bytes: [UInt8](repeating: 7, count: 32)))
         hash = genesis.hash(TestStream.hasher)
         builder = SegmentBuilder(
             place: .init(
-                stream: StreamTag(genesisHash: hash), firstSequence: 1, previous: hash, seen: .nothing,
+                stream: StreamTag(genesisHash: hash), firstSequence: 1, previous: hash,
+                seen: .nothing,
                 dictionary: .empty), dictionary: StreamDictionary())
     }
 
@@ -69,7 +75,9 @@ struct TestStream {
         let asset = try Asset(["EUR/2", "KWH/3"][Int.random(in: 0..<2, using: &random)])
         let amount = try Amount(Int64.random(in: 1...5000, using: &random))
         let transaction = try Transaction(
-            postings: [Posting(source: source, destination: destination, asset: asset, amount: amount)],
+            postings: [
+                Posting(source: source, destination: destination, asset: asset, amount: amount)
+            ],
             reference: String(repeating: "r", count: Int.random(in: 0..<200, using: &random)))
         let sequence = builder.nextSequence
         let keyed = try sequence % 3 == 0 ? key(sequence) : nil
@@ -99,15 +107,18 @@ struct TestStream {
         let before = self
         let (segment, hash, events) = try seal(count: count)
         do {
-            let (result, durable) = try database.commit { [row, genesis, genesisHash = self.hash] database in
+            let (result, durable) = try database.commit {
+                [row, genesis, genesisHash = self.hash] database in
                 let row = try row ?? SegmentLog.addStream(database, genesis, hash: genesisHash)
                 let position = try SegmentLog.append(
-                    database, segment, hash: hash, stream: row.id, recordedAt: Timestamp(microseconds: 1))
+                    database, segment, hash: hash, stream: row.id,
+                    recordedAt: Timestamp(microseconds: 1))
                 for event in events {
                     guard let keyed = event.keyed else { continue }
                     try KeyTable.insert(
                         database, keyed.key,
-                        KeyTable.Entry(digest: keyed.digest, stream: row.id, sequence: event.sequence))
+                        KeyTable.Entry(
+                            digest: keyed.digest, stream: row.id, sequence: event.sequence))
                 }
                 return (row, position)
             }
@@ -126,7 +137,8 @@ struct TestStream {
         for event in events {
             for posting in event.transaction.postings {
                 balances.apply(
-                    source: balances.intern(posting.source), destination: balances.intern(posting.destination),
+                    source: balances.intern(posting.source),
+                    destination: balances.intern(posting.destination),
                     asset: balances.intern(posting.asset), units: posting.amount.units)
             }
         }
@@ -140,7 +152,8 @@ struct TestStream {
         let position = committed.last?.position ?? 0
         _ = try database.commit { database in
             try FoldCheckpoint.save(
-                database, saved, changedPages: pages, position: position, transactions: Int64(events.count))
+                database, saved, changedPages: pages, position: position,
+                transactions: Int64(events.count))
         }
     }
 }

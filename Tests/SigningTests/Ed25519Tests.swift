@@ -25,16 +25,21 @@ import Testing
 
     static func bytes(_ hexadecimal: String) -> [UInt8] {
         let digits = hexadecimal.compactMap(\.hexDigitValue)
-        return stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
+        return stride(from: 0, to: digits.count, by: 2).map {
+            UInt8(digits[$0] << 4 | digits[$0 + 1])
+        }
     }
 
-    @Test(arguments: vectors) func `keys and signatures are those of RFC 8032`(vector: [String]) throws {
+    @Test(arguments: vectors) func `keys and signatures are those of RFC 8032`(vector: [String])
+        throws
+    {
         let fields = vector.map(Ed25519Tests.bytes)
         let signer = try Ed25519Signer(seed: fields[0])
         let signature = Signature(bytes: fields[3])
         #expect(signer.publicKey.bytes == fields[1])
         #expect(Ed25519Verifier().isValid(signature, for: fields[2], by: signer.publicKey))
-        #expect(Ed25519Verifier().isValid(signer.sign(fields[2]), for: fields[2], by: signer.publicKey))
+        #expect(
+            Ed25519Verifier().isValid(signer.sign(fields[2]), for: fields[2], by: signer.publicKey))
     }
 
     @Test func `a signature holds for its content and its key only`() {
@@ -51,12 +56,16 @@ import Testing
             forged[place] ^= 1
             #expect(!verifier.isValid(Signature(bytes: forged), for: content, by: signer.publicKey))
         }
-        #expect(!verifier.isValid(signature, for: content, by: PublicKey(bytes: [UInt8](repeating: 0xFF, count: 32))))
+        #expect(
+            !verifier.isValid(
+                signature, for: content, by: PublicKey(bytes: [UInt8](repeating: 0xFF, count: 32))))
     }
 
     @Test func `a seed of another length is refused`() {
         for count in [0, 31, 33, 64] {
-            #expect(throws: InvalidValue.self) { try Ed25519Signer(seed: [UInt8](repeating: 1, count: count)) }
+            #expect(throws: InvalidValue.self) {
+                try Ed25519Signer(seed: [UInt8](repeating: 1, count: count))
+            }
         }
     }
 }

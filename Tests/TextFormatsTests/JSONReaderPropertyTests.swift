@@ -39,16 +39,21 @@ indirect enum Tree: Equatable {
         case let array as [Any]: self = .array(array.map(Tree.init(reference:)))
         case let object as [String: Any]: self = .object(object.mapValues(Tree.init(reference:)))
         case let number as NSNumber:
-            self = CFBooleanType.isBoolean(number) ? .boolean(number.boolValue) : .number(number.doubleValue)
+            self =
+                CFBooleanType.isBoolean(number)
+                ? .boolean(number.boolValue) : .number(number.doubleValue)
         default: fatalError("\(type(of: reference))")
         }
     }
 
     private enum CFBooleanType {
-        static func isBoolean(_ number: NSNumber) -> Bool { String(cString: number.objCType) == "c" }
+        static func isBoolean(_ number: NSNumber) -> Bool {
+            String(cString: number.objCType) == "c"
+        }
     }
 
-    /// Whether both say the same. Numbers may differ in their last digits: the reference rounds some large ones wrongly.
+    /// Whether both say the same. Numbers may differ in their last digits: the reference rounds
+    /// some large ones wrongly.
     func agrees(with reference: Tree) -> Bool {
         switch (self, reference) {
         case (.number(let left), .number(let right)):
@@ -56,7 +61,10 @@ indirect enum Tree: Equatable {
         case (.array(let left), .array(let right)):
             left.count == right.count && zip(left, right).allSatisfy { $0.agrees(with: $1) }
         case (.object(let left), .object(let right)):
-            left.count == right.count && left.allSatisfy { name, value in right[name].map { value.agrees(with: $0) } ?? false }
+            left.count == right.count
+                && left.allSatisfy { name, value in
+                    right[name].map { value.agrees(with: $0) } ?? false
+                }
         default: self == reference
         }
     }
@@ -78,7 +86,9 @@ private struct DocumentMaker {
 
     mutating func document() -> String { space() + value(depth: 0) + space() }
 
-    private mutating func pick(_ choices: [String]) -> String { choices.randomElement(using: &random)! }
+    private mutating func pick(_ choices: [String]) -> String {
+        choices.randomElement(using: &random)!
+    }
 
     private mutating func space() -> String { pick(["", "", "", " ", "\n", "\t\r\n "]) }
 
@@ -89,12 +99,14 @@ private struct DocumentMaker {
         case 2, 3, 4: number()
         case 5, 6, 7: string()
         case 8, 9:
-            "[" + space() + (0..<Int.random(in: 0..<4, using: &random)).map { _ in value(depth: depth + 1) }
+            "[" + space()
+                + (0..<Int.random(in: 0..<4, using: &random)).map { _ in value(depth: depth + 1) }
                 .joined(separator: space() + "," + space()) + space() + "]"
         default:
-            "{" + space() + (0..<Int.random(in: 0..<5, using: &random)).map { _ in
-                string() + space() + ":" + space() + value(depth: depth + 1)
-            }.joined(separator: "," + space()) + space() + "}"
+            "{" + space()
+                + (0..<Int.random(in: 0..<5, using: &random)).map { _ in
+                    string() + space() + ":" + space() + value(depth: depth + 1)
+                }.joined(separator: "," + space()) + space() + "}"
         }
     }
 
@@ -110,7 +122,8 @@ private struct DocumentMaker {
     private mutating func string() -> String {
         let parts = (0..<Int.random(in: 0..<5, using: &random)).map { _ in
             pick([
-                "a", "amount", "é", "漢字", "😀", "\\n", "\\\"", "\\\\", "\\/", "\\u0041", "\\u00e9", "\\ud83d\\ude00",
+                "a", "amount", "é", "漢字", "😀", "\\n", "\\\"", "\\\\", "\\/", "\\u0041", "\\u00e9",
+                "\\ud83d\\ude00",
                 "\\u0000", "\u{7f}", "long enough for two words", "\u{2028}", "\\b\\f\\r\\t",
             ])
         }
@@ -140,21 +153,29 @@ private struct DocumentMaker {
 @Suite struct JSONReaderPropertyTests {
     private func ours(_ bytes: [UInt8]) -> Result<Tree, JSONError> {
         do throws(JSONError) {
-            return .success(try JSONReader.read(bytes, depthMax: 100) { (json) throws(JSONError) in try Tree(json: &json) })
+            return .success(
+                try JSONReader.read(bytes, depthMax: 100) { (json) throws(JSONError) in
+                    try Tree(json: &json)
+                })
         } catch {
             return .failure(error)
         }
     }
 
     private func reference(_ bytes: [UInt8]) -> Tree? {
-        (try? JSONSerialization.jsonObject(with: Data(bytes), options: .fragmentsAllowed)).map(Tree.init(reference:))
+        (try? JSONSerialization.jsonObject(with: Data(bytes), options: .fragmentsAllowed)).map(
+            Tree.init(reference:))
     }
 
-    /// Where we refuse what Foundation takes, it must be for one of the reasons that `JSONReader` documents.
+    /// Where we refuse what Foundation takes, it must be for one of the reasons that `JSONReader`
+    /// documents.
     private func isDocumentedStrictness(_ error: JSONError, _ bytes: [UInt8]) -> Bool {
         if error.message == "is given twice" { return true }
-        // Foundation guesses UTF-16, UTF-32 and takes a byte order mark; it takes a NUL as the end of the text.
-        let hasMark = bytes.starts(with: [0xEF, 0xBB, 0xBF]) || bytes.starts(with: [0xFE, 0xFF]) || bytes.starts(with: [0xFF, 0xFE])
+        // Foundation guesses UTF-16, UTF-32 and takes a byte order mark; it takes a NUL as the end
+        // of the text.
+        let hasMark =
+            bytes.starts(with: [0xEF, 0xBB, 0xBF]) || bytes.starts(with: [0xFE, 0xFF])
+            || bytes.starts(with: [0xFF, 0xFE])
         return hasMark || bytes.prefix(4).contains(0)
     }
 
@@ -165,7 +186,8 @@ private struct DocumentMaker {
         for round in 0..<500 {
             let text = maker.document()
             let bytes = round % 3 == 0 ? Array(text.utf8) : maker.mutate(text)
-            let note: Comment = "seed \(seed), round \(round): \(String(decoding: bytes, as: UTF8.self))"
+            let note: Comment =
+                "seed \(seed), round \(round): \(String(decoding: bytes, as: UTF8.self))"
             switch (ours(bytes), reference(bytes)) {
             case (.success(let tree), let reference?):
                 #expect(tree.agrees(with: reference), note)
@@ -185,14 +207,21 @@ private struct DocumentMaker {
         var maker = DocumentMaker(random: SplitMix64(state: seed &+ 1_000))
         for round in 0..<500 {
             let bytes = maker.mutate(maker.document())
-            let skipped = (try? JSONReader.read(bytes, depthMax: 100) { (json) throws(JSONError) in try json.skip() }) != nil
-            // A number too large for floating point is passed, and only refused when it is asked for as one.
+            let skipped =
+                (try? JSONReader.read(bytes, depthMax: 100) { (json) throws(JSONError) in
+                    try json.skip()
+                }) != nil
+            // A number too large for floating point is passed, and only refused when it is asked
+            // for as one.
             let read: Bool
             switch ours(bytes) {
             case .success: read = true
-            case .failure(let error): read = error.message == "must fit in a 64-bit floating-point number"
+            case .failure(let error):
+                read = error.message == "must fit in a 64-bit floating-point number"
             }
-            #expect(skipped == read, "seed \(seed), round \(round): \(String(decoding: bytes, as: UTF8.self))")
+            #expect(
+                skipped == read,
+                "seed \(seed), round \(round): \(String(decoding: bytes, as: UTF8.self))")
         }
     }
 
@@ -204,7 +233,8 @@ private struct DocumentMaker {
             let count = Int.random(in: 0...64, using: &random)
             let bytes = (0..<count).map { _ in
                 UInt8.random(in: 0...255, using: &random) % 4 == 0
-                    ? UInt8.random(in: 0...255, using: &random) : alphabet.randomElement(using: &random)!
+                    ? UInt8.random(in: 0...255, using: &random)
+                    : alphabet.randomElement(using: &random)!
             }
             let tree = ours(bytes)
             if case .failure(let error) = tree { #expect((0...bytes.count).contains(error.offset)) }
@@ -220,7 +250,8 @@ private struct DocumentMaker {
             var json = JSONWriter(capacity: 1)
             write(tree, to: &json)
             let text = json.text
-            #expect(try ours(Array(text.utf8)).get() == tree, "seed \(seed), round \(round): \(text)")
+            #expect(
+                try ours(Array(text.utf8)).get() == tree, "seed \(seed), round \(round): \(text)")
             let theirs = try #require(reference(Array(text.utf8)))
             #expect(tree.agrees(with: theirs), "seed \(seed), round \(round): \(text)")
         }

@@ -71,15 +71,20 @@ private func error<Value: JSONReadable>(_: Value.Type, _ text: String) -> JSONEr
 
 private func integerOrError(_ text: String) -> String {
     do throws(JSONError) {
-        return String(try JSONReader.read(Array(text.utf8)) { (json) throws(JSONError) in try json.integer() })
+        return String(
+            try JSONReader.read(Array(text.utf8)) { (json) throws(JSONError) in try json.integer() }
+        )
     } catch {
         return "\(error)"
     }
 }
 
 @Suite struct JSONReaderTests {
-    @Test func `members come in any order, with any white space, and with escapes in their names`() throws {
-        let text = " {\r\n\t\"amount\" : 12 , \"so\\u0075rce\":\"a\\/b\" ,\"occurred_on\":\"x\",\"occurred_at\":\"y\"}\n"
+    @Test func `members come in any order, with any white space, and with escapes in their names`()
+        throws
+    {
+        let text =
+            " {\r\n\t\"amount\" : 12 , \"so\\u0075rce\":\"a\\/b\" ,\"occurred_on\":\"x\",\"occurred_at\":\"y\"}\n"
         let posting = try read(Posting.self, text).get()
         #expect(posting.amount == 12)
         #expect(posting.source == "a/b")
@@ -92,13 +97,18 @@ private func integerOrError(_ text: String) -> String {
             let posting = try read(Posting.self, "{\"source\":\"a\",\"amount\":\(text)}").get()
             #expect(posting.amount == 1250)
         }
-        for text in ["\"\"", "\" 1250\"", "\"1250 \"", "\"01250\"", "\"-\"", "\"+1\"", "\"1.0\"", "\"1e3\"", "\"\\u0031\""] {
+        for text in [
+            "\"\"", "\" 1250\"", "\"1250 \"", "\"01250\"", "\"-\"", "\"+1\"", "\"1.0\"", "\"1e3\"",
+            "\"\\u0031\"",
+        ] {
             #expect(
                 error(Posting.self, "{\"source\":\"a\",\"amount\":\(text)}")?.description
-                    == "amount must be an integer, or a string that holds one, as in \"1250\"", "\(text)")
+                    == "amount must be an integer, or a string that holds one, as in \"1250\"",
+                "\(text)")
         }
         #expect(
-            error(Posting.self, "{\"source\":\"a\",\"amount\":\"9223372036854775808\"}")?.description
+            error(Posting.self, "{\"source\":\"a\",\"amount\":\"9223372036854775808\"}")?
+                .description
                 == "amount must be from -2^63 to 2^63 - 1")
     }
 
@@ -114,7 +124,10 @@ private func integerOrError(_ text: String) -> String {
         ("1.", "not valid JSON at byte 2: a digit is expected behind a decimal point"),
         ("1e", "not valid JSON at byte 2: a digit is expected in an exponent"),
         ("-", "not valid JSON at byte 1: a digit is expected behind a minus sign"),
-        ("01", "not valid JSON at byte 0: a number may not begin with a zero that another digit follows"),
+        (
+            "01",
+            "not valid JSON at byte 0: a number may not begin with a zero that another digit follows"
+        ),
         ("+1", "not valid JSON at byte 0: a value is expected here"),
         (".5", "not valid JSON at byte 0: a value is expected here"),
         ("1 2", "not valid JSON at byte 2: there is more text behind the end of the document"),
@@ -131,28 +144,57 @@ private func integerOrError(_ text: String) -> String {
         ("[]", "the document must be an object, not an array"),
         ("{\"postings\":{}}", "postings must be an array, not an object"),
         ("{\"postings\":[3]}", "postings[0] must be an object, not a number"),
-        ("{\"postings\":[{\"source\":\"a\",\"amount\":1},{\"source\":\"a\",\"amount\":1.5}]}",
-            "postings[1].amount must be an integer, without fraction or exponent"),
-        ("{\"postings\":[{\"source\":true,\"amount\":1}]}", "postings[0].source must be a string, not a boolean"),
-        ("{\"postings\":[{\"source\":\"a\",\"amount\":-1}]}", "postings[0].amount must not be negative"),
+        (
+            "{\"postings\":[{\"source\":\"a\",\"amount\":1},{\"source\":\"a\",\"amount\":1.5}]}",
+            "postings[1].amount must be an integer, without fraction or exponent"
+        ),
+        (
+            "{\"postings\":[{\"source\":true,\"amount\":1}]}",
+            "postings[0].source must be a string, not a boolean"
+        ),
+        (
+            "{\"postings\":[{\"source\":\"a\",\"amount\":-1}]}",
+            "postings[0].amount must not be negative"
+        ),
         ("{\"postings\":[{\"source\":\"a\"}]}", "postings[0].amount is required"),
         ("{\"postings\":[{}]}", "postings[0].source is required"),
-        ("{\"postings\":[{\"source\":\"123456789012345678901\",\"amount\":1}]}",
-            "postings[0].source must have at most 20 bytes"),
-        ("{\"postings\":[{\"sauce\":\"a\"}]}", "postings[0].sauce is not a member that is known here"),
-        ("{\"postings\":[{\"occurred_ax\":\"a\"}]}", "postings[0].occurred_ax is not a member that is known here"),
-        ("{\"postings\":[{\"sourc\":\"a\"}]}", "postings[0].sourc is not a member that is known here"),
+        (
+            "{\"postings\":[{\"source\":\"123456789012345678901\",\"amount\":1}]}",
+            "postings[0].source must have at most 20 bytes"
+        ),
+        (
+            "{\"postings\":[{\"sauce\":\"a\"}]}",
+            "postings[0].sauce is not a member that is known here"
+        ),
+        (
+            "{\"postings\":[{\"occurred_ax\":\"a\"}]}",
+            "postings[0].occurred_ax is not a member that is known here"
+        ),
+        (
+            "{\"postings\":[{\"sourc\":\"a\"}]}",
+            "postings[0].sourc is not a member that is known here"
+        ),
         ("{\"a b\":1}", "[\"a b\"] is not a member that is known here"),
         ("{\"\":1}", "[\"\"] is not a member that is known here"),
-        ("{\"postings\":[{\"source\":\"a\",\"amount\":1,\"source\":\"b\"}]}", "postings[0].source is given twice"),
+        (
+            "{\"postings\":[{\"source\":\"a\",\"amount\":1,\"source\":\"b\"}]}",
+            "postings[0].source is given twice"
+        ),
         ("{\"postings\":[],\"p\\u006fstings\":[]}", "[\"p\\u006fstings\"] is given twice"),
         ("{\"metadata\":{\"a\":\"1\",\"a\":\"2\"}}", "metadata.a is given twice"),
-        ("{\"metadata\":{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\"}}", "metadata has more than 2 members"),
+        (
+            "{\"metadata\":{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\"}}",
+            "metadata has more than 2 members"
+        ),
         ("{\"metadata\":{\"a\":[1,2]}}", "metadata.a must be a string, not an array"),
-        ("{\"postings\":[{\"source\":\"\",\"amount\":0},{\"source\":\"\",\"amount\":0},{\"source\":\"\",\"amount\":0},{}]}",
-            "postings has more than 3 elements"),
+        (
+            "{\"postings\":[{\"source\":\"\",\"amount\":0},{\"source\":\"\",\"amount\":0},{\"source\":\"\",\"amount\":0},{}]}",
+            "postings has more than 3 elements"
+        ),
     ])
-    func `what is well-formed but not asked for is refused with its path`(text: String, expected: String) {
+    func `what is well-formed but not asked for is refused with its path`(
+        text: String, expected: String
+    ) {
         let error = error(Body.self, text)
         #expect(error?.kind == .invalidField)
         #expect(error?.description == expected)
@@ -165,21 +207,41 @@ private func integerOrError(_ text: String) -> String {
         ("{\"postings\":[]]", 14, "postings", "expected a comma or the end of the object"),
         ("{\"postings\" []}", 12, "postings", "a colon is expected behind the name of a member"),
         ("{postings:[]}", 1, "", "the name of a member is expected here, in double quotes"),
-        ("{\"metadata\":{\"a\":\"\u{1}\"}}", 18, "metadata.a", "a control character must be escaped in a string"),
-        ("{\"metadata\":{\"a\":\"\\x\"}}", 18, "metadata.a", "a backslash must be followed by one of \" \\ / b f n r t u"),
+        (
+            "{\"metadata\":{\"a\":\"\u{1}\"}}", 18, "metadata.a",
+            "a control character must be escaped in a string"
+        ),
+        (
+            "{\"metadata\":{\"a\":\"\\x\"}}", 18, "metadata.a",
+            "a backslash must be followed by one of \" \\ / b f n r t u"
+        ),
         ("{\"metadata\":{\"a\":\"\\ud800\"}}", 18, "metadata.a", "a surrogate may not stand alone"),
-        ("{\"metadata\":{\"a\":\"\\udc00\\ud800\"}}", 18, "metadata.a", "a surrogate may not stand alone"),
-        ("{\"metadata\":{\"a\":\"\\u12g4\"}}", 18, "metadata.a", "\\u must be followed by four hexadecimal digits"),
+        (
+            "{\"metadata\":{\"a\":\"\\udc00\\ud800\"}}", 18, "metadata.a",
+            "a surrogate may not stand alone"
+        ),
+        (
+            "{\"metadata\":{\"a\":\"\\u12g4\"}}", 18, "metadata.a",
+            "\\u must be followed by four hexadecimal digits"
+        ),
         ("{\"metadata\":{\"a\":\"b", 17, "metadata.a", "a string is not closed"),
         ("\u{FEFF}{}", 0, "", "a value is expected here"),
     ])
-    func `what is not JSON is refused with its offset`(text: String, offset: Int, path: String, message: String) {
+    func `what is not JSON is refused with its offset`(
+        text: String, offset: Int, path: String, message: String
+    ) {
         let error = error(Body.self, text)
-        // The first row is a wrong field in a document that is not JSON further on: the latter is what counts.
+        // The first row is a wrong field in a document that is not JSON further on: the latter is
+        // what counts.
         if text.hasSuffix("[1,]}") {
-            #expect(error == JSONError(kind: .malformed, offset: 15, path: "postings[1]", message: "nothing stands behind a comma"))
+            #expect(
+                error
+                    == JSONError(
+                        kind: .malformed, offset: 15, path: "postings[1]",
+                        message: "nothing stands behind a comma"))
         } else {
-            #expect(error == JSONError(kind: .malformed, offset: offset, path: path, message: message))
+            #expect(
+                error == JSONError(kind: .malformed, offset: offset, path: path, message: message))
         }
     }
 
@@ -193,12 +255,18 @@ private func integerOrError(_ text: String) -> String {
 
     @Test func `bytes that are not UTF-8 are refused where they stand`() {
         let rows: [[UInt8]] = [
-            [0x80], [0xC0, 0x80], [0xC1, 0xBF], [0xC3], [0xE0, 0x80, 0x80], [0xE0, 0x9F, 0xBF], [0xED, 0xA0, 0x80],
-            [0xE2, 0x82], [0xF0, 0x80, 0x80, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xF5, 0x80, 0x80, 0x80], [0xFF],
+            [0x80], [0xC0, 0x80], [0xC1, 0xBF], [0xC3], [0xE0, 0x80, 0x80], [0xE0, 0x9F, 0xBF],
+            [0xED, 0xA0, 0x80],
+            [0xE2, 0x82], [0xF0, 0x80, 0x80, 0x80], [0xF4, 0x90, 0x80, 0x80],
+            [0xF5, 0x80, 0x80, 0x80], [0xFF],
         ]
         for row in rows {
             let text = Array("[\"abc".utf8) + row + Array("\"]".utf8)
-            #expect(throws: JSONError(kind: .malformed, offset: 5, path: "[0]", message: "a string is not valid UTF-8")) {
+            #expect(
+                throws: JSONError(
+                    kind: .malformed, offset: 5, path: "[0]", message: "a string is not valid UTF-8"
+                )
+            ) {
                 try JSONReader.read(text) { (json) throws(JSONError) in try json.skip() }
             }
         }
@@ -224,7 +292,9 @@ private func integerOrError(_ text: String) -> String {
         try JSONReader.read(Array(text.utf8)) { (json) throws(JSONError) in
             var items = try json.array()
             while try json.next(&items) {
-                let result = try json.recovering { (json) throws(JSONError) in try Posting(json: &json) }
+                let result = try json.recovering { (json) throws(JSONError) in
+                    try Posting(json: &json)
+                }
                 switch result {
                 case .success(let posting): results.append(posting.source)
                 case .failure(let error): results.append("\(error)")
@@ -261,19 +331,26 @@ private func integerOrError(_ text: String) -> String {
     }
 
     @Test func `text is lent without its escapes`() throws {
-        for (text, expected) in [("\"plain\"", "plain"), ("\"a\\n\\u00e9\\ud83d\\ude00\"", "a\né😀")] {
+        for (text, expected) in [
+            ("\"plain\"", "plain"), ("\"a\\n\\u00e9\\ud83d\\ude00\"", "a\né😀"),
+        ] {
             let value = try JSONReader.read(Array(text.utf8)) { (json) throws(JSONError) in
-                try json.text { span in span.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) } }
+                try json.text { span in
+                    span.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+                }
             }
             #expect(value == expected)
         }
     }
 
     @Test func `a null can be asked for, and a boolean is only true or false`() throws {
-        let values = try JSONReader.read(Array("[null,true,false,1]".utf8)) { (json) throws(JSONError) in
+        let values = try JSONReader.read(Array("[null,true,false,1]".utf8)) {
+            (json) throws(JSONError) in
             var values: [Bool?] = []
             var items = try json.array()
-            while try json.next(&items), items.index < 3 { values.append(try json.null() ? nil : try json.boolean()) }
+            while try json.next(&items), items.index < 3 {
+                values.append(try json.null() ? nil : try json.boolean())
+            }
             #expect(try json.null() == false)
             try json.skip()
             #expect(try json.next(&items) == false)
@@ -284,8 +361,10 @@ private func integerOrError(_ text: String) -> String {
 
     @Test func `the required members are enforced for tables of 64 members`() throws {
         enum Many: String, JSONMember {
-            case a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, c0, c1, c2, c3, c4, c5,
-                c6, c7, c8, c9, d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, e0, e1, e2, e3, e4, e5, e6, e7, e8, e9, f0, f1,
+            case a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, c0,
+                c1, c2, c3, c4, c5,
+                c6, c7, c8, c9, d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, e0, e1, e2, e3, e4, e5, e6,
+                e7, e8, e9, f0, f1,
                 f2, f3, f4, f5, f6, f7, f8, f9, g0, g1, g2, g3
             static let table = JSONMemberTable<Self>(required: allCases)
         }
@@ -302,7 +381,9 @@ private func integerOrError(_ text: String) -> String {
         }
         let members = Many.allCases.reversed().map { "\"\($0)\":\"\($0)\"" }
         #expect(try count("{\(members.joined(separator: ","))}") == 64)
-        let refusal = #expect(throws: JSONError.self) { _ = try count("{\(members.dropFirst().joined(separator: ","))}") }
+        let refusal = #expect(throws: JSONError.self) {
+            _ = try count("{\(members.dropFirst().joined(separator: ","))}")
+        }
         #expect(refusal?.description == "g3 is required")
     }
 }

@@ -30,19 +30,25 @@ private func text(_ body: (inout JSONWriter) -> Void) -> String {
         #expect(text == #"{"a":1,"b":[1,[],{},{"c":true},null],"d":"e","g":"h","i\"j":false}"#)
     }
 
-    @Test(arguments: [
-        (0, "0"), (7, "7"), (-7, "-7"), (10, "10"), (1_250, "1250"), (999, "999"), (1_000, "1000"),
-        (9_007_199_254_740_992, "9007199254740992"), (9_007_199_254_740_993, "\"9007199254740993\""),
-        (-9_007_199_254_740_992, "-9007199254740992"), (-9_007_199_254_740_993, "\"-9007199254740993\""),
-        (.max, "\"9223372036854775807\""), (.min, "\"-9223372036854775808\""),
-    ] as [(Int64, String)])
+    @Test(
+        arguments: [
+            (0, "0"), (7, "7"), (-7, "-7"), (10, "10"), (1_250, "1250"), (999, "999"),
+            (1_000, "1000"),
+            (9_007_199_254_740_992, "9007199254740992"),
+            (9_007_199_254_740_993, "\"9007199254740993\""),
+            (-9_007_199_254_740_992, "-9007199254740992"),
+            (-9_007_199_254_740_993, "\"-9007199254740993\""),
+            (.max, "\"9223372036854775807\""), (.min, "\"-9223372036854775808\""),
+        ] as [(Int64, String)])
     func `an integer is a number up to 2^53 and a string beyond`(integer: Int64, expected: String) {
         #expect(text { $0.value(integer) } == expected)
         #expect(text { $0.value(Int128(integer)) } == expected)
     }
 
     @Test func `integers of 128 bits keep every digit`() {
-        var values: [Int128] = [.max, .min, Int128(Int64.max) + 1, Int128(Int64.min) - 1, Int128(UInt64.max)]
+        var values: [Int128] = [
+            .max, .min, Int128(Int64.max) + 1, Int128(Int64.min) - 1, Int128(UInt64.max),
+        ]
         var power: Int128 = 1
         for _ in 0..<38 {
             power *= 10
@@ -55,13 +61,17 @@ private func text(_ body: (inout JSONWriter) -> Void) -> String {
     }
 
     @Test(arguments: [
-        ("", "\"\""), ("plain", "\"plain\""), ("a\"b", "\"a\\\"b\""), ("a\\b", "\"a\\\\b\""), ("a/b", "\"a/b\""),
-        ("\n\r\t", "\"\\n\\r\\t\""), ("\0\u{1}\u{1f}\u{8}\u{c}", "\"\\u0000\\u0001\\u001f\\u0008\\u000c\""),
+        ("", "\"\""), ("plain", "\"plain\""), ("a\"b", "\"a\\\"b\""), ("a\\b", "\"a\\\\b\""),
+        ("a/b", "\"a/b\""),
+        ("\n\r\t", "\"\\n\\r\\t\""),
+        ("\0\u{1}\u{1f}\u{8}\u{c}", "\"\\u0000\\u0001\\u001f\\u0008\\u000c\""),
         ("\u{7f}", "\"\u{7f}\""), ("é漢😀\u{2028}", "\"é漢😀\u{2028}\""),
         ("exactly eight bytes: \"", "\"exactly eight bytes: \\\"\""),
         ("12345678\n12345678", "\"12345678\\n12345678\""),
     ])
-    func `strings are escaped where RFC 8259 asks for it and nowhere else`(string: String, expected: String) {
+    func `strings are escaped where RFC 8259 asks for it and nowhere else`(
+        string: String, expected: String
+    ) {
         #expect(text { $0.value(string) } == expected)
         #expect(text { $0.value(string[...]) } == expected)
     }
@@ -72,7 +82,8 @@ private func text(_ body: (inout JSONWriter) -> Void) -> String {
                 var string = String(repeating: "x", count: position)
                 string.unicodeScalars.append(Unicode.Scalar(byte))
                 string += String(repeating: "y", count: 16 - position)
-                let read = try? JSONReader.read(Array(text { $0.value(string) }.utf8)) { (json) throws(JSONError) in
+                let read = try? JSONReader.read(Array(text { $0.value(string) }.utf8)) {
+                    (json) throws(JSONError) in
                     try json.string()
                 }
                 #expect(read == string)
@@ -87,12 +98,20 @@ private func text(_ body: (inout JSONWriter) -> Void) -> String {
                 json.member("never", microseconds: .max)
             }
         }
-        #expect(text == #"{"at":"2026-11-20T10:00:00.000001Z","never":"+294247-01-10T04:00:54.775807Z"}"#)
+        #expect(
+            text
+                == #"{"at":"2026-11-20T10:00:00.000001Z","never":"+294247-01-10T04:00:54.775807Z"}"#
+        )
     }
 
-    @Test func `floating-point numbers are the shortest that read back, and null where there is none`() {
+    @Test
+    func `floating-point numbers are the shortest that read back, and null where there is none`() {
         let text = text { json in
-            json.array { json in for value in [0.1, -2, 1e300, .leastNonzeroMagnitude, .infinity, .nan] { json.value(value) } }
+            json.array { json in
+                for value in [0.1, -2, 1e300, .leastNonzeroMagnitude, .infinity, .nan] {
+                    json.value(value)
+                }
+            }
         }
         #expect(text == "[0.1,-2.0,1e+300,5e-324,null,null]")
     }
@@ -112,7 +131,9 @@ private func text(_ body: (inout JSONWriter) -> Void) -> String {
 
     @Test func `a document larger than its first capacity is whole`() {
         let string = String(repeating: "é\"", count: 100_000)
-        let read = try? JSONReader.read(Array(text { $0.value(string) }.utf8)) { (json) throws(JSONError) in try json.string() }
+        let read = try? JSONReader.read(Array(text { $0.value(string) }.utf8)) {
+            (json) throws(JSONError) in try json.string()
+        }
         #expect(read == string)
     }
 }

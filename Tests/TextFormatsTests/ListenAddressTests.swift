@@ -49,6 +49,7 @@ private func parse(_ text: String) -> String {
     @Test func `a path may be as long as the system's structure for it, and not a byte longer`() {
         let path = "/" + String(repeating: "x", count: 106)
         #expect(parse("unix:\(path)") == "unix:\(path) (loopback)")
-        #expect(parse("unix:\(path)x") == "has a path of 108 bytes; a Unix socket's has at most 107")
+        #expect(
+            parse("unix:\(path)x") == "has a path of 108 bytes; a Unix socket's has at most 107")
     }
 }

@@ -10,7 +10,8 @@
 /// closed, `powercut_restore` gives each file the content that would be found when the power comes back.
 ///
 /// The model: a sync makes everything durable that was written to its file before it, and the file's name. A failed sync
-/// loses what it was to make durable, even if a later one succeeds (as Linux does, see lwn.net/Articles/752063). A write
+/// loses what it was to make durable, even if a later one succeeds, and every other handle that was open on the file is
+/// told once, at its own next sync (as Linux does since 4.13, see lwn.net/Articles/752063 and errseq(9)). A write
 /// that was not synced may be there, not be there, or be there in part, sector by sector of 512 bytes, in any order. What
 /// it does not model: sectors damaged beside those written (SQLite's "powersafe overwrite" is taken for granted, as
 /// its default is).
