@@ -187,6 +187,15 @@ let package = Package(
         .executableTarget(
             name: "demonstration", dependencies: ["Workload", "FleetHarness", argumentParser],
             path: "Tests/Demonstration", swiftSettings: strict),
+        .executableTarget(
+            name: "benchmarks",
+            dependencies: [
+                "AgentCore", "AgentRuntime", "AggregatorCore", "FleetHarness", "LedgerCore",
+                "LedgerStoreSQLite", "MQTTTransport", "SegmentStore", "Signing", "SyncProtocol",
+                "TextFormats", "Workers", "Workload", argumentParser, grdbSQLite, histogram,
+                logging,
+            ],
+            path: "Tests/Benchmarks", swiftSettings: strict),
         .testTarget(
             name: "ArchitectureTests", path: "Tests/ArchitectureTests", swiftSettings: strict),
         .testTarget(

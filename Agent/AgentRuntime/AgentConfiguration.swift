@@ -1,6 +1,7 @@
 import AgentCore
 import LedgerCore
 import MQTTTransport
+import SegmentStore
 
 /// What an agent is started with.
 package struct AgentConfiguration: Sendable {
@@ -11,8 +12,8 @@ package struct AgentConfiguration: Sendable {
     /// Nil for an agent that never syncs.
     package var broker: Broker?
     package var limits: AgentLimits
-    /// How large the database may grow, in bytes; nil for as large as the disk.
-    package var storageBytesMax: Int?
+    /// How the database is opened; its defaults are the promise.
+    package var log: LogOptions
     /// For people and for the hello.
     package var softwareVersion: String
 
@@ -33,6 +34,7 @@ package struct AgentConfiguration: Sendable {
         }
     }
 
+    /// - Parameter storageBytesMax: how large the database may grow; nil for as large as the disk.
     package init(
         agent: AgentID, ledger: String, data: String, broker: Broker?,
         limits: AgentLimits = AgentLimits(),
@@ -43,7 +45,21 @@ package struct AgentConfiguration: Sendable {
         self.data = data
         self.broker = broker
         self.limits = limits
-        self.storageBytesMax = storageBytesMax
+        log = LogOptions()
+        if let storageBytesMax { log.limit(bytes: storageBytesMax) }
         self.softwareVersion = softwareVersion
+    }
+}
+
+extension LogOptions {
+    /// SQLite's pages, in bytes.
+    private static let pageBytes = 4096
+    /// Of the quota, for acknowledgements and recovery when it is full: 1 MiB.
+    private static let reservePages = 256
+
+    /// Sets the quota: what is asked for, but at least twice the reserve.
+    fileprivate mutating func limit(bytes: Int) {
+        pageCountMax = max(bytes / LogOptions.pageBytes, 2 * LogOptions.reservePages)
+        pageCountReserve = LogOptions.reservePages
     }
 }

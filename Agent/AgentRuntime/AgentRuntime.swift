@@ -82,7 +82,7 @@ package final class AgentRuntime: Sendable {
             UInt8.random(in: 0...255, using: &random)
         }
         return try AgentStore(
-            path: folder.file("agent.db"), options: configuration.logOptions,
+            path: folder.file("agent.db"), options: configuration.log,
             agent: configuration.agent,
             ledger: configuration.ledger,
             founding: AgentStore.Founding(nonce: nonce, publicKey: signer.publicKey), hasher: hasher
@@ -133,21 +133,6 @@ package final class AgentRuntime: Sendable {
 }
 
 extension AgentConfiguration {
-    /// SQLite's pages, in bytes.
-    private static let pageBytes = 4096
-    /// Of the quota, for acknowledgements and recovery when it is full: 1 MiB.
-    private static let reservePages = 256
-
-    var logOptions: LogOptions {
-        var options = LogOptions()
-        if let storageBytesMax {
-            options.pageCountMax = max(
-                storageBytesMax / AgentConfiguration.pageBytes, 2 * AgentConfiguration.reservePages)
-            options.pageCountReserve = AgentConfiguration.reservePages
-        }
-        return options
-    }
-
     /// A device comes back within seconds when its network does, and does not hammer a broker that
     /// refuses it.
     var mqttLimits: MQTTLimits {

@@ -165,7 +165,8 @@ package final class AgentStore: Sendable {
 
     /// Writes it all, or nothing; durable when it returns.
     package func commit(_ commit: Commit, now: Timestamp) throws(StoreError) -> Durable {
-        try database.commit { [stream] database in
+        // What was accepted must still be acknowledged when there is no room for anything new.
+        try database.commit(usingReserve: commit.segments.isEmpty) { [stream] database in
             for sealed in commit.segments {
                 try SegmentLog.append(
                     database, sealed.segment, hash: sealed.hash, stream: stream.id, recordedAt: now)

@@ -13,7 +13,8 @@ struct Architecture {
     static let rules: [String: Rule] = [
         "LedgerCore": Rule(area: "Shared", level: 0),
         "CMosquitto": Rule(area: "Shared", level: 0),
-        "Workers": Rule(area: "Shared", level: 0),
+        "TextFormats": Rule(area: "Shared", level: 0),
+        "Workers": Rule(area: "Shared", level: 1),
         "SyncProtocol": Rule(area: "Shared", level: 1),
         "AgentCore": Rule(area: "Agent", level: 2),
         "AggregatorCore": Rule(area: "Aggregator", level: 2),

@@ -6,7 +6,8 @@ import Foundation
 import LedgerCore
 import Logging
 import Synchronization
-import Workload
+
+import struct Workload.SplitMix64
 
 /// What the agent side found, for the process that started it.
 struct AgentSideResult: Codable, Sendable {
@@ -28,7 +29,8 @@ struct AgentSideResult: Codable, Sendable {
 /// The agent's half of the end-to-end benchmark, in a process of its own.
 struct AgentSideCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "agent-side", abstract: "Started by the end-to-end benchmark.", shouldDisplay: false)
+        commandName: "agent-side", abstract: "Started by the end-to-end benchmark.",
+        shouldDisplay: false)
 
     @Option var data: String
     @Option var broker: String
@@ -98,7 +100,9 @@ struct AgentSideCommand: AsyncParsableCommand {
     private func until(_ runtime: AgentRuntime, _ condition: (SyncStatus) -> Bool) async throws {
         let deadline = Deadline(in: .seconds(300))
         while try await !condition(runtime.syncStatus()) {
-            if deadline.isPast { throw Implausible("not within five minutes: \(try await runtime.syncStatus())") }
+            if deadline.isPast {
+                throw Implausible("not within five minutes: \(try await runtime.syncStatus())")
+            }
             try await Task.sleep(for: .milliseconds(2))
         }
     }
@@ -126,9 +130,12 @@ struct Feed: Sendable {
                     while let range = next.take(Feed.batch, of: count) {
                         var submissions: [Submission] = []
                         submissions.reserveCapacity(range.count)
-                        for _ in range { submissions.append(Submission(try ledgers.transaction(&random))) }
+                        for _ in range {
+                            submissions.append(Submission(try ledgers.transaction(&random)))
+                        }
                         let outcomes = try await runtime.commit(submissions)
-                        guard outcomes.count == range.count, outcomes.allSatisfy(\.isAccepted) else {
+                        guard outcomes.count == range.count, outcomes.allSatisfy(\.isAccepted)
+                        else {
                             throw Implausible("a submission was not accepted")
                         }
                     }
@@ -176,11 +183,15 @@ enum LagWatch {
         while !Task.isCancelled {
             let status = try await runtime.syncStatus()
             samples.append(
-                Sample(at: monotonicNanoseconds(), head: status.head, acknowledged: status.acknowledged))
+                Sample(
+                    at: monotonicNanoseconds(), head: status.head, acknowledged: status.acknowledged
+                ))
             try? await Task.sleep(for: .milliseconds(20))
         }
         let status = try await runtime.syncStatus()
-        samples.append(Sample(at: monotonicNanoseconds(), head: status.head, acknowledged: status.acknowledged))
+        samples.append(
+            Sample(at: monotonicNanoseconds(), head: status.head, acknowledged: status.acknowledged)
+        )
         return lag(samples)
     }
 

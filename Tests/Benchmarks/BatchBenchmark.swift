@@ -1,6 +1,7 @@
 import FleetHarness
 import Histogram
-import Workload
+
+import struct Workload.SplitMix64
 
 /// A thousand transactions a request, as JSON, durable before the answer.
 enum BatchBenchmark {
@@ -15,9 +16,11 @@ enum BatchBenchmark {
         let ledgers = try Ledgers()
         var random = SplitMix64(seed: 2)
         let requests = try (0..<distinctRequests).map { _ in
-            let items = try (0..<batch).map { _ in try ledgers.json(&random) }.joined(separator: ",")
+            let items = try (0..<batch).map { _ in try ledgers.json(&random) }.joined(
+                separator: ",")
             return httpRequest(
-                path: "/v1/transactions/batch", port: agent.port, body: "{\"transactions\":[\(items)]}")
+                path: "/v1/transactions/batch", port: agent.port,
+                body: "{\"transactions\":[\(items)]}")
         }
         let processorBefore = try ProcessUse.processorSeconds(agent.pid())
         var generator = try LoadGenerator(
@@ -35,7 +38,11 @@ enum BatchBenchmark {
                 note: "\(batch) a request, \(connections) connections"),
             Figure(
                 .batch, "agent processor time", processor / Double(accepted) * 1e6, "µs/tx",
-                note: "the load generator takes \(Int(load.generatorSeconds / load.seconds * 100)) % of a core"),
-        ] + load.latencies.figures(.batch, "closed loop", note: "a batch; without what would have waited")
+                note:
+                    "the load generator takes \(Int(load.generatorSeconds / load.seconds * 100)) % of a core"
+            ),
+        ]
+            + load.latencies.figures(
+                .batch, "closed loop", note: "a batch; without what would have waited")
     }
 }

@@ -21,7 +21,8 @@ enum EndToEndBenchmark {
         return figures(result, aggregatorSeconds, plan)
             + [
                 Figure(
-                    .endToEnd, "aggregator RSS peak", try ProcessUse.residentPeak(aggregator.pid()) / 1e6, "MB",
+                    .endToEnd, "aggregator RSS peak",
+                    try ProcessUse.residentPeak(aggregator.pid()) / 1e6, "MB",
                     goal: "≤ 256", note: "audit included")
             ]
     }
@@ -35,8 +36,10 @@ enum EndToEndBenchmark {
         let agent = ChildProcess(
             name: "agent side", executable: executable,
             arguments: [
-                AgentSideCommand.configuration.commandName ?? "", "--data", "\(site.home)/agent", "--broker",
-                site.broker.url, "--warm-up", "\(warmUp)", "--transactions", "\(plan.transactions)", "--result", file,
+                AgentSideCommand.configuration.commandName ?? "", "--data", "\(site.home)/agent",
+                "--broker",
+                site.broker.url, "--warm-up", "\(warmUp)", "--transactions", "\(plan.transactions)",
+                "--result", file,
             ],
             log: "\(site.home)/agent.log")
         let before = try ProcessUse.processorSeconds(aggregator.pid())
@@ -51,10 +54,15 @@ enum EndToEndBenchmark {
         return (try JSONDecoder().decode(AgentSideResult.self, from: data), seconds)
     }
 
-    private static func figures(_ result: AgentSideResult, _ aggregatorSeconds: Double, _ plan: Plan) -> [Figure] {
+    private static func figures(
+        _ result: AgentSideResult, _ aggregatorSeconds: Double, _ plan: Plan
+    ) -> [Figure] {
         let count = Double(plan.transactions)
         let total = count + Double(result.warmUp)
-        func figure(_ name: String, _ value: Double, _ unit: String, _ goal: String? = nil, _ note: String? = nil)
+        func figure(
+            _ name: String, _ value: Double, _ unit: String, _ goal: String? = nil,
+            _ note: String? = nil
+        )
             -> Figure
         { Figure(.endToEnd, name, value, unit, goal: goal, note: note) }
         return [
@@ -63,12 +71,19 @@ enum EndToEndBenchmark {
                 "\(plan.transactions) transactions, \(Ledgers.accountCount) accounts"),
             figure("accepted", count / result.acceptedAfter, "tx/s"),
             figure("transactions a segment", result.transactionsPerSegment, "tx"),
-            figure("acks behind, p50", result.lagMedian * 1_000, "ms", nil, "from accepted to acked, sampled"),
+            figure(
+                "acks behind, p50", result.lagMedian * 1_000, "ms", nil,
+                "from accepted to acked, sampled"),
             figure("acks behind, most", result.lagMost * 1_000, "ms"),
             figure("backlog, most", Double(result.backlogMost), "tx"),
-            figure("on the wire", Double(result.wireBytes) / count, "B/tx", "≤ 24", "TCP payload to the broker"),
-            figure("agent's log", Double(result.logBytes) / total, "B/tx", "≤ 32", "the database file"),
-            figure("agent processor time", result.processorSeconds / count * 1e6, "µs/tx", nil, "making them included"),
+            figure(
+                "on the wire", Double(result.wireBytes) / count, "B/tx", "≤ 24",
+                "TCP payload to the broker"),
+            figure(
+                "agent's log", Double(result.logBytes) / total, "B/tx", "≤ 32", "the database file"),
+            figure(
+                "agent processor time", result.processorSeconds / count * 1e6, "µs/tx", nil,
+                "making them included"),
             figure("aggregator processor time", aggregatorSeconds / total * 1e6, "µs/tx"),
             figure(
                 "agent RSS peak", result.residentPeak / 1e6, "MB", nil,

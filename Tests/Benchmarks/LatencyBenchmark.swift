@@ -1,7 +1,8 @@
 import FleetHarness
 import Histogram
 import TextFormats
-import Workload
+
+import struct Workload.SplitMix64
 
 /// How long a transaction takes from being accepted to being merged, at an easy rate.
 ///
@@ -30,7 +31,8 @@ enum LatencyBenchmark {
         }
         let (merged, acknowledged) = try journeys(agent, behind: load)
         let note = "at \(Int(load.perSecond)) tx/s"
-        return load.latencies.figures(.latency, "POST answered", note: "\(note), from when it was due")
+        return load.latencies.figures(
+            .latency, "POST answered", note: "\(note), from when it was due")
             + merged.figures(
                 .latency, "accepted → merged", goals: [50: "≤ 5", 99: "≤ 20"],
                 note: "\(note), the aggregator's commit")

@@ -1,5 +1,6 @@
 import LedgerCore
-import Workload
+
+import struct Workload.SplitMix64
 
 /// The accounts and amounts that all benchmarks move: 10,000 accounts, as of shops and their customers, in one asset.
 struct Ledgers: Sendable {
@@ -21,7 +22,8 @@ struct Ledgers: Sendable {
     /// A sale: a customer pays a shop some cents up to 100.00.
     func posting(_ random: inout SplitMix64) throws -> Posting {
         Posting(
-            source: customers[random.below(customers.count)], destination: shops[random.below(shops.count)],
+            source: customers[random.below(customers.count)],
+            destination: shops[random.below(shops.count)],
             asset: asset, amount: try Amount(random.within(1...10_000)))
     }
 

@@ -45,7 +45,9 @@ struct LoadConnection {
     mutating func write(_ bytes: [UInt8]) throws -> Bool {
         while written < bytes.count {
             let count = bytes.withUnsafeBytes {
-                send(descriptor, $0.baseAddress?.advanced(by: written), $0.count - written, Int32(MSG_NOSIGNAL))
+                send(
+                    descriptor, $0.baseAddress?.advanced(by: written), $0.count - written,
+                    Int32(MSG_NOSIGNAL))
             }
             if count < 0, errno == EAGAIN { return false }
             guard count > 0 else { throw Implausible("send: errno \(errno)") }
@@ -63,7 +65,9 @@ struct LoadConnection {
                 recv(descriptor, $0.baseAddress?.advanced(by: start), $0.count - start, 0)
             }
             if count < 0, errno == EAGAIN { return false }
-            guard count > 0 else { throw Implausible("the daemon closed a connection: errno \(errno)") }
+            guard count > 0 else {
+                throw Implausible("the daemon closed a connection: errno \(errno)")
+            }
             if try take(count, expecting: status) { return true }
         }
     }
@@ -110,18 +114,20 @@ struct LoadConnection {
 extension ArraySlice<UInt8> {
     /// Behind the empty line.
     fileprivate var endOfHead: Int? {
-        let found = withUnsafeBytes { bytes in
-            memmem(bytes.baseAddress, bytes.count, "\r\n\r\n", 4).flatMap { found in
-                bytes.baseAddress.map { UnsafeRawPointer(found) - $0 }
-            }
+        let carriageReturn = UInt8(ascii: "\r")
+        var index = startIndex
+        while index + 3 < endIndex {
+            if self[index] == carriageReturn, self[index + 2] == carriageReturn { return index + 4 }
+            index += 1
         }
-        return found.map { startIndex + $0 + 4 }
+        return nil
     }
 
     /// Its decimal digits as a number.
     fileprivate var number: Int {
         reduce(0) { value, byte in
-            UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte ? value * 10 + Int(byte - UInt8(ascii: "0")) : value
+            UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
+                ? value * 10 + Int(byte - UInt8(ascii: "0")) : value
         }
     }
 }

@@ -34,7 +34,8 @@ struct LoadGenerator: ~Copyable {
     private let requests: [[UInt8]]
     private let expectedStatus: Int
     private var connections: [LoadConnection] = []
-    private var descriptors: [pollfd] = []
+    private let descriptors: [Int32]
+    private var waiting = Waiting()
     private var idle: [Int] = []
     private var nextRequest = 0
 
@@ -42,16 +43,15 @@ struct LoadGenerator: ~Copyable {
     init(port: UInt16, connections count: Int, requests: [[UInt8]], expecting status: Int) throws {
         self.requests = requests
         expectedStatus = status
-        for index in 0..<count {
-            let descriptor = try LoadConnection.connect(port: port)
-            connections.append(LoadConnection(descriptor: descriptor))
-            descriptors.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
-            idle.append(index)
-        }
+        let descriptors = try (0..<count).map { _ in try LoadConnection.connect(port: port) }
+        self.descriptors = descriptors
+        connections = descriptors.map { LoadConnection(descriptor: $0) }
+        idle = Array(descriptors.indices)
+        for descriptor in descriptors { waiting.add(descriptor) }
     }
 
     deinit {
-        for descriptor in descriptors { close(descriptor.fd) }
+        for descriptor in descriptors { close(descriptor) }
     }
 
     /// Sends for as long as the plan says, and waits for the last answers.
@@ -93,7 +93,7 @@ struct LoadGenerator: ~Copyable {
 
     private mutating func write(_ index: Int) throws {
         let isWritten = try connections[index].write(requests[connections[index].request])
-        descriptors[index].events = Int16(isWritten ? POLLIN : POLLIN | POLLOUT)
+        waiting.writable.set(descriptors[index], to: !isWritten)
     }
 
     private mutating func receive(
@@ -101,11 +101,18 @@ struct LoadGenerator: ~Copyable {
     ) throws {
         var timeout = timespec(
             tv_sec: Int(nanoseconds / 1e9), tv_nsec: Int(nanoseconds) % 1_000_000_000)
-        guard ppoll(&descriptors, nfds_t(descriptors.count), &timeout, nil) > 0 else { return }
+        var readable = waiting.readable
+        var writable = waiting.writable
+        // poll(2) counts in milliseconds, which is too coarse for an open loop.
+        let count = pselect(
+            waiting.end, &readable.bits, &writable.bits, nil, &timeout, nil)
+        guard count > 0 else { return }
         let now = monotonicNanoseconds()
-        for index in descriptors.indices where descriptors[index].revents != 0 {
-            if descriptors[index].revents & Int16(POLLOUT) != 0 { try write(index) }
-            guard try connections[index].read(expecting: expectedStatus) else { continue }
+        for (index, descriptor) in descriptors.enumerated() {
+            if writable.contains(descriptor) { try write(index) }
+            guard readable.contains(descriptor),
+                try connections[index].read(expecting: expectedStatus)
+            else { continue }
             idle.append(index)
             load.answeredEver += 1
             guard measured.contains(now) else { continue }
@@ -118,5 +125,34 @@ struct LoadGenerator: ~Copyable {
         var time = timespec()
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+}
+
+/// Which descriptors are waited for.
+private struct Waiting {
+    var readable = DescriptorSet()
+    var writable = DescriptorSet()
+    private(set) var end: Int32 = 0
+
+    mutating func add(_ descriptor: Int32) {
+        readable.set(descriptor, to: true)
+        end = max(end, descriptor + 1)
+    }
+}
+
+/// As select(2) has it, for descriptors below 1,024.
+private struct DescriptorSet {
+    var bits = fd_set()
+
+    func contains(_ descriptor: Int32) -> Bool {
+        withUnsafeBytes(of: bits) { $0[Int(descriptor) / 8] >> UInt8(descriptor % 8) & 1 == 1 }
+    }
+
+    mutating func set(_ descriptor: Int32, to isIn: Bool) {
+        withUnsafeMutableBytes(of: &bits) {
+            let bit = UInt8(1) << UInt8(descriptor % 8)
+            $0[Int(descriptor) / 8] =
+                isIn ? $0[Int(descriptor) / 8] | bit : $0[Int(descriptor) / 8] & ~bit
+        }
     }
 }

@@ -62,7 +62,8 @@ struct MeasureCommand: ParsableCommand {
             transactions: quick ? 100_000 : Int(millions * 1_000_000),
             isQuick: quick, binaries: try bin ?? FleetPlan.binariesBesideThis(), home: home)
         var report = Report()
-        for benchmark in Benchmark.allCases where benchmark.isRaw || only.isEmpty || only.contains(benchmark) {
+        for benchmark in Benchmark.allCases
+        where benchmark.isRaw || only.isEmpty || only.contains(benchmark) {
             say("measuring \(benchmark.rawValue)")
             do {
                 for figure in try benchmark.measure(plan) { report.add(figure) }

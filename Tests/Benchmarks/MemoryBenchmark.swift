@@ -14,10 +14,12 @@ enum MemoryBenchmark {
         let note = "connected, after \(Int(rest)) s"
         return [
             Figure(
-                .memory, "idle agent RSS", try ProcessUse.resident(agent.pid()) / 1e6, "MB", goal: "≤ 32",
+                .memory, "idle agent RSS", try ProcessUse.resident(agent.pid()) / 1e6, "MB",
+                goal: "≤ 32",
                 note: note),
             Figure(
-                .memory, "idle aggregator RSS", try ProcessUse.resident(aggregator.pid()) / 1e6, "MB",
+                .memory, "idle aggregator RSS", try ProcessUse.resident(aggregator.pid()) / 1e6,
+                "MB",
                 note: note),
         ]
     }

@@ -1,6 +1,7 @@
 import FleetHarness
 import Histogram
-import Workload
+
+import struct Workload.SplitMix64
 
 /// One transaction a request, durable before the answer, at a real agent.
 ///
@@ -27,22 +28,31 @@ enum PostBenchmark {
         let open = try load(.open(perSecond: rate), agent, requests, plan)
         let accepted = closed.answeredEver + open.answeredEver
         guard try agent.head() == accepted else {
-            throw Implausible("\(accepted) requests were accepted, and the log has \(try agent.head())")
+            throw Implausible(
+                "\(accepted) requests were accepted, and the log has \(try agent.head())")
         }
         return [
             Figure(
                 .post, "requests", closed.perSecond, "req/s", goal: "≥ 40000",
                 note: "\(connections) connections, each answer durable")
         ]
-            + closed.latencies.figures(.post, "closed loop", goals: [99: "≤ 10"], note: "without what would have waited")
-            + [Figure(.post, "open loop rate", open.perSecond, "req/s", note: "due: \(Int(rate)) req/s")]
+            + closed.latencies.figures(
+                .post, "closed loop", goals: [99: "≤ 10"], note: "without what would have waited")
+            + [
+                Figure(
+                    .post, "open loop rate", open.perSecond, "req/s",
+                    note: "due: \(Int(rate)) req/s")
+            ]
             + open.latencies.figures(.post, "open loop", note: "from when the request was due")
             + [
                 Figure(
-                    .post, "agent processor time", processor / Double(closed.answeredEver) * 1e6, "µs/req",
-                    note: "the load generator takes \(Int(closed.generatorSeconds / closed.seconds * 100)) % of a core"
+                    .post, "agent processor time", processor / Double(closed.answeredEver) * 1e6,
+                    "µs/req",
+                    note:
+                        "the load generator takes \(Int(closed.generatorSeconds / closed.seconds * 100)) % of a core"
                 ),
-                Figure(.post, "agent RSS peak", try ProcessUse.residentPeak(agent.pid()) / 1e6, "MB"),
+                Figure(
+                    .post, "agent RSS peak", try ProcessUse.residentPeak(agent.pid()) / 1e6, "MB"),
             ]
     }
 

@@ -21,7 +21,9 @@ enum ProcessUse {
     private static func field(_ name: String, _ pid: Int32) throws -> Double {
         let text = try String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
         let line = text.split(separator: "\n").first { $0.hasPrefix("\(name):") }
-        guard let kilobytes = line?.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first,
+        guard
+            let kilobytes = line?.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst()
+                .first,
             let value = Double(kilobytes)
         else { throw Implausible("/proc/\(pid)/status has no \(name)") }
         return value * 1024

@@ -10,16 +10,20 @@ enum RawMQTT {
         defer { site.end() }
         return try [64, 16_384].map { byteCount in
             Figure(
-                .rawMQTT, "messages of \(byteCount) B", try messagesPerSecond(byteCount, site, plan),
+                .rawMQTT, "messages of \(byteCount) B",
+                try messagesPerSecond(byteCount, site, plan),
                 "msg/s", note: "publisher, broker and subscriber on these cores")
         }
     }
 
-    private static func messagesPerSecond(_ byteCount: Int, _ site: Site, _ plan: Plan) throws -> Double {
+    private static func messagesPerSecond(_ byteCount: Int, _ site: Site, _ plan: Plan) throws
+        -> Double
+    {
         let flow = Flow(byteCount: byteCount)
         let subscriber = MQTTConnection(
             try MQTTConfiguration(
-                url: site.broker.url, clientID: "subscriber-\(byteCount)", subscriptions: [flow.topic])
+                url: site.broker.url, clientID: "subscriber-\(byteCount)",
+                subscriptions: [flow.topic])
         ) { flow.subscriberHeard($0) }
         let publisher = MQTTConnection(
             try MQTTConfiguration(url: site.broker.url, clientID: "publisher-\(byteCount)")
@@ -29,7 +33,9 @@ enum RawMQTT {
             subscriber.stop()
         }
         subscriber.start()
-        try waitUntil("subscriber connected", within: .seconds(15)) { subscriber.status.isConnected }
+        try waitUntil("subscriber connected", within: .seconds(15)) {
+            subscriber.status.isConnected
+        }
         flow.publish = { publisher.publish($0) }
         publisher.start()
         Thread.sleep(forTimeInterval: plan.warmUp.inSeconds)

@@ -8,7 +8,9 @@ enum RawSQLite {
         let rows = try commitsPerSecond("\(folder)/rows.db", byteCount: 40, plan)
         let blobs = try commitsPerSecond("\(folder)/blobs.db", byteCount: 16_000, plan)
         return [
-            Figure(.rawSQLite, "commits of one row", rows, "commit/s", note: "40 bytes, synchronous=FULL"),
+            Figure(
+                .rawSQLite, "commits of one row", rows, "commit/s",
+                note: "40 bytes, synchronous=FULL"),
             Figure(
                 .rawSQLite, "commits of a blob", blobs, "commit/s",
                 note: "16,000 bytes, what 1,000 transactions take"),
@@ -71,7 +73,9 @@ private struct SQLiteConnection {
     func insert(_ bytes: [UInt8], with statement: OpaquePointer?) throws {
         try bytes.withUnsafeBytes {
             try check(sqlite3_bind_blob64(statement, 1, $0.baseAddress, UInt64($0.count), nil))
-            guard sqlite3_step(statement) == SQLITE_DONE else { return try check(sqlite3_errcode(handle)) }
+            guard sqlite3_step(statement) == SQLITE_DONE else {
+                return try check(sqlite3_errcode(handle))
+            }
         }
         try check(sqlite3_reset(statement))
     }

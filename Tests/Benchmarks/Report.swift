@@ -13,7 +13,8 @@ struct Figure: Encodable, Sendable {
     let note: String?
 
     init(
-        _ benchmark: Benchmark, _ name: String, _ value: Double, _ unit: String, goal: String? = nil,
+        _ benchmark: Benchmark, _ name: String, _ value: Double, _ unit: String,
+        goal: String? = nil,
         note: String? = nil
     ) {
         self.benchmark = benchmark.rawValue
@@ -32,7 +33,9 @@ extension Histogram<UInt64> {
     }
 
     /// The percentiles that people ask for, in milliseconds.
-    func figures(_ benchmark: Benchmark, _ prefix: String, goals: [Double: String] = [:], note: String) -> [Figure] {
+    func figures(
+        _ benchmark: Benchmark, _ prefix: String, goals: [Double: String] = [:], note: String
+    ) -> [Figure] {
         [(50, "p50"), (99, "p99"), (99.9, "p999")].map { percentile, name in
             Figure(
                 benchmark, "\(prefix) \(name)", Double(valueAtPercentile(percentile)) / 1e6, "ms",
@@ -69,7 +72,8 @@ struct Report {
         var last = ""
         for figure in figures {
             rows.append([
-                figure.benchmark == last ? "" : figure.benchmark, figure.name, Report.text(figure.value),
+                figure.benchmark == last ? "" : figure.benchmark, figure.name,
+                Report.text(figure.value),
                 figure.unit, figure.goal ?? "", figure.note ?? "",
             ])
             last = figure.benchmark

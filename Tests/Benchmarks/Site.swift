@@ -44,11 +44,11 @@ final class Site {
         daemons.append(daemon)
         try process.start()
         try waitUntil("\(name) ready", within: .seconds(30)) {
-            if let exit = process.exit {
-                throw Unrecoverable(description: "\(name): \(exit)\n\(process.logTail())")
-            }
+            // There is nothing to wait for any more.
+            if process.exit != nil { return true }
             return try daemon.http.get("/readyz").status == 200
         }
+        if let exit = process.exit { throw Implausible("\(name): \(exit)\n\(process.logTail())") }
         return daemon
     }
 }

@@ -62,6 +62,11 @@ package struct AgentClient: Sendable {
         http = HTTPClient(port: port, timeout: timeout)
     }
 
+    /// - Parameter path: of a Unix socket.
+    package init(path: String, timeout: Duration = .seconds(30)) {
+        http = HTTPClient(path: path, timeout: timeout)
+    }
+
     /// Sends a batch once.
     ///
     /// - Returns: one receipt for each operation, in their order; nil when the agent asks to come back later.
@@ -111,7 +116,7 @@ package struct AgentClient: Sendable {
     package func submit(
         _ operations: some Collection<Workload.Operation>, within limit: Duration = .seconds(60)
     ) throws -> [Receipt] {
-        let what = "an answer to a batch on port \(http.port)"
+        let what = "an answer to a batch from \(http.host)"
         return try wait(for: what, within: limit, every: .milliseconds(50)) {
             do {
                 return try postBatch(operations)

@@ -20,6 +20,12 @@ package struct TimedOut: Error, CustomStringConvertible {
     /// The last error that the condition threw, if it threw.
     package var last: (any Error)?
 
+    package init(what: String, limit: Duration, last: (any Error)? = nil) {
+        self.what = what
+        self.limit = limit
+        self.last = last
+    }
+
     package var description: String {
         let reason = last.map { ": \($0)" } ?? ""
         return "\(what): not within \(limit)\(reason)"

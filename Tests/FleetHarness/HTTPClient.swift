@@ -22,18 +22,25 @@ package struct NoAnswer: Error, CustomStringConvertible {
     package var description: String { "\(request): \(reason)" }
 }
 
-/// A blocking HTTP/1.1 client for one port on 127.0.0.1, for any number of threads.
+/// A blocking HTTP/1.1 client for one port on 127.0.0.1 or one Unix socket, for any number of threads.
 ///
 /// Connections are kept alive and used again. A GET on a kept connection that turns out to be closed is sent
 /// again on a new one; anything else is not, because only its sender knows whether that is safe.
 package final class HTTPClient: Sendable {
-    package let port: UInt16
-    private let timeout: Duration
+    /// Where it connects, as in a URL.
+    package let host: String
+    private let connect: @Sendable () throws -> Int32
     private let idle = Mutex<[Int32]>([])
 
     package init(port: UInt16, timeout: Duration = .seconds(30)) {
-        self.port = port
-        self.timeout = timeout
+        host = "\(Loopback.host):\(port)"
+        connect = { try Loopback.connect(port: port, timeout: timeout) }
+    }
+
+    /// - Parameter path: of a Unix socket.
+    package init(path: String, timeout: Duration = .seconds(30)) {
+        host = "localhost"
+        connect = { try Loopback.connect(path: path, timeout: timeout) }
     }
 
     deinit {
@@ -55,7 +62,7 @@ package final class HTTPClient: Sendable {
         _ method: String, _ path: String, headers: [String: String] = [:], body: [UInt8]? = nil
     ) throws -> HTTPResponse {
         let request = encode(method, path, headers, body)
-        let label = "\(method) http://\(Loopback.host):\(port)\(path)"
+        let label = "\(method) http://\(host)\(path)"
         if let kept = idle.withLock({ $0.popLast() }) {
             do {
                 return try exchange(request, on: kept, label)
@@ -65,7 +72,7 @@ package final class HTTPClient: Sendable {
         }
         let new: Int32
         do {
-            new = try Loopback.connect(port: port, timeout: timeout)
+            new = try connect()
         } catch {
             throw NoAnswer(request: label, reason: "\(error)")
         }
@@ -96,7 +103,7 @@ package final class HTTPClient: Sendable {
     private func encode(
         _ method: String, _ path: String, _ headers: [String: String], _ body: [UInt8]?
     ) -> [UInt8] {
-        var head = "\(method) \(path) HTTP/1.1\r\nHost: \(Loopback.host):\(port)\r\n"
+        var head = "\(method) \(path) HTTP/1.1\r\nHost: \(host)\r\n"
         var headers = headers
         if let body {
             headers["Content-Length"] = String(body.count)

@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// TCP sockets on 127.0.0.1, as file descriptors. Nothing here ever reaches another machine.
+/// TCP sockets on 127.0.0.1 and Unix sockets, as file descriptors. Nothing here ever reaches another machine.
 package enum Loopback {
     static let host = "127.0.0.1"
 
@@ -16,6 +16,27 @@ package enum Loopback {
             var address = address(port: port)
             let result = withSockaddr(&address) { Glibc.connect(descriptor, $0, $1) }
             guard result == 0 else { throw SystemError("connect to port \(port)") }
+            return descriptor
+        } catch {
+            close(descriptor)
+            throw error
+        }
+    }
+
+    /// A connected, blocking Unix socket. See ``connect(port:timeout:)``.
+    package static func connect(path: String, timeout: Duration) throws -> Int32 {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let name = Array(path.utf8)
+        guard name.count < MemoryLayout.size(ofValue: address.sun_path) else {
+            throw SystemError("connect to \(path)", code: ENAMETOOLONG)
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: name) }
+        let descriptor = try makeSocket(AF_UNIX)
+        do {
+            try setTimeouts(descriptor, timeout)
+            let result = withSockaddr(&address) { Glibc.connect(descriptor, $0, $1) }
+            guard result == 0 else { throw SystemError("connect to \(path)") }
             return descriptor
         } catch {
             close(descriptor)
@@ -51,9 +72,9 @@ package enum Loopback {
     }
 
     /// Closed on exec: a child must not hold a socket of its parent open.
-    static func makeSocket() throws -> Int32 {
+    static func makeSocket(_ family: Int32 = AF_INET) throws -> Int32 {
         let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
-        let descriptor = socket(AF_INET, kind, 0)
+        let descriptor = socket(family, kind, 0)
         guard descriptor >= 0 else { throw SystemError("socket") }
         return descriptor
     }
@@ -83,12 +104,12 @@ package enum Loopback {
         return address
     }
 
-    private static func withSockaddr<Result>(
-        _ address: inout sockaddr_in, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+    private static func withSockaddr<Address: BitwiseCopyable, Result>(
+        _ address: inout Address, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
     ) -> Result {
         withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                body($0, socklen_t(MemoryLayout<Address>.size))
             }
         }
     }
