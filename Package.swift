@@ -197,11 +197,21 @@ let package = Package(
             ],
             path: "Tests/Benchmarks", swiftSettings: strict),
         .testTarget(
+            name: "AgentRuntimeTests",
+            dependencies: [
+                "AgentCore", "AgentRuntime", "LedgerCore", "PowerCutVFS", "SegmentStore",
+                "SyncProtocol", logging,
+            ],
+            path: "Tests/AgentRuntimeTests", swiftSettings: strict),
+        .testTarget(
             name: "ArchitectureTests", path: "Tests/ArchitectureTests", swiftSettings: strict),
         .testTarget(
             name: "FleetHarnessTests", dependencies: ["FleetHarness", "Workload"],
             path: "Tests/FleetHarnessTests",
             swiftSettings: strict),
+        .testTarget(
+            name: "IntegrationTests", dependencies: ["FleetHarness", "Workload"],
+            path: "Tests/IntegrationTests", swiftSettings: strict),
         .testTarget(
             name: "LedgerCoreTests", dependencies: ["LedgerCore", "TestSupport"],
             path: "Tests/LedgerCoreTests",

@@ -23,7 +23,7 @@ package struct AgentLimits: Sendable, Hashable {
     /// The longest such wait, in microseconds.
     package var greetingDelayMax: Int64 = 15_000_000
     /// How long a batch of acknowledgements may wait to be written, in microseconds.
-    package var receiptDelayMax: Int64 = 1_000_000
+    package var receiptDelayMax: Int64 = 200_000
     /// Segments that one page of a listing may look through before it answers with a cursor.
     package var listingSegmentsMax = 512
 

@@ -72,7 +72,9 @@ struct Evidence {
     var receivedAt: Moment? { agent?.receipt?.receivedAt ?? merged?.receivedAt }
     var mergedAt: Moment? { merged?.mergedAt ?? agent?.receipt?.committedAt }
     var acknowledgedAt: Moment? { agent?.receipt?.acknowledgedAt }
-    var isMerged: Bool { merged != nil || agent?.receipt != nil }
+    var isMerged: Bool {
+        merged != nil || agent?.receipt != nil || agent?.transaction.status == "merged"
+    }
     var postings: [TransactionAnswer.Posting] {
         agent?.transaction.postings ?? merged?.postings ?? []
     }

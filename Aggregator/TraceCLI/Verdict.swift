@@ -41,7 +41,7 @@ struct Verdict: Encodable {
 
     private static func merged(_ evidence: Evidence) -> Verdict {
         let at = evidence.mergedAt.map { " at \(Wording.time($0))" } ?? ""
-        if let agent = evidence.agent, agent.receipt == nil {
+        if let agent = evidence.agent, agent.transaction.status != "merged" {
             return Verdict(
                 .unacknowledged,
                 "Merged into the global ledger\(at); the device does not know it yet.",

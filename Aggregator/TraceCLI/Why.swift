@@ -89,7 +89,8 @@ struct Why: AsyncParsableCommand {
 
     private func published(_ evidence: Evidence) -> String {
         if evidence.isMerged { return evidence.attempt > 1 ? "attempt \(evidence.attempt)" : "" }
-        return evidence.sync?.lastError ?? ""
+        guard let sync = evidence.sync, !sync.connected else { return "" }
+        return sync.lastError ?? ""
     }
 }
 

@@ -1,5 +1,5 @@
-/// The name of an account: parts of letters, digits, `_` and `-`, joined by colons, as in `stores:042:till:3`. An account
-/// exists from its first use on.
+/// The name of an account: parts of letters, digits, `_` and `-`, joined by colons, as in
+/// `stores:042:till:3`. An account exists from its first use on.
 package struct AccountAddress: Hashable, Sendable, CustomStringConvertible {
     /// In bytes; every character that may stand in an address is one byte.
     package static let lengthMax = 255
@@ -9,7 +9,8 @@ package struct AccountAddress: Hashable, Sendable, CustomStringConvertible {
 
     package let description: String
 
-    /// - Throws: `InvalidValue` where a part is empty, a character may not stand, or the whole is too long.
+    /// - Throws: `InvalidValue` where a part is empty, a character may not stand, or the whole is
+    ///   too long.
     package init(_ text: String) throws(InvalidValue) {
         guard AccountAddress.isValid(text.utf8) else {
             throw InvalidValue(

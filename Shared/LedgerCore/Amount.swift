@@ -1,5 +1,5 @@
-/// How much moves in one posting: a positive count of the asset's smallest unit. Sums are `Int128`, and nothing in the
-/// ledger is ever a floating-point number.
+/// How much moves in one posting: a positive count of the asset's smallest unit. Sums are `Int128`,
+/// and nothing in the ledger is ever a floating-point number.
 package struct Amount: Hashable, Comparable, Sendable {
     /// In the asset's smallest unit, 1 to 2⁶³ − 1.
     package let units: Int64

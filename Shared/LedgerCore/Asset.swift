@@ -1,4 +1,5 @@
-/// What is counted: `EUR/2`, `KWH/3`, `SKU-8812`. A code and, behind a slash, how many decimal digits people see.
+/// What is counted: `EUR/2`, `KWH/3`, `SKU-8812`. A code and, behind a slash, how many decimal
+/// digits people see.
 package struct Asset: Hashable, Sendable, CustomStringConvertible {
     package static let codeLengthMax = 32
 
@@ -15,7 +16,8 @@ package struct Asset: Hashable, Sendable, CustomStringConvertible {
         description = text
     }
 
-    /// Digits behind the decimal point when an amount is shown to people; 0 where the asset names none.
+    /// Digits behind the decimal point when an amount is shown to people; 0 where the asset names
+    /// none.
     package var scale: Int {
         guard let slash = description.utf8.lastIndex(of: UInt8(ascii: "/")) else { return 0 }
         return Int(description[description.index(after: slash)...]) ?? 0

@@ -1,10 +1,11 @@
-/// The balances fold: what every account received and gave, per asset. Sums only, so the order of events does not matter.
+/// The balances fold: what every account received and gave, per asset. Sums only, so the order of
+/// events does not matter.
 ///
-/// **Overview.** Accounts and assets are numbered in the order of their first use, so that an event is applied through two
-/// array look-ups and no hashing. An account with an asset is a *cell*.
+/// **Overview.** Accounts and assets are numbered in the order of their first use, so that an event
+/// is applied through two array look-ups and no hashing. An account with an asset is a *cell*.
 ///
-/// **Function.** Intern names once, then `apply` postings by number. `takeChangedPages` says which cells changed since it
-/// was last asked, for a checkpoint that writes only those.
+/// **Function.** Intern names once, then `apply` postings by number. `takeChangedPages` says which
+/// cells changed since it was last asked, for a checkpoint that writes only those.
 ///
 /// **Invariants.** Per asset, the sum of all inputs equals the sum of all outputs.
 package struct Balances: Sendable {
@@ -78,12 +79,19 @@ package struct Balances: Sendable {
     }
 
     private mutating func cell(_ account: AccountNumber, _ asset: AssetNumber) -> Int {
+        existingCell(account, asset)
+            ?? append(
+                Cell(account: account, asset: asset, input: 0, output: 0, next: Balances.none))
+    }
+
+    /// - Complexity: O(*n*) in the account's assets.
+    private func existingCell(_ account: AccountNumber, _ asset: AssetNumber) -> Int? {
         var index = firstCell[Int(account.value)]
         while index != Balances.none {
             if cells[Int(index)].asset == asset { return Int(index) }
             index = cells[Int(index)].next
         }
-        return append(Cell(account: account, asset: asset, input: 0, output: 0, next: Balances.none))
+        return nil
     }
 
     private mutating func append(_ cell: Cell) -> Int {
@@ -102,7 +110,8 @@ package struct Balances: Sendable {
 
     // MARK: Questions
 
-    /// The account's cells, one an asset, in the order of the assets' codes; nil for an account never used.
+    /// The account's cells, one an asset, in the order of the assets' codes; nil for an account
+    /// never used.
     package func cells(of account: AccountAddress) -> [Cell]? {
         guard let number = accountNumbers[account] else { return nil }
         var found: [Cell] = []
@@ -150,14 +159,29 @@ package struct Balances: Sendable {
         return cells[start..<min(start + Balances.cellsPerPage, cells.count)]
     }
 
-    /// Takes back what a checkpoint wrote: all names first, then the cells in their order. Nothing counts as changed.
+    /// Takes back what a checkpoint wrote: all names first, then the cells in their order. Nothing
+    /// counts as changed.
     ///
-    /// - Throws: `InvalidValue` where a cell names an account or asset that the checkpoint does not have.
-    package mutating func restore(account: AccountNumber, asset: AssetNumber, input: Int128, output: Int128) throws(InvalidValue) {
+    /// - Throws: `InvalidValue` where a cell names an account or asset that the checkpoint does not
+    ///   have, or where there is one of the two already: the second would be counted in the totals
+    ///   and never found.
+    package mutating func restore(
+        account: AccountNumber, asset: AssetNumber, input: Int128, output: Int128
+    ) throws(InvalidValue) {
         guard account.value < accounts.count, asset.value < assets.count else {
-            throw InvalidValue("cell \(cells.count) names account \(account.value) and asset \(asset.value), of \(accounts.count) and \(assets.count)")
+            throw InvalidValue(
+                "cell \(cells.count) names account \(account.value) and asset \(asset.value), "
+                    + "of \(accounts.count) and \(assets.count)"
+            )
         }
-        _ = append(Cell(account: account, asset: asset, input: input, output: output, next: Balances.none))
+        guard existingCell(account, asset) == nil else {
+            throw InvalidValue(
+                "cell \(cells.count) is a second one of account \(account.value) "
+                    + "and asset \(asset.value)"
+            )
+        }
+        _ = append(
+            Cell(account: account, asset: asset, input: input, output: output, next: Balances.none))
     }
 }
 

@@ -1,11 +1,13 @@
-/// The place of an event: agent, stream, and the event's number in the stream, as text `till-042.k3f9qa2m.1051`. Unique
-/// without asking anyone, and it leads to the event's segment without an index.
+/// The place of an event: agent, stream, and the event's number in the stream, as text
+/// `till-042.k3f9qa2m.1051`. Unique without asking anyone, and it leads to the event's segment
+/// without an index.
 package struct EventID: Hashable, Sendable, CustomStringConvertible {
     package let agent: AgentID
     package let stream: StreamTag
     /// From 1 on, without gaps along the stream.
     package let sequence: UInt64
-    /// Where a fork made two events of one id: the first 8 hex digits of the hash of the event's segment.
+    /// Where a fork made two events of one id: the first 8 hex digits of the hash of the event's
+    /// segment.
     package let branch: String?
 
     package init(agent: AgentID, stream: StreamTag, sequence: UInt64, branch: String? = nil) {
@@ -15,7 +17,8 @@ package struct EventID: Hashable, Sendable, CustomStringConvertible {
         self.branch = branch
     }
 
-    /// - Throws: `InvalidValue` where the text is not `AGENT.STREAM.SEQ` or `AGENT.STREAM.SEQ~HASH8`.
+    /// - Throws: `InvalidValue` where the text is not `AGENT.STREAM.SEQ` or
+    ///   `AGENT.STREAM.SEQ~HASH8`.
     package init(_ text: String) throws(InvalidValue) {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 3 else { throw EventID.invalid(text) }
@@ -47,6 +50,8 @@ package struct EventID: Hashable, Sendable, CustomStringConvertible {
     }
 
     private static func invalid(_ text: String) -> InvalidValue {
-        InvalidValue("a transaction id is AGENT.STREAM.NUMBER, such as till-042.k3f9qa2m.1051, not \(text.quotedForMessage)")
+        InvalidValue(
+            "a transaction id is AGENT.STREAM.NUMBER, such as till-042.k3f9qa2m.1051, not \(text.quotedForMessage)"
+        )
     }
 }

@@ -1,4 +1,5 @@
-/// A SHA-256 digest (FIPS 180-4), held as four words so that copying and comparing it touches no heap.
+/// A SHA-256 digest (FIPS 180-4), held as four words so that copying and comparing it touches no
+/// heap.
 package struct Hash256: Hashable, Sendable, CustomStringConvertible {
     package static let byteCount = 32
     package static let zero = Hash256(words: (0, 0, 0, 0))

@@ -1,9 +1,10 @@
-/// A hybrid logical time (Kulkarni et al. 2014): 52 bits of microseconds since 1970 and a counter of 12 bits that tells
-/// apart what happened within one. It orders displays and statements, never money.
+/// A hybrid logical time (Kulkarni et al. 2014): 52 bits of microseconds since 1970 and a counter
+/// of 12 bits that tells apart what happened within one. It orders displays and statements, never
+/// money.
 package struct HybridTimestamp: Hashable, Comparable, Sendable {
     package static let counterBits: UInt64 = 12
-    /// The latest moment a clock is believed to show, in 2112. What is left above it, 2⁴⁴ ticks, lets a stream whose clock
-    /// once stood too far ahead count on.
+    /// The latest moment a clock is believed to show, in 2112. What is left above it, 2⁴⁴ ticks,
+    /// lets a stream whose clock once stood too far ahead count on.
     package static let microsecondsMax = Int64(1) << 52 - Int64(1) << 32
 
     package let rawValue: UInt64
@@ -12,7 +13,8 @@ package struct HybridTimestamp: Hashable, Comparable, Sendable {
         self.rawValue = rawValue
     }
 
-    /// The first hybrid time of a moment. A clock before 1970 or after 2112 is taken as the nearest time that fits.
+    /// The first hybrid time of a moment. A clock before 1970 or after 2112 is taken as the nearest
+    /// time that fits.
     package init(_ time: Timestamp) {
         let microseconds = min(max(time.microseconds, 0), HybridTimestamp.microsecondsMax)
         rawValue = UInt64(microseconds) << HybridTimestamp.counterBits
@@ -28,7 +30,8 @@ package struct HybridTimestamp: Hashable, Comparable, Sendable {
     }
 }
 
-/// The clock that makes hybrid times for one stream: each is later than the one before, whatever the wall clock does.
+/// The clock that makes hybrid times for one stream: each is later than the one before, whatever
+/// the wall clock does.
 package struct HybridClock: Sendable {
     package private(set) var latest: HybridTimestamp
 

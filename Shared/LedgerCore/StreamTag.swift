@@ -1,5 +1,5 @@
-/// The short name of a stream: the first 40 bits of its genesis hash, as 8 characters of Crockford's base32 in small
-/// letters (crockford.com/base32.html), such as `k3f9qa2m`.
+/// The short name of a stream: the first 40 bits of its genesis hash, as 8 characters of
+/// Crockford's base32 in small letters (crockford.com/base32.html), such as `k3f9qa2m`.
 package struct StreamTag: Hashable, Comparable, Sendable, CustomStringConvertible {
     package static let length = 8
     private static let alphabet = Array("0123456789abcdefghjkmnpqrstvwxyz".utf8)
@@ -22,7 +22,9 @@ package struct StreamTag: Hashable, Comparable, Sendable, CustomStringConvertibl
         var value: UInt64 = 0
         guard text.utf8.count == StreamTag.length else { throw StreamTag.invalid(text) }
         for byte in text.utf8 {
-            guard let digit = StreamTag.alphabet.firstIndex(of: byte) else { throw StreamTag.invalid(text) }
+            guard let digit = StreamTag.alphabet.firstIndex(of: byte) else {
+                throw StreamTag.invalid(text)
+            }
             value = value << 5 | UInt64(digit)
         }
         rawValue = value
@@ -40,6 +42,8 @@ package struct StreamTag: Hashable, Comparable, Sendable, CustomStringConvertibl
     }
 
     private static func invalid(_ text: some StringProtocol) -> InvalidValue {
-        InvalidValue("a stream tag is 8 characters of 0-9 and a-z without i, l, o and u, not \(String(text).quotedForMessage)")
+        InvalidValue(
+            "a stream tag is 8 characters of 0-9 and a-z without i, l, o and u, not \(String(text).quotedForMessage)"
+        )
     }
 }

@@ -1,4 +1,5 @@
-/// A moment of wall-clock time, in microseconds since 1970-01-01T00:00:00Z. The cores are handed it; they never ask.
+/// A moment of wall-clock time, in microseconds since 1970-01-01T00:00:00Z. The cores are handed
+/// it; they never ask.
 package struct Timestamp: Hashable, Comparable, Sendable {
     package let microseconds: Int64
 
@@ -10,8 +11,8 @@ package struct Timestamp: Hashable, Comparable, Sendable {
         left.microseconds < right.microseconds
     }
 
-    /// Whole microseconds from `earlier` to here; negative where the clock went back. What does not fit is the nearest
-    /// that does: one of the two may have come from the network.
+    /// Whole microseconds from `earlier` to here; negative where the clock went back. What does not
+    /// fit is the nearest that does: one of the two may have come from the network.
     package func microseconds(since earlier: Timestamp) -> Int64 {
         let (distance, overflow) = microseconds.subtractingReportingOverflow(earlier.microseconds)
         guard overflow else { return distance }

@@ -5,7 +5,8 @@ package struct Posting: Hashable, Sendable {
     package let asset: Asset
     package let amount: Amount
 
-    package init(source: AccountAddress, destination: AccountAddress, asset: Asset, amount: Amount) {
+    package init(source: AccountAddress, destination: AccountAddress, asset: Asset, amount: Amount)
+    {
         self.source = source
         self.destination = destination
         self.asset = asset
@@ -13,8 +14,9 @@ package struct Posting: Hashable, Sendable {
     }
 }
 
-/// What a transaction is. The numbers stand in the log and never change; those not listed are reserved for the kinds
-/// still to come, among them `hold` (2), `capture` (3), `void` (4), `expire` (5) and `reversal` (6).
+/// What a transaction is. The numbers stand in the log and never change; those not listed are
+/// reserved for the kinds still to come, among them `hold` (2), `capture` (3), `void` (4), `expire`
+/// (5) and `reversal` (6).
 package enum TransactionKind: UInt8, Hashable, Sendable {
     case transfer = 1
 
@@ -32,7 +34,8 @@ package struct MetadataPair: Hashable, Sendable {
     }
 }
 
-/// What a client asks to be recorded: postings that apply all or none, and what the client wants to remember with them.
+/// What a client asks to be recorded: postings that apply all or none, and what the client wants to
+/// remember with them.
 package struct Transaction: Hashable, Sendable {
     /// The limits of one transaction (ledger rules; each is named in the refusal).
     package enum Limits {
@@ -72,7 +75,8 @@ package struct Transaction: Hashable, Sendable {
     private static func check(postings count: Int) throws(InvalidField) {
         guard (1...Limits.postingsMax).contains(count) else {
             throw InvalidField(
-                path: "postings", message: "a transaction has 1 to \(Limits.postingsMax) postings, not \(count)")
+                path: "postings",
+                message: "a transaction has 1 to \(Limits.postingsMax) postings, not \(count)")
         }
     }
 
@@ -80,7 +84,9 @@ package struct Transaction: Hashable, Sendable {
         guard reference.utf8.count <= Limits.referenceBytesMax else {
             throw InvalidField(
                 path: "reference",
-                message: "a reference has at most \(Limits.referenceBytesMax) bytes, not \(reference.utf8.count)")
+                message:
+                    "a reference has at most \(Limits.referenceBytesMax) bytes, not \(reference.utf8.count)"
+            )
         }
     }
 
@@ -89,17 +95,22 @@ package struct Transaction: Hashable, Sendable {
         guard metadata.count <= Limits.metadataPairsMax else {
             throw InvalidField(
                 path: "metadata",
-                message: "metadata has at most \(Limits.metadataPairsMax) pairs, not \(metadata.count)")
+                message:
+                    "metadata has at most \(Limits.metadataPairsMax) pairs, not \(metadata.count)")
         }
         let bytes = metadata.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
         guard bytes <= Limits.metadataBytesMax else {
             throw InvalidField(
                 path: "metadata",
-                message: "metadata has at most \(Limits.metadataBytesMax) bytes, names and values, not \(bytes)")
+                message:
+                    "metadata has at most \(Limits.metadataBytesMax) bytes, names and values, not \(bytes)"
+            )
         }
         let sorted = metadata.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
-        for (pair, next) in zip(sorted, sorted.dropFirst()) where pair.name.utf8.elementsEqual(next.name.utf8) {
-            throw InvalidField(path: "metadata", message: "the name \(pair.name.quotedForMessage) stands twice")
+        for (pair, next) in zip(sorted, sorted.dropFirst())
+        where pair.name.utf8.elementsEqual(next.name.utf8) {
+            throw InvalidField(
+                path: "metadata", message: "the name \(pair.name.quotedForMessage) stands twice")
         }
         return sorted
     }

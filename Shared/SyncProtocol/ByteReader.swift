@@ -28,7 +28,8 @@ package struct WireError: Error, Hashable, Sendable, CustomStringConvertible {
             case .badMagic: "does not start with the format's magic number"
             case .unknownVersion(let version): "has the unknown format version \(version)"
             case .checksumMismatch: "does not match its checksum"
-            case .tooLong(let what, let length, let limit): "\(what) is \(length), more than the limit of \(limit)"
+            case .tooLong(let what, let length, let limit):
+                "\(what) is \(length), more than the limit of \(limit)"
             case .invalid(let what): "\(what) is invalid"
             case .trailingBytes: "has bytes behind its end"
             }
@@ -49,7 +50,9 @@ struct ByteReader {
     }
 
     init(_ bytes: UnsafeRawBufferPointer, in range: Range<Int>) {
-        precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "the range lies outside the bytes")
+        precondition(
+            range.lowerBound >= 0 && range.upperBound <= bytes.count,
+            "the range lies outside the bytes")
         self.bytes = bytes
         offset = range.lowerBound
         end = range.upperBound
@@ -67,7 +70,9 @@ struct ByteReader {
         return bytes[offset]
     }
 
-    mutating func fixed<Value: FixedWidthInteger>(_: Value.Type = Value.self) throws(WireError) -> Value {
+    mutating func fixed<Value: FixedWidthInteger>(_: Value.Type = Value.self) throws(WireError)
+        -> Value
+    {
         let size = MemoryLayout<Value>.size
         guard remaining >= size else { throw failure(.truncated) }
         defer { offset += size }
@@ -90,11 +95,15 @@ struct ByteReader {
         var shift: UInt64 = 0
         while true {
             let byte = try u8()
-            guard shift < 63 || byte <= 1 else { throw failure(.invalid(what: "a number of more than 64 bits")) }
+            guard shift < 63 || byte <= 1 else {
+                throw failure(.invalid(what: "a number of more than 64 bits"))
+            }
             value |= UInt64(byte & 0x7F) << shift
             if byte < 0x80 {
                 // One spelling a number, so that what was decoded encodes to the same bytes again.
-                guard byte > 0 else { throw failure(.invalid(what: "a number written longer than it need be")) }
+                guard byte > 0 else {
+                    throw failure(.invalid(what: "a number written longer than it need be"))
+                }
                 return value
             }
             shift += 7
@@ -121,7 +130,8 @@ struct ByteReader {
         Array(try slice(count))
     }
 
-    /// As many bytes as a length of 32 bits says; it may be more than an `Int` holds where that has 32 bits too.
+    /// As many bytes as a length of 32 bits says; it may be more than an `Int` holds where that has
+    /// 32 bits too.
     mutating func raw(_ count: UInt32) throws(WireError) -> [UInt8] {
         guard let count = Int(exactly: count) else { throw failure(.truncated) }
         return try raw(count)

@@ -1,7 +1,8 @@
 import LedgerCore
 
-/// Appends the wire format's primitive fields to a buffer. Integers of fixed size are little-endian; a `varint` is LEB128
-/// (DWARF 5, section 7.6): seven bits a byte, the lowest first, the high bit set on all but the last.
+/// Appends the wire format's primitive fields to a buffer. Integers of fixed size are
+/// little-endian; a `varint` is LEB128 (DWARF 5, section 7.6): seven bits a byte, the lowest first,
+/// the high bit set on all but the last.
 struct ByteWriter {
     private(set) var bytes: [UInt8] = []
 

@@ -12,7 +12,9 @@ package enum CRC32C {
         var crc = ~UInt32(0)
         var offset = 0
         while bytes.count - offset >= 8 {
-            let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) ^ UInt64(crc)
+            let word =
+                UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+                ^ UInt64(crc)
             crc = 0
             for lane in 0..<8 {
                 crc ^= tables[7 - lane][Int(truncatingIfNeeded: word >> UInt64(8 * lane)) & 0xFF]
@@ -29,7 +31,9 @@ package enum CRC32C {
     private static func makeTables() -> [[UInt32]] {
         let polynomial: UInt32 = 0x82F6_3B78
         let first = (0..<256).map { index in
-            (0..<8).reduce(UInt32(index)) { value, _ in value & 1 == 1 ? value >> 1 ^ polynomial : value >> 1 }
+            (0..<8).reduce(UInt32(index)) { value, _ in
+                value & 1 == 1 ? value >> 1 ^ polynomial : value >> 1
+            }
         }
         var tables = [first]
         for _ in 1..<8 {

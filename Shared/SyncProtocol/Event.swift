@@ -12,7 +12,8 @@ package struct Event: Hashable, Sendable {
     package let continuesGroup: Bool
 
     package init(
-        sequence: UInt64, time: HybridTimestamp, transaction: Transaction, keyed: KeyedRequest? = nil,
+        sequence: UInt64, time: HybridTimestamp, transaction: Transaction,
+        keyed: KeyedRequest? = nil,
         trace: TraceContext? = nil, continuesGroup: Bool = false
     ) {
         self.sequence = sequence
@@ -42,6 +43,7 @@ struct EventFields: OptionSet {
     static let trace = EventFields(rawValue: 1 << 4)
     static let occurredAt = EventFields(rawValue: 1 << 5)
     static let related = EventFields(rawValue: 1 << 6)
-    /// Fields of later versions: a count, then for each a tag, a length and bytes. They are skipped and kept.
+    /// Fields of later versions: a count, then for each a tag, a length and bytes. They are skipped
+    /// and kept.
     static let extensions = EventFields(rawValue: 1 << 7)
 }

@@ -2,8 +2,9 @@ import LedgerCore
 
 /// What is put around every message: what it is, of which session, and proof that it arrived whole.
 package struct Frame: Hashable, Sendable {
-    /// A frame's kind. A reader passes over those it does not know. Reserved are 5 (request), 6 (watermark), 7 (digests)
-    /// and 8 (unreadable) from an agent, 20 (hub events), 21 (account snapshot) and 22 (pace) to one.
+    /// A frame's kind. A reader passes over those it does not know. Reserved are 5 (request), 6
+    /// (watermark), 7 (digests) and 8 (unreadable) from an agent, 20 (hub events), 21 (account
+    /// snapshot) and 22 (pace) to one.
     package enum Kind: UInt8, Sendable, CaseIterable {
         // From an agent.
         case hello = 1
@@ -64,13 +65,16 @@ package struct Frame: Hashable, Sendable {
         self = try ByteReader.decode(bytes) { (reader) throws(WireError) in
             guard bytes.count <= Frame.byteCountMax else {
                 let limit = UInt64(Frame.byteCountMax)
-                throw reader.failure(.tooLong(what: "the frame", length: UInt64(bytes.count), limit: limit))
+                throw reader.failure(
+                    .tooLong(what: "the frame", length: UInt64(bytes.count), limit: limit))
             }
             let frame = try Frame(from: &reader)
             let checked = reader.offset
             let expected: UInt32 = try reader.fixed()
             try reader.expectEnd()
-            let found = bytes.withUnsafeBytes { CRC32C.checksum(UnsafeRawBufferPointer(rebasing: $0[0..<checked])) }
+            let found = bytes.withUnsafeBytes {
+                CRC32C.checksum(UnsafeRawBufferPointer(rebasing: $0[0..<checked]))
+            }
             guard found == expected else { throw reader.failure(.checksumMismatch) }
             return frame
         }

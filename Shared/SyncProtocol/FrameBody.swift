@@ -8,8 +8,8 @@ protocol FrameBody {
 }
 
 extension FrameBody {
-    /// The message's fields, and behind them a list of extensions, empty so far: what a later version adds there, this one
-    /// passes over.
+    /// The message's fields, and behind them a list of extensions, empty so far: what a later
+    /// version adds there, this one passes over.
     func bodyBytes() -> [UInt8] {
         var writer = ByteWriter()
         encode(into: &writer)
@@ -58,7 +58,9 @@ package enum Message: Hashable, Sendable {
     /// The message in its frame.
     package func framed(session: UInt64, signature: Signature? = nil) -> Frame {
         let body = body
-        return Frame(kind: type(of: body).kind, session: session, body: body.bodyBytes(), signature: signature)
+        return Frame(
+            kind: type(of: body).kind, session: session, body: body.bodyBytes(),
+            signature: signature)
     }
 
     /// - Returns: nil for a kind that this version does not know: it is skipped.

@@ -1,7 +1,7 @@
 import LedgerCore
 
-/// What a stream begins with: who writes it, with which key, and a nonce that makes it unlike any other. Its hash is
-/// `hash(0)` of the chain, and the stream's tag comes from that hash.
+/// What a stream begins with: who writes it, with which key, and a nonce that makes it unlike any
+/// other. Its hash is `hash(0)` of the chain, and the stream's tag comes from that hash.
 package struct Genesis: Hashable, Sendable {
     package enum Writer: UInt8, Sendable {
         case agent = 1
@@ -38,10 +38,14 @@ package struct Genesis: Hashable, Sendable {
 
     /// - Precondition: 16 bytes of nonce and a ledger name of at most 63 bytes.
     package init(
-        writer: Writer, ledger: String, agent: AgentID, nonce: [UInt8], publicKey: PublicKey, parent: Parent? = nil
+        writer: Writer, ledger: String, agent: AgentID, nonce: [UInt8], publicKey: PublicKey,
+        parent: Parent? = nil
     ) {
-        precondition(nonce.count == Genesis.nonceByteCount, "a genesis nonce has 16 bytes, not \(nonce.count)")
-        precondition(ledger.utf8.count <= Genesis.ledgerBytesMax, "a ledger's name has at most 63 bytes")
+        precondition(
+            nonce.count == Genesis.nonceByteCount,
+            "a genesis nonce has 16 bytes, not \(nonce.count)")
+        precondition(
+            ledger.utf8.count <= Genesis.ledgerBytesMax, "a ledger's name has at most 63 bytes")
         self.writer = writer
         self.ledger = ledger
         self.agent = agent
@@ -85,7 +89,9 @@ package struct Genesis: Hashable, Sendable {
         guard try reader.raw(4) == Genesis.magic else { throw reader.failure(.badMagic) }
         let version = try reader.u8()
         guard version == Genesis.version else { throw reader.failure(.unknownVersion(version)) }
-        guard let writer = Writer(rawValue: try reader.u8()) else { throw reader.failure(.invalid(what: "the writer")) }
+        guard let writer = Writer(rawValue: try reader.u8()) else {
+            throw reader.failure(.invalid(what: "the writer"))
+        }
         self.writer = writer
         ledger = try reader.text("the ledger's name", limit: Genesis.ledgerBytesMax)
         agent = try reader.agentID()
@@ -93,7 +99,8 @@ package struct Genesis: Hashable, Sendable {
         publicKey = PublicKey(bytes: try reader.raw(PublicKey.byteCount))
         if try reader.flag("the parent's flag") {
             parent = Parent(
-                stream: try reader.streamTag(), position: try reader.fixed(), hash: try reader.hash())
+                stream: try reader.streamTag(), position: try reader.fixed(),
+                hash: try reader.hash())
         } else {
             parent = nil
         }
@@ -115,18 +122,24 @@ package enum SignatureDomain: String, Sendable {
 extension ByteReader {
     mutating func agentID() throws(WireError) -> AgentID {
         let text = try text("the agent's id", limit: AgentID.lengthMax)
-        do throws(InvalidValue) { return try AgentID(text) } catch { throw failure(.invalid(what: "the agent's id")) }
+        do throws(InvalidValue) { return try AgentID(text) } catch {
+            throw failure(.invalid(what: "the agent's id"))
+        }
     }
 
     mutating func streamTag() throws(WireError) -> StreamTag {
-        guard let tag = StreamTag(rawValue: try fixed()) else { throw failure(.invalid(what: "the stream's tag")) }
+        guard let tag = StreamTag(rawValue: try fixed()) else {
+            throw failure(.invalid(what: "the stream's tag"))
+        }
         return tag
     }
 
     /// The hub's stream; where none was seen its place holds zeros.
     mutating func seenHub(_ isSeen: Bool) throws(WireError) -> StreamTag? {
         let tag = try streamTag()
-        guard isSeen || tag.rawValue == 0 else { throw failure(.invalid(what: "the hub of one that saw none")) }
+        guard isSeen || tag.rawValue == 0 else {
+            throw failure(.invalid(what: "the hub of one that saw none"))
+        }
         return isSeen ? tag : nil
     }
 }

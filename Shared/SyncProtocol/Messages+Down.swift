@@ -35,7 +35,8 @@ package struct Welcome: Hashable, Sendable {
     package var standing: Standing
     /// The ends of the chains it has committed of this stream; more than one only after a fork.
     package var leaves: [ChainPoint]
-    /// The highest head that this stream ever announced; the agent's own chain must pass through it.
+    /// The highest head that this stream ever announced; the agent's own chain must pass through
+    /// it.
     package var announced: ChainPoint
     package var credit: Credit
     package var dialect: Dialect
@@ -45,9 +46,13 @@ package struct Welcome: Hashable, Sendable {
     /// By the aggregator's clock.
     package var sentAt: Timestamp
 
+    /// - Precondition: the nonce and the challenge have their lengths, and there are at most
+    ///   `leavesMax` leaves.
     package init(
-        nonce: [UInt8], challenge: [UInt8], session: UInt64, standing: Standing, leaves: [ChainPoint],
-        announced: ChainPoint, credit: Credit, dialect: Dialect = .current, hub: Seen, hubGenesis: Genesis,
+        nonce: [UInt8], challenge: [UInt8], session: UInt64, standing: Standing,
+        leaves: [ChainPoint],
+        announced: ChainPoint, credit: Credit, dialect: Dialect = .current, hub: Seen,
+        hubGenesis: Genesis,
         sentAt: Timestamp
     ) {
         self.nonce = nonce
@@ -61,6 +66,17 @@ package struct Welcome: Hashable, Sendable {
         self.hub = hub
         self.hubGenesis = hubGenesis
         self.sentAt = sentAt
+        checkLimits()
+    }
+
+    private func checkLimits() {
+        Hello.check(nonce: nonce)
+        precondition(
+            challenge.count == Welcome.challengeByteCount,
+            "a challenge has \(Welcome.challengeByteCount) bytes, not \(challenge.count)")
+        precondition(
+            leaves.count <= Welcome.leavesMax,
+            "a welcome has at most \(Welcome.leavesMax) leaves, not \(leaves.count)")
     }
 }
 
@@ -77,8 +93,8 @@ package struct Credit: Hashable, Sendable {
 
 /// The aggregator has committed a stream up to a point. Only this releases anything at the agent.
 package struct Ack: Hashable, Sendable {
-    /// A run of segments that have consecutive positions in the hub's log: agents keep them, so that a lost hub can be
-    /// rebuilt in the same order.
+    /// A run of segments that have consecutive positions in the hub's log: agents keep them, so
+    /// that a lost hub can be rebuilt in the same order.
     package struct Run: Hashable, Sendable {
         /// The first event of the run's first segment.
         package let firstSequence: UInt64
@@ -98,12 +114,15 @@ package struct Ack: Hashable, Sendable {
     package var through: ChainPoint
     /// The hub whose log it is.
     package var hub: StreamTag
-    /// What is new since the acknowledgement before, in the order of the chain; empty where it only repeats one.
+    /// What is new since the acknowledgement before, in the order of the chain; empty where it only
+    /// repeats one.
     package var runs: [Run]
-    /// When the first of what this acknowledges came in, and when its commit ended, by the aggregator's clock.
+    /// When the first of what this acknowledges came in, and when its commit ended, by the
+    /// aggregator's clock.
     package var receivedAt: Timestamp
     package var committedAt: Timestamp
 
+    /// - Precondition: at most `runsMax` runs.
     package init(
         stream: StreamTag, through: ChainPoint, hub: StreamTag, runs: [Run], receivedAt: Timestamp,
         committedAt: Timestamp
@@ -114,6 +133,13 @@ package struct Ack: Hashable, Sendable {
         self.runs = runs
         self.receivedAt = receivedAt
         self.committedAt = committedAt
+        checkLimits()
+    }
+
+    private func checkLimits() {
+        precondition(
+            runs.count <= Ack.runsMax,
+            "an acknowledgement has at most \(Ack.runsMax) runs, not \(runs.count)")
     }
 }
 
@@ -137,15 +163,24 @@ package struct Needs: Hashable, Sendable {
     /// In the order of the chain, at least one.
     package var gaps: [Gap]
 
+    /// - Precondition: 1 to `gapsMax` gaps.
     package init(stream: StreamTag, gaps: [Gap]) {
         self.stream = stream
         self.gaps = gaps
+        checkLimits()
+    }
+
+    private func checkLimits() {
+        precondition(
+            (1...Needs.gapsMax).contains(gaps.count),
+            "a need names 1 to \(Needs.gapsMax) gaps, not \(gaps.count)")
     }
 }
 
 /// The aggregator cannot read a segment's names: send the definitions that lead up to it.
 package struct NeedsDefinitions: Hashable, Sendable {
     package var stream: StreamTag
+    /// After a fork, each branch has definitions of its own.
     package var segment: Hash256
     /// The first number that it lacks, and how many the segment builds on.
     package var first: UInt32
@@ -175,7 +210,8 @@ package struct Status: Hashable, Sendable {
     }
 }
 
-/// The aggregator tells all that it came up or goes down: agents greet it at once, instead of waiting for a time-out.
+/// The aggregator tells all that it came up or goes down: agents greet it at once, instead of
+/// waiting for a time-out.
 package struct HubNotice: Hashable, Sendable {
     package var isUp: Bool
     package var hub: Seen
@@ -194,6 +230,7 @@ extension Welcome: FrameBody {
     package static let kind = Frame.Kind.welcome
 
     func encode(into writer: inout ByteWriter) {
+        checkLimits()
         writer.raw(nonce)
         writer.raw(challenge)
         writer.fixed(session)
@@ -237,6 +274,7 @@ extension Ack: FrameBody {
     package static let kind = Frame.Kind.ack
 
     func encode(into writer: inout ByteWriter) {
+        checkLimits()
         writer.fixed(stream.rawValue)
         through.encode(into: &writer)
         writer.fixed(hub.rawValue)
@@ -266,6 +304,7 @@ extension Needs: FrameBody {
     package static let kind = Frame.Kind.needs
 
     func encode(into writer: inout ByteWriter) {
+        checkLimits()
         writer.fixed(stream.rawValue)
         writer.varint(UInt64(gaps.count))
         for gap in gaps {
@@ -282,11 +321,8 @@ extension Needs: FrameBody {
         gaps = []
         for _ in 0..<count {
             let after = try ChainPoint(from: &reader)
-            switch try reader.u8() {
-            case 0: gaps.append(Gap(after: after, missing: nil))
-            case 1: gaps.append(Gap(after: after, missing: try reader.hash()))
-            default: throw reader.failure(.invalid(what: "a gap's flag"))
-            }
+            let isNamed = try reader.flag("a gap's flag")
+            gaps.append(Gap(after: after, missing: isNamed ? try reader.hash() : nil))
         }
     }
 }

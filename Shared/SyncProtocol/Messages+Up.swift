@@ -16,7 +16,8 @@ package struct Hello: Hashable, Sendable {
     package static let otherStreamsMax = 64
     package static let versionBytesMax = 64
 
-    /// Echoed by the welcome, so that an answer to another hello is not taken for an answer to this one.
+    /// Echoed by the welcome, so that an answer to another hello is not taken for an answer to this
+    /// one.
     package var nonce: [UInt8]
     package var dialect: Dialect
     /// The highest session number this data folder has proved; 0 for none.
@@ -33,9 +34,13 @@ package struct Hello: Hashable, Sendable {
 
     package static let nonceByteCount = 16
 
+    /// - Precondition: the nonce has its length, and other streams and version are within their
+    ///   limits.
     package init(
-        nonce: [UInt8], dialect: Dialect = .current, lastSession: UInt64, head: ChainPoint, acknowledged: ChainPoint, seen: Seen,
-        oldestRetained: UInt64, otherStreams: [StreamTag] = [], softwareVersion: String, genesis: Genesis
+        nonce: [UInt8], dialect: Dialect = .current, lastSession: UInt64, head: ChainPoint,
+        acknowledged: ChainPoint, seen: Seen,
+        oldestRetained: UInt64, otherStreams: [StreamTag] = [], softwareVersion: String,
+        genesis: Genesis
     ) {
         self.nonce = nonce
         self.dialect = dialect
@@ -47,6 +52,23 @@ package struct Hello: Hashable, Sendable {
         self.otherStreams = otherStreams
         self.softwareVersion = softwareVersion
         self.genesis = genesis
+        checkLimits()
+    }
+
+    private func checkLimits() {
+        Hello.check(nonce: nonce)
+        precondition(
+            otherStreams.count <= Hello.otherStreamsMax,
+            "a hello has at most \(Hello.otherStreamsMax) other streams, not \(otherStreams.count)")
+        precondition(
+            softwareVersion.utf8.count <= Hello.versionBytesMax,
+            "a software version has at most \(Hello.versionBytesMax) bytes")
+    }
+
+    static func check(nonce: [UInt8]) {
+        precondition(
+            nonce.count == nonceByteCount,
+            "a hello's nonce has \(nonceByteCount) bytes, not \(nonce.count)")
     }
 }
 
@@ -59,7 +81,9 @@ package struct Proof: Hashable, Sendable {
     }
 
     /// What the signature of a proof covers.
-    package static func signedContent(challenge: [UInt8], session: UInt64, head: ChainPoint) -> [UInt8] {
+    package static func signedContent(challenge: [UInt8], session: UInt64, head: ChainPoint)
+        -> [UInt8]
+    {
         var writer = ByteWriter()
         writer.raw(SignatureDomain.proof.bytes)
         writer.raw(challenge)
@@ -73,11 +97,12 @@ package struct Proof: Hashable, Sendable {
 /// Segments of one stream, in their order along the chain.
 package struct SegmentsMessage: Hashable, Sendable {
     package static let segmentsMax = 4096
-    /// Of the body before the first segment.
+    /// Of the body before the first segment, and behind the last: the list of extensions, empty.
     static let prefixByteCount = 24
+    static let suffixByteCount = 1
     /// Segments that one message may carry together, in bytes, each counted with its length field.
     package static let segmentBytesMax =
-        Frame.byteCountMax - Frame.byteCount(body: prefixByteCount)
+        Frame.byteCountMax - Frame.byteCount(body: prefixByteCount + suffixByteCount)
 
     package var stream: StreamTag
     /// When the agent handed it to the broker, by the agent's clock.
@@ -86,11 +111,19 @@ package struct SegmentsMessage: Hashable, Sendable {
     package var attempt: UInt32
     package var segments: [[UInt8]]
 
+    /// - Precondition: 1 to `segmentsMax` segments.
     package init(stream: StreamTag, sentAt: Timestamp, attempt: UInt32, segments: [[UInt8]]) {
         self.stream = stream
         self.sentAt = sentAt
         self.attempt = attempt
         self.segments = segments
+        checkLimits()
+    }
+
+    private func checkLimits() {
+        precondition(
+            (1...SegmentsMessage.segmentsMax).contains(segments.count),
+            "a message has 1 to \(SegmentsMessage.segmentsMax) segments, not \(segments.count)")
     }
 
     /// What a segment takes in the message.
@@ -98,8 +131,11 @@ package struct SegmentsMessage: Hashable, Sendable {
         byteCount + 4
     }
 
-    /// What the signature covers: the last segment's hash, and through the chain everything before it.
-    package static func signedContent(session: UInt64, stream: StreamTag, lastHash: Hash256) -> [UInt8] {
+    /// What the signature covers: the last segment's hash, and through the chain everything before
+    /// it.
+    package static func signedContent(session: UInt64, stream: StreamTag, lastHash: Hash256)
+        -> [UInt8]
+    {
         var writer = ByteWriter()
         writer.raw(SignatureDomain.segments.bytes)
         writer.fixed(session)
@@ -109,8 +145,11 @@ package struct SegmentsMessage: Hashable, Sendable {
     }
 }
 
-/// All definitions of a stream up to a segment, for a reader that cannot have them from the segments.
+/// All definitions of a stream up to a segment, for a reader that cannot have them from the
+/// segments.
 package struct DefinitionsMessage: Hashable, Sendable {
+    package static let definitionsMax = 65_536
+
     package var stream: StreamTag
     /// The segment that they lead up to: after a fork, each branch has its own.
     package var segment: Hash256
@@ -119,12 +158,23 @@ package struct DefinitionsMessage: Hashable, Sendable {
     /// Whether more follow in another message.
     package var isLast: Bool
 
-    package init(stream: StreamTag, segment: Hash256, first: UInt32, definitions: [Definition], isLast: Bool) {
+    package init(
+        stream: StreamTag, segment: Hash256, first: UInt32, definitions: [Definition], isLast: Bool
+    ) {
         self.stream = stream
         self.segment = segment
         self.first = first
         self.definitions = definitions
         self.isLast = isLast
+        checkLimits()
+    }
+
+    private func checkLimits() {
+        precondition(
+            definitions.count <= DefinitionsMessage.definitionsMax,
+            "a message has at most \(DefinitionsMessage.definitionsMax) definitions, "
+                + "not \(definitions.count)"
+        )
     }
 }
 
@@ -160,6 +210,7 @@ extension Hello: FrameBody {
     package static let kind = Frame.Kind.hello
 
     func encode(into writer: inout ByteWriter) {
+        checkLimits()
         writer.raw(nonce)
         dialect.encode(into: &writer)
         writer.fixed(lastSession)
@@ -184,7 +235,9 @@ extension Hello: FrameBody {
         seen = try Seen(from: &reader)
         oldestRetained = try reader.fixed()
         otherStreams = []
-        for _ in 0..<(try reader.length("the number of other streams", limit: Hello.otherStreamsMax)) {
+        for _
+            in 0..<(try reader.length("the number of other streams", limit: Hello.otherStreamsMax))
+        {
             otherStreams.append(try reader.streamTag())
         }
         softwareVersion = try reader.text("the software's version", limit: Hello.versionBytesMax)
@@ -209,7 +262,10 @@ extension SegmentsMessage: FrameBody {
     package static let kind = Frame.Kind.segments
 
     func encode(into writer: inout ByteWriter) {
-        writer.reserve(SegmentsMessage.prefixByteCount + segments.reduce(0) { $0 + $1.count + 4 })
+        checkLimits()
+        writer.reserve(
+            SegmentsMessage.prefixByteCount + segments.reduce(0) { $0 + $1.count + 4 }
+                + SegmentsMessage.suffixByteCount)
         writer.fixed(stream.rawValue)
         writer.fixed(sentAt.microseconds)
         writer.fixed(attempt)
@@ -238,9 +294,9 @@ extension SegmentsMessage: FrameBody {
 
 extension DefinitionsMessage: FrameBody {
     package static let kind = Frame.Kind.definitions
-    package static let definitionsMax = 65_536
 
     func encode(into writer: inout ByteWriter) {
+        checkLimits()
         writer.fixed(stream.rawValue)
         writer.hash(segment)
         writer.fixed(first)
@@ -254,7 +310,8 @@ extension DefinitionsMessage: FrameBody {
         segment = try reader.hash()
         first = try reader.fixed()
         isLast = try reader.flag("whether these are the last definitions")
-        let count = try reader.length("the number of definitions", limit: DefinitionsMessage.definitionsMax)
+        let count = try reader.length(
+            "the number of definitions", limit: DefinitionsMessage.definitionsMax)
         definitions = []
         for _ in 0..<count { definitions.append(try Definition(from: &reader)) }
     }

@@ -1,7 +1,7 @@
 import LedgerCore
 
-/// The fields behind an event's postings, each there only where the event has it. All readers of events read them here,
-/// so that none takes an event that another sets aside.
+/// The fields behind an event's postings, each there only where the event has it. All readers of
+/// events read them here, so that none takes an event that another sets aside.
 struct OptionalFields {
     /// An idempotency key whose scope is still a number of the stream's dictionary.
     struct Keyed {
@@ -22,7 +22,8 @@ struct OptionalFields {
 
     init(from reader: inout ByteReader, _ fields: EventFields) throws(WireError) {
         if fields.contains(.reference) {
-            reference = try reader.text("the reference", limit: Transaction.Limits.referenceBytesMax)
+            reference = try reader.text(
+                "the reference", limit: Transaction.Limits.referenceBytesMax)
         }
         if fields.contains(.metadata) { metadata = try reader.metadata() }
         if fields.contains(.key) { keyed = try reader.keyed() }
@@ -35,7 +36,8 @@ struct OptionalFields {
 
 extension ByteReader {
     fileprivate mutating func metadata() throws(WireError) -> [MetadataPair] {
-        let count = try length("the number of metadata pairs", limit: Transaction.Limits.metadataPairsMax)
+        let count = try length(
+            "the number of metadata pairs", limit: Transaction.Limits.metadataPairsMax)
         var pairs: [MetadataPair] = []
         for _ in 0..<count {
             let name = try text("a metadata name", limit: Transaction.Limits.metadataBytesMax)
@@ -58,6 +60,9 @@ extension ByteReader {
     fileprivate mutating func traceContext() throws(WireError) -> TraceContext {
         let traceID = try raw(16)
         let spanID = try raw(8)
+        guard TraceContext.areIDs(traceID, spanID) else {
+            throw failure(.invalid(what: "a trace or span id of zeros"))
+        }
         let flags = try u8()
         let state = try text("the trace state", limit: TraceContext.stateBytesMax)
         return TraceContext(traceID: traceID, spanID: spanID, flags: flags, state: state)

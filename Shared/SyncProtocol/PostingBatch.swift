@@ -1,6 +1,7 @@
 import LedgerCore
 
-/// The postings of a segment as plain numbers: all that the balances need, read without touching the heap for an event.
+/// The postings of a segment as plain numbers: all that the balances need, read without touching
+/// the heap for an event.
 package struct PostingBatch: Sendable {
     /// One posting, its names still numbers of the stream's dictionary.
     package struct Entry: Hashable, Sendable {
@@ -30,8 +31,9 @@ package struct PostingBatch: Sendable {
 
     package init() {}
 
-    /// Reads a segment's events in the place of what was read before. What it takes and what it sets aside is exactly
-    /// what `Segment.events` takes and sets aside, but for names, which the caller checks.
+    /// Reads a segment's events in the place of what was read before. What it takes and what it
+    /// sets aside is exactly what `Segment.events` takes and sets aside, but for names, which the
+    /// caller checks.
     package mutating func read(_ segment: Segment) {
         entries.removeAll(keepingCapacity: true)
         items.removeAll(keepingCapacity: true)
@@ -45,14 +47,16 @@ package struct PostingBatch: Sendable {
     }
 
     private mutating func read(
-        _ envelope: EventEnvelopes.Envelope, _ pointer: UnsafeRawBufferPointer, _ base: HybridTimestamp
+        _ envelope: EventEnvelopes.Envelope, _ pointer: UnsafeRawBufferPointer,
+        _ base: HybridTimestamp
     ) {
         let start = entries.count
         do throws(WireError) {
             var reader = ByteReader(pointer, in: try envelope.content.get())
             let tag = try reader.u8()
             guard TransactionKind(rawValue: tag & EventTag.kindMask) != nil else {
-                return setAside.append(.unknown(sequence: envelope.sequence, kind: tag & EventTag.kindMask))
+                return setAside.append(
+                    .unknown(sequence: envelope.sequence, kind: tag & EventTag.kindMask))
             }
             _ = try reader.time(after: base)
             let fields = EventFields(rawValue: try reader.u8())
@@ -62,7 +66,8 @@ package struct PostingBatch: Sendable {
             try reader.expectEnd()
             items.append(
                 Item(
-                    sequence: envelope.sequence, start: Int32(start), count: Int32(entries.count - start),
+                    sequence: envelope.sequence, start: Int32(start),
+                    count: Int32(entries.count - start),
                     scope: scope ?? Item.noScope))
         } catch {
             entries.removeLast(entries.count - start)
@@ -71,11 +76,14 @@ package struct PostingBatch: Sendable {
     }
 
     @inline(__always)
-    private mutating func readPostings(_ reader: inout ByteReader, _ fields: EventFields) throws(WireError) {
+    private mutating func readPostings(_ reader: inout ByteReader, _ fields: EventFields)
+        throws(WireError)
+    {
         for _ in 0..<(try reader.postingCount(fields)) {
             entries.append(
                 Entry(
-                    source: try reader.number(), destination: try reader.number(), asset: try reader.number(),
+                    source: try reader.number(), destination: try reader.number(),
+                    asset: try reader.number(),
                     units: try reader.amountUnits()))
         }
     }

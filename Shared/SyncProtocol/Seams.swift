@@ -20,7 +20,9 @@ package struct PublicKey: Hashable, Sendable {
 
     /// - Precondition: 32 bytes.
     package init(bytes: [UInt8]) {
-        precondition(bytes.count == PublicKey.byteCount, "an Ed25519 public key has 32 bytes, not \(bytes.count)")
+        precondition(
+            bytes.count == PublicKey.byteCount,
+            "an Ed25519 public key has 32 bytes, not \(bytes.count)")
         self.bytes = bytes
     }
 }
@@ -32,7 +34,9 @@ package struct Signature: Hashable, Sendable {
 
     /// - Precondition: 64 bytes.
     package init(bytes: [UInt8]) {
-        precondition(bytes.count == Signature.byteCount, "an Ed25519 signature has 64 bytes, not \(bytes.count)")
+        precondition(
+            bytes.count == Signature.byteCount,
+            "an Ed25519 signature has 64 bytes, not \(bytes.count)")
         self.bytes = bytes
     }
 }
@@ -49,8 +53,9 @@ package protocol SignatureVerifier: Sendable {
 
 /// Proof that the store has made a log durable up to a position: written, and synced to the disk.
 ///
-/// Only a store can make one (the initialiser is behind an SPI that the stores import), and neither an answer to a client
-/// nor an acknowledgement to an agent can be made without one: so *persist, then answer* is checked by the compiler.
+/// Only a store can make one (the initialiser is behind an SPI that the stores import), and neither
+/// an answer to a client nor an acknowledgement to an agent can be made without one: so *persist,
+/// then answer* is checked by the compiler.
 public struct Durable: Sendable, Hashable {
     /// The last position of the log that is durable.
     public let position: Int64

@@ -17,7 +17,8 @@ package enum ReadEvent: Hashable, Sendable {
 }
 
 extension Segment {
-    /// All events in full, for people and for checks; the merge uses `PostingBatch`, which leaves out what it does not need.
+    /// All events in full, for people and for checks; the merge uses `PostingBatch`, which leaves
+    /// out what it does not need.
     ///
     /// - Parameter name: the definition of a number, from the stream's dictionary.
     package func events(name: (UInt32) -> Definition?) -> [ReadEvent] {
@@ -33,7 +34,8 @@ extension Segment {
     }
 
     private func read(
-        _ envelope: EventEnvelopes.Envelope, _ pointer: UnsafeRawBufferPointer, _ name: (UInt32) -> Definition?
+        _ envelope: EventEnvelopes.Envelope, _ pointer: UnsafeRawBufferPointer,
+        _ name: (UInt32) -> Definition?
     ) -> ReadEvent {
         switch envelope.content {
         case .failure(let error):
@@ -45,7 +47,8 @@ extension Segment {
                 guard let kind = TransactionKind(rawValue: tag & EventTag.kindMask) else {
                     return .unknown(sequence: envelope.sequence, kind: tag & EventTag.kindMask)
                 }
-                let event = try Event(from: &reader, kind, tag, envelope.sequence, header.base, name)
+                let event = try Event(
+                    from: &reader, kind, tag, envelope.sequence, header.base, name)
                 return .event(event)
             } catch {
                 return .poisoned(sequence: envelope.sequence, error)
@@ -54,8 +57,8 @@ extension Segment {
     }
 }
 
-/// Walks the events of a segment by their lengths. Once a length is impossible, all events behind it are poisoned too:
-/// nothing says any more where they begin.
+/// Walks the events of a segment by their lengths. Once a length is impossible, all events behind
+/// it are poisoned too: nothing says any more where they begin.
 struct EventEnvelopes {
     struct Envelope {
         let sequence: UInt64
@@ -103,10 +106,13 @@ extension Event {
         let optional = try OptionalFields(from: &reader, fields)
         try reader.expectEnd()
         trace = optional.trace
-        keyed = try optional.keyed.map { (keyed) throws(WireError) in try reader.resolve(keyed, name) }
+        keyed = try optional.keyed.map { (keyed) throws(WireError) in
+            try reader.resolve(keyed, name)
+        }
         do throws(InvalidField) {
             transaction = try Transaction(
-                kind: kind, postings: postings, reference: optional.reference, metadata: optional.metadata,
+                kind: kind, postings: postings, reference: optional.reference,
+                metadata: optional.metadata,
                 occurredAt: optional.occurredAt, related: optional.related)
         } catch {
             throw reader.failure(.invalid(what: error.description))
@@ -135,47 +141,68 @@ extension ByteReader {
         for _ in 0..<(try postingCount(fields)) {
             let source = try account(name)
             let destination = try account(name)
-            guard case .asset(let asset) = try definition(name) else { throw failure(.invalid(what: "an asset's number")) }
-            postings.append(Posting(source: source, destination: destination, asset: asset, amount: try amount()))
+            guard case .asset(let asset) = try definition(name) else {
+                throw failure(.invalid(what: "an asset's number"))
+            }
+            postings.append(
+                Posting(
+                    source: source, destination: destination, asset: asset, amount: try amount()))
         }
         return postings
     }
 
-    private mutating func account(_ name: (UInt32) -> Definition?) throws(WireError) -> AccountAddress {
+    private mutating func account(_ name: (UInt32) -> Definition?) throws(WireError)
+        -> AccountAddress
+    {
         guard case .account(let account) = try definition(name) else {
             throw failure(.invalid(what: "an account's number"))
         }
         return account
     }
 
-    fileprivate func resolve(_ keyed: OptionalFields.Keyed, _ name: (UInt32) -> Definition?) throws(WireError) -> KeyedRequest {
-        guard case .text(let scope)? = name(keyed.scope) else { throw failure(.invalid(what: "a scope's number")) }
+    fileprivate func resolve(_ keyed: OptionalFields.Keyed, _ name: (UInt32) -> Definition?)
+        throws(WireError) -> KeyedRequest
+    {
+        guard case .text(let scope)? = name(keyed.scope) else {
+            throw failure(.invalid(what: "a scope's number"))
+        }
         do throws(InvalidValue) {
-            return KeyedRequest(key: try IdempotencyKey(scope: scope, key: keyed.key), digest: keyed.digest)
+            return KeyedRequest(
+                key: try IdempotencyKey(scope: scope, key: keyed.key), digest: keyed.digest)
         } catch {
             throw failure(.invalid(what: "an idempotency key"))
         }
     }
 
-    private mutating func definition(_ name: (UInt32) -> Definition?) throws(WireError) -> Definition {
-        guard let definition = name(try number()) else { throw failure(.invalid(what: "a number without definition")) }
+    private mutating func definition(_ name: (UInt32) -> Definition?) throws(WireError)
+        -> Definition
+    {
+        guard let definition = name(try number()) else {
+            throw failure(.invalid(what: "a number without definition"))
+        }
         return definition
     }
 
     /// A dictionary number.
     mutating func number() throws(WireError) -> UInt32 {
-        guard let number = UInt32(exactly: try varint()) else { throw failure(.invalid(what: "a dictionary number")) }
+        guard let number = UInt32(exactly: try varint()) else {
+            throw failure(.invalid(what: "a dictionary number"))
+        }
         return number
     }
 
     private mutating func amount() throws(WireError) -> Amount {
         let units = try amountUnits()
-        do throws(InvalidValue) { return try Amount(units) } catch { throw failure(.invalid(what: "the amount")) }
+        do throws(InvalidValue) { return try Amount(units) } catch {
+            throw failure(.invalid(what: "the amount"))
+        }
     }
 
     /// From 1 to 2⁶³ − 1.
     mutating func amountUnits() throws(WireError) -> Int64 {
-        guard let units = Int64(exactly: try varint()), units > 0 else { throw failure(.invalid(what: "the amount")) }
+        guard let units = Int64(exactly: try varint()), units > 0 else {
+            throw failure(.invalid(what: "the amount"))
+        }
         return units
     }
 }

@@ -2,7 +2,8 @@ import LedgerCore
 
 /// Encodes events into the segment that the next group commit writes.
 ///
-/// The builder owns the stream's dictionary while it builds. Ask `hasRoom` before each `append`, and `seal` when it says no.
+/// The builder owns the stream's dictionary while it builds. Ask `hasRoom` before each `append`,
+/// and `seal` when it says no.
 package struct SegmentBuilder: Sendable {
     /// Where the segment stands: behind which one, and what its writer knew.
     package struct Place: Sendable {
@@ -13,7 +14,8 @@ package struct SegmentBuilder: Sendable {
         package var dictionary: DictionaryState
 
         package init(
-            stream: StreamTag, firstSequence: UInt64, previous: Hash256, seen: Seen, dictionary: DictionaryState
+            stream: StreamTag, firstSequence: UInt64, previous: Hash256, seen: Seen,
+            dictionary: DictionaryState
         ) {
             self.stream = stream
             self.firstSequence = firstSequence
@@ -25,7 +27,8 @@ package struct SegmentBuilder: Sendable {
 
     package private(set) var dictionary: StreamDictionary
     private var place: Place
-    /// What the writer knows of the hub by now; `place.seen` is what the events of this segment knew.
+    /// What the writer knows of the hub by now; `place.seen` is what the events of this segment
+    /// knew.
     private var seen: Seen
     private var base = HybridTimestamp(rawValue: 0)
     private var count: UInt32 = 0
@@ -35,7 +38,9 @@ package struct SegmentBuilder: Sendable {
     private var scratch = ByteWriter()
 
     package init(place: Place, dictionary: StreamDictionary) {
-        precondition(dictionary.count == Int(place.dictionary.count), "the dictionary is not the one of this place")
+        precondition(
+            dictionary.count == Int(place.dictionary.count),
+            "the dictionary is not the one of this place")
         self.place = place
         seen = place.seen
         self.dictionary = dictionary
@@ -47,15 +52,22 @@ package struct SegmentBuilder: Sendable {
     /// The number the next event will have.
     package var nextSequence: UInt64 { place.firstSequence + UInt64(count) }
 
-    /// Whether the event still fits, counting its names as if all were new: a little early rather than a byte too late.
-    package func hasRoom(_ transaction: Transaction, _ keyed: KeyedRequest?, _ trace: TraceContext?) -> Bool {
-        let used = SegmentHeader.byteCount + definitions.count + events.count + SegmentHeader.trailerByteCount
-        return used + SegmentBuilder.byteCountBound(transaction, keyed, trace) <= SegmentHeader.segmentBytesMax
+    /// Whether the event still fits, counting its names as if all were new: a little early rather
+    /// than a byte too late.
+    package func hasRoom(_ transaction: Transaction, _ keyed: KeyedRequest?, _ trace: TraceContext?)
+        -> Bool
+    {
+        let used =
+            SegmentHeader.byteCount + definitions.count + events.count
+            + SegmentHeader.trailerByteCount
+        return used + SegmentBuilder.byteCountBound(transaction, keyed, trace)
+            <= SegmentHeader.segmentBytesMax
     }
 
     /// - Precondition: `hasRoom`, and times that do not go back.
     package mutating func append(
-        _ transaction: Transaction, keyed: KeyedRequest?, trace: TraceContext?, time: HybridTimestamp,
+        _ transaction: Transaction, keyed: KeyedRequest?, trace: TraceContext?,
+        time: HybridTimestamp,
         continuesGroup: Bool = false
     ) {
         if count == 0 { base = time }
@@ -81,13 +93,15 @@ package struct SegmentBuilder: Sendable {
         let state = place.dictionary.advanced(by: defined, encoded: definitions.bytes, hasher)
         let header = SegmentHeader(
             stream: place.stream, firstSequence: place.firstSequence, count: count,
-            definitionCount: UInt32(defined), previous: place.previous, seen: place.seen, base: base,
+            definitionCount: UInt32(defined), previous: place.previous, seen: place.seen,
+            base: base,
             dictionary: state, definitionsByteCount: UInt32(definitions.count),
             eventsByteCount: UInt32(events.count))
         let segment = SegmentBuilder.assemble(header, definitions.bytes, events.bytes)
         let hash = segment.hash(hasher)
         place = Place(
-            stream: place.stream, firstSequence: header.lastSequence + 1, previous: hash, seen: seen,
+            stream: place.stream, firstSequence: header.lastSequence + 1, previous: hash,
+            seen: seen,
             dictionary: state)
         definitions.removeAll()
         events.removeAll()
@@ -95,15 +109,17 @@ package struct SegmentBuilder: Sendable {
         return (segment, hash)
     }
 
-    /// What the writer now knows of the hub. A segment that has events already keeps what they knew when they were
-    /// admitted; the header of the next one says it.
+    /// What the writer now knows of the hub. A segment that has events already keeps what they knew
+    /// when they were admitted; the header of the next one says it.
     package mutating func saw(_ seen: Seen) {
         self.seen = seen
         if isEmpty { place.seen = seen }
     }
 
     /// Puts the parts together and ends them with the checksum.
-    static func assemble(_ header: SegmentHeader, _ definitions: [UInt8], _ events: [UInt8]) -> Segment {
+    static func assemble(_ header: SegmentHeader, _ definitions: [UInt8], _ events: [UInt8])
+        -> Segment
+    {
         var writer = ByteWriter()
         writer.reserve(header.byteCount)
         header.encode(into: &writer)
@@ -118,7 +134,9 @@ package struct SegmentBuilder: Sendable {
 
     // MARK: Fields
 
-    private mutating func encode(_ transaction: Transaction, _ keyed: KeyedRequest?, _ trace: TraceContext?) {
+    private mutating func encode(
+        _ transaction: Transaction, _ keyed: KeyedRequest?, _ trace: TraceContext?
+    ) {
         var fields: EventFields = []
         if transaction.postings.count > 1 { fields.insert(.severalPostings) }
         if transaction.reference != nil { fields.insert(.reference) }
@@ -184,12 +202,18 @@ package struct SegmentBuilder: Sendable {
         let nameOverhead = 3 + 5
         var bound = 4 * varintMax
         for posting in transaction.postings {
-            let names = posting.source.description.utf8.count + posting.destination.description.utf8.count
+            let names =
+                posting.source.description.utf8.count + posting.destination.description.utf8.count
             bound += names + posting.asset.description.utf8.count + 3 * nameOverhead + varintMax
         }
         bound += transaction.reference.map { $0.utf8.count + varintMax } ?? 0
-        for pair in transaction.metadata { bound += pair.name.utf8.count + pair.value.utf8.count + 2 * varintMax }
-        if let keyed { bound += keyed.key.scope.utf8.count + keyed.key.key.utf8.count + nameOverhead + 4 * varintMax }
+        for pair in transaction.metadata {
+            bound += pair.name.utf8.count + pair.value.utf8.count + 2 * varintMax
+        }
+        if let keyed {
+            bound +=
+                keyed.key.scope.utf8.count + keyed.key.key.utf8.count + nameOverhead + 4 * varintMax
+        }
         if let trace { bound += 32 + trace.state.utf8.count }
         if transaction.occurredAt != nil { bound += 8 }
         if transaction.related != nil { bound += 128 }

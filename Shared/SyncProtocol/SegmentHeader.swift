@@ -1,6 +1,7 @@
 import LedgerCore
 
-/// The position of the hub's stream that a writer had seen: which policies, scopes and grants its events knew.
+/// The position of the hub's stream that a writer had seen: which policies, scopes and grants its
+/// events knew.
 package struct Seen: Hashable, Sendable {
     /// Nil before the first welcome.
     package let hub: StreamTag?
@@ -19,7 +20,8 @@ package struct SegmentHeader: Hashable, Sendable {
     package static let byteCount = 116
     package static let magic: [UInt8] = Array("TSEG".utf8)
     package static let version: UInt8 = 1
-    /// A segment with its header and trailer, in bytes: 60 KiB, so that it fits a payload of 64 KiB with its frame.
+    /// A segment with its header and trailer, in bytes: 60 KiB, so that it fits a payload of 64 KiB
+    /// with its frame.
     package static let segmentBytesMax = 60 * 1024
     package static let trailerByteCount = 4
 
@@ -41,7 +43,8 @@ package struct SegmentHeader: Hashable, Sendable {
     package var definitionCountBefore: UInt32 { dictionary.count - definitionCount }
 
     package var byteCount: Int {
-        SegmentHeader.byteCount + Int(definitionsByteCount) + Int(eventsByteCount) + SegmentHeader.trailerByteCount
+        SegmentHeader.byteCount + Int(definitionsByteCount) + Int(eventsByteCount)
+            + SegmentHeader.trailerByteCount
     }
 
     var definitionsRange: Range<Int> {
@@ -75,7 +78,9 @@ package struct SegmentHeader: Hashable, Sendable {
     init(from reader: inout ByteReader) throws(WireError) {
         guard try reader.raw(4) == SegmentHeader.magic else { throw reader.failure(.badMagic) }
         let version = try reader.u8()
-        guard version == SegmentHeader.version else { throw reader.failure(.unknownVersion(version)) }
+        guard version == SegmentHeader.version else {
+            throw reader.failure(.unknownVersion(version))
+        }
         let flags = try reader.u8()
         guard flags <= 1 else { throw reader.failure(.invalid(what: "the header's flags")) }
         guard try reader.fixed(UInt16.self) == SegmentHeader.byteCount else {
@@ -98,8 +103,11 @@ package struct SegmentHeader: Hashable, Sendable {
 
     private func checkSizes(_ reader: ByteReader) throws(WireError) {
         let limit = UInt32(SegmentHeader.segmentBytesMax)
-        for (what, size) in [("definitions", definitionsByteCount), ("events", eventsByteCount)] where size > limit {
-            throw reader.failure(.tooLong(what: "the length of the \(what)", length: UInt64(size), limit: UInt64(limit)))
+        for (what, size) in [("definitions", definitionsByteCount), ("events", eventsByteCount)]
+        where size > limit {
+            throw reader.failure(
+                .tooLong(
+                    what: "the length of the \(what)", length: UInt64(size), limit: UInt64(limit)))
         }
         guard byteCount <= SegmentHeader.segmentBytesMax else {
             throw reader.failure(
@@ -112,7 +120,8 @@ package struct SegmentHeader: Hashable, Sendable {
         guard firstSequence >= 1, firstSequence <= UInt64.max - UInt64(count) else {
             throw reader.failure(.invalid(what: "the first sequence number"))
         }
-        guard definitionCount <= definitionsByteCount / 2, definitionCount <= dictionary.count else {
+        guard definitionCount <= definitionsByteCount / 2, definitionCount <= dictionary.count
+        else {
             throw reader.failure(.invalid(what: "the number of definitions"))
         }
     }
@@ -120,8 +129,10 @@ package struct SegmentHeader: Hashable, Sendable {
 
 extension SegmentHeader {
     package init(
-        stream: StreamTag, firstSequence: UInt64, count: UInt32, definitionCount: UInt32, previous: Hash256,
-        seen: Seen, base: HybridTimestamp, dictionary: DictionaryState, definitionsByteCount: UInt32,
+        stream: StreamTag, firstSequence: UInt64, count: UInt32, definitionCount: UInt32,
+        previous: Hash256,
+        seen: Seen, base: HybridTimestamp, dictionary: DictionaryState,
+        definitionsByteCount: UInt32,
         eventsByteCount: UInt32
     ) {
         self.stream = stream

@@ -32,7 +32,8 @@ package enum Definition: Hashable, Sendable {
 
     /// Where the definition that begins at `start` ends, or the end of the bytes where none does.
     fileprivate static func end(in encoded: [UInt8], from start: Int) -> Int {
-        let end = try? ByteReader.decode(encoded, in: start..<encoded.count) { (reader) throws(WireError) in
+        let end = try? ByteReader.decode(encoded, in: start..<encoded.count) {
+            (reader) throws(WireError) in
             try reader.skip(1)
             try reader.skip(try reader.length("a definition", limit: textBytesMax))
             return reader.offset
@@ -59,22 +60,27 @@ package enum Definition: Hashable, Sendable {
 /// How far a stream's dictionary has come: enough to tell whether two sides hold the same one.
 package struct DictionaryState: Hashable, Sendable {
     package static let rollingByteCount = 16
-    package static let empty = DictionaryState(count: 0, rolling: [UInt8](repeating: 0, count: rollingByteCount))
+    package static let empty = DictionaryState(
+        count: 0, rolling: [UInt8](repeating: 0, count: rollingByteCount))
 
     package let count: UInt32
-    /// `rolling(n) = SHA-256(domain ‖ rolling(n−1) ‖ the bytes of definition n)`, its first 16 bytes: one step a
-    /// definition, so that whoever is sent definitions without their segments can check them too.
+    /// `rolling(n) = SHA-256(domain ‖ rolling(n−1) ‖ the bytes of definition n)`, its first 16
+    /// bytes: one step a definition, so that whoever is sent definitions without their segments can
+    /// check them too.
     package let rolling: [UInt8]
 
     package init(count: UInt32, rolling: [UInt8]) {
-        precondition(rolling.count == DictionaryState.rollingByteCount, "a rolling hash has 16 bytes")
+        precondition(
+            rolling.count == DictionaryState.rollingByteCount, "a rolling hash has 16 bytes")
         self.count = count
         self.rolling = rolling
     }
 
-    /// The state behind `definitions` more entries, whose bytes are `encoded`. Where these are not that many definitions,
-    /// the state is one that no header names.
-    package func advanced(by definitions: Int, encoded: [UInt8], _ hasher: some ContentHasher) -> DictionaryState {
+    /// The state behind `definitions` more entries, whose bytes are `encoded`. Where these are not
+    /// that many definitions, the state is one that no header names.
+    package func advanced(by definitions: Int, encoded: [UInt8], _ hasher: some ContentHasher)
+        -> DictionaryState
+    {
         guard definitions > 0 else { return self }
         let domain = SignatureDomain.dictionary.bytes
         var rolling = rolling
@@ -85,7 +91,8 @@ package struct DictionaryState: Hashable, Sendable {
             rolling = Array(hash.bytes.prefix(DictionaryState.rollingByteCount))
             offset = end
         }
-        return DictionaryState(count: count &+ UInt32(truncatingIfNeeded: definitions), rolling: rolling)
+        return DictionaryState(
+            count: count &+ UInt32(truncatingIfNeeded: definitions), rolling: rolling)
     }
 }
 

@@ -5,9 +5,12 @@ package enum Topics {
     package static let shards = 64
     private static let root = "tributary/v1"
 
-    /// Which of the 64 shards an agent's streams belong to: FNV-1a (draft-eastlake-fnv) of its id, mod 64.
+    /// Which of the 64 shards an agent's streams belong to: FNV-1a (draft-eastlake-fnv) of its id,
+    /// mod 64.
     package static func shard(of agent: AgentID) -> Int {
-        let hash = agent.description.utf8.reduce(UInt64(0xCBF2_9CE4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        let hash = agent.description.utf8.reduce(UInt64(0xCBF2_9CE4_8422_2325)) {
+            ($0 ^ UInt64($1)) &* 0x100_0000_01B3
+        }
         return Int(hash % UInt64(shards))
     }
 
@@ -20,8 +23,8 @@ package enum Topics {
     package static let allUp = "\(root)/up/+/+"
     package static let allStatus = "\(root)/status/+"
 
-    /// The agent that a message on an `up` or `status` topic is from, by the topic alone; the broker's access rules make
-    /// it true.
+    /// The agent that a message on an `up` or `status` topic is from, by the topic alone; the
+    /// broker's access rules make it true.
     package static func agent(ofTopic topic: String) -> AgentID? {
         let levels = topic.split(separator: "/", omittingEmptySubsequences: false)
         guard levels.count >= 4, levels[0] == "tributary", levels[1] == "v1" else { return nil }

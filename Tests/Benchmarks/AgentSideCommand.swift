@@ -1,12 +1,12 @@
 import AgentCore
 import AgentRuntime
 import ArgumentParser
-import FleetHarness
 import Foundation
 import LedgerCore
 import Logging
 import Synchronization
 
+import struct FleetHarness.Deadline
 import struct Workload.SplitMix64
 
 /// What the agent side found, for the process that started it.
@@ -48,7 +48,10 @@ struct AgentSideCommand: AsyncParsableCommand {
             AgentConfiguration(
                 agent: try AgentID("bench"), ledger: "main", data: data,
                 broker: AgentConfiguration.Broker(url: broker), softwareVersion: "benchmark"),
-            logger: Logger(label: "agent"))
+            logger: Logger(label: "agent")
+        ) { reason in
+            fatalError("the agent cannot go on: \(reason)")
+        }
         try await until(runtime) { $0.phase == .streaming }
         try await feeder.send(warmUp, to: runtime)
         try await until(runtime) { $0.acknowledged == $0.head }

@@ -60,10 +60,12 @@ extension IntegrationTests {
                 try fleet.broker.start()
                 try fleet.aggregator.daemon.start()
                 try fleet.expectConvergence(with: Oracle(operations))
-                let why = try Program.trace(
-                    ["why", ids[17], "--agent", agent.daemon.url], in: fleet.home)
-                #expect(why.exit == .status(0))
-                #expect(why.output.hasPrefix("Merged into the global ledger"))
+                try waitUntil("why says that it is merged", within: .seconds(15)) {
+                    let why = try Program.trace(
+                        ["why", ids[17], "--agent", agent.daemon.url], in: fleet.home)
+                    return why.exit == .status(0)
+                        && why.output.hasPrefix("Merged into the global ledger")
+                }
                 fleet.expectCleanEnds()
             }
         }

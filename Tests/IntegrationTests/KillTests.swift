@@ -20,12 +20,13 @@ extension IntegrationTests {
                 load.start()
                 var checked = 0
                 for _ in 0..<Self.kills {
+                    load.allow(more: 400)
                     let before = load.answered
-                    try waitUntil("answers under load", within: .seconds(20), every: .zero) {
+                    try waitUntil("answers under load", within: .seconds(20), every: .milliseconds(1)) {
                         load.answered > before
                     }
-                    let moment = Deadline(in: .microseconds(random.below(60_000)))
-                    try waitUntil("a random moment", within: .seconds(1), every: .zero) {
+                    let moment = Deadline(in: .microseconds(random.below(50_000)))
+                    try waitUntil("a random moment", within: .seconds(1), every: .milliseconds(1)) {
                         moment.isPast
                     }
                     agent.daemon.process.kill()
@@ -83,6 +84,7 @@ private final class Load: Sendable {
         var promises: [Promise] = []
         var refusals: [String] = []
         var next = 0
+        var allowed = 0
         var isEnding = false
     }
 
@@ -103,6 +105,12 @@ private final class Load: Sendable {
 
     var promises: [Promise] { state.withLock { $0.promises } }
     var answered: Int { state.withLock { $0.promises.count } }
+
+    /// So many operations may be sent from now on, beside those that wait for an answer: what is promised while a
+    /// round is checked must not outgrow the checking.
+    func allow(more count: Int) {
+        state.withLock { $0.allowed = $0.next + count }
+    }
 
     func start() {
         for writer in 0..<writers {
@@ -128,10 +136,13 @@ private final class Load: Sendable {
 
     private func write(_ writer: Int) {
         var random = SplitMix64(seed: seed &+ UInt64(writer))
-        while !state.withLock({ $0.isEnding }) {
+        while true {
             let isSingle = random.once(in: 2)
-            let operations = take(isSingle ? 1 : 2 + random.below(20))
             do {
+                let operations = try wait(for: "a permit", within: Self.patience, every: .milliseconds(1)) {
+                    take(isSingle ? 1 : 2 + random.below(20))
+                }
+                guard !operations.isEmpty else { return }
                 let receipts = try wait(for: "an answer", within: Self.patience) {
                     isSingle
                         ? try agent.post(operations[0]).map { [$0] }
@@ -145,12 +156,14 @@ private final class Load: Sendable {
         }
     }
 
-    private func take(_ count: Int) -> [Workload.Operation] {
-        let first = state.withLock { state in
+    /// Nil where no more may be sent now, and none where it is over.
+    private func take(_ count: Int) -> [Workload.Operation]? {
+        state.withLock { state in
+            if state.isEnding { return [] }
+            guard state.next < state.allowed else { return nil }
             defer { state.next += count }
-            return state.next
+            return (state.next..<(state.next + count)).map { Workload.Operation.sale($0) }
         }
-        return (first..<(first + count)).map { Workload.Operation.sale($0) }
     }
 
     private func keep(_ operations: [Workload.Operation], _ receipts: [Receipt]) {

@@ -199,4 +199,29 @@ import Testing
         }
         #expect(balances.cells.isEmpty)
     }
+
+    @Test func `a checkpoint with two cells of one account and asset is refused`() throws {
+        var balances = Balances()
+        let accounts = [balances.intern(.world), balances.intern(try AccountAddress("a"))]
+        let assets = [
+            balances.intern(try Asset("EUR/2")), balances.intern(try Asset("USD/2")),
+            balances.intern(try Asset("KWH/3")),
+        ]
+        for account in accounts {
+            for asset in assets {
+                try balances.restore(account: account, asset: asset, input: 5, output: 3)
+            }
+        }
+        let before = values(balances.cells[...])
+        for account in accounts {
+            for asset in assets {
+                let message = "of account \(account.value) and asset \(asset.value)"
+                #expect {
+                    try balances.restore(account: account, asset: asset, input: 0, output: 0)
+                } throws: { "\($0)" == "cell 6 is a second one " + message }
+            }
+        }
+        #expect(values(balances.cells[...]) == before)
+        #expect(balances.cells(of: .world)?.count == 3)
+    }
 }

@@ -96,4 +96,28 @@ import Testing
             traceID: id, spanID: span, flags: 1, state: String(repeating: "s", count: 513))
         #expect(cut.state == "")
     }
+
+    @Test(arguments: [
+        (0, 16, 0, 8), (0, 16, 1, 8), (1, 16, 0, 8), (1, 15, 1, 8), (1, 17, 1, 8), (1, 16, 1, 7),
+        (1, 16, 1, 9), (1, 0, 1, 0),
+    ])
+    func `a trace or span id of zeros or of another length stops the process`(
+        _ trace: UInt8, _ traceCount: Int, _ span: UInt8, _ spanCount: Int
+    ) async {
+        let traceID = [UInt8](repeating: 0, count: max(0, traceCount - 1)) + [trace]
+        let spanID = [UInt8](repeating: 0, count: max(0, spanCount - 1)) + [span]
+        #expect(!TraceContext.areIDs(traceID, spanID))
+        await #expect(processExitsWith: .failure) {
+            [traceID = traceID as [UInt8], spanID = spanID as [UInt8]] in
+            _ = TraceContext(traceID: traceID, spanID: spanID, flags: 0)
+        }
+    }
+
+    @Test func `a trace and a span id need one bit each`() {
+        let traceID = [0x80] + [UInt8](repeating: 0, count: 15)
+        let spanID = [UInt8](repeating: 0, count: 7) + [1]
+        #expect(TraceContext.areIDs(traceID, spanID))
+        let context = TraceContext(traceID: traceID, spanID: spanID, flags: 0)
+        #expect(context.traceID == traceID && context.spanID == spanID)
+    }
 }

@@ -4,11 +4,13 @@ import SyncProtocol
 import TestSupport
 import Testing
 
-/// The format, byte for byte. Where one of these fails, data in the field can no longer be read: bring the old bytes back,
-/// or make a new version of the format (`WireFormat`, "Changing the format").
+/// The format, byte for byte. Where one of these fails, data in the field can no longer be read:
+/// bring the old bytes back, or make a new version of the format (`WireFormat`, "Changing the
+/// format").
 ///
-/// To write the files anew, deliberately: `TRIBUTARY_WRITE_GOLDEN=1 swift test --filter GoldenFileTests`. The test then
-/// fails all the same, so that no run with the variable set passes for a check.
+/// To write the files anew, deliberately: `TRIBUTARY_WRITE_GOLDEN=1 swift test --filter
+/// GoldenFileTests`. The test then fails all the same, so that no run with the variable set passes
+/// for a check.
 @Suite struct GoldenFileTests {
     @Test
     func
@@ -88,7 +90,8 @@ import Testing
     }
 }
 
-/// Bytes as hex digits, with whitespace between them as one likes, and comments from `#` to the end of a line.
+/// Bytes as hex digits, with whitespace between them as one likes, and comments from `#` to the end
+/// of a line.
 private struct HexFile {
     let bytes: [UInt8]
 

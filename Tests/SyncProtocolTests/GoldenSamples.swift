@@ -2,9 +2,11 @@ import LedgerCore
 import SyncProtocol
 import TestSupport
 
-/// The values behind the golden files. A change here, or in what they encode to, is a change of the format.
+/// The values behind the golden files. A change here, or in what they encode to, is a change of the
+/// format.
 enum GoldenSamples {
-    /// What a file holds: the bytes that its value encodes to, and what its bytes encode to once decoded.
+    /// What a file holds: the bytes that its value encodes to, and what its bytes encode to once
+    /// decoded.
     struct Sample {
         let name: String
         let comment: String
@@ -187,13 +189,14 @@ enum GoldenSamples {
         let head = ChainPoint(sequence: 4, hash: second.hash(PlainSHA256()))
         let acknowledged = ChainPoint(sequence: 1, hash: first.hash(PlainSHA256()))
         let now = Timestamp(microseconds: 1_760_000_001_000_000)
+        // Not `current`, which grows with the kinds of events.
+        let dialect = Dialect(oldestFormat: 1, newestFormat: 2, eventKinds: 1 << 32 | 1 << 1)
         return switch kind {
         case .hello:
             .hello(
                 Hello(
-                    nonce: run(0xD0, Hello.nonceByteCount), lastSession: 4, head: head,
-                    acknowledged: acknowledged, seen: hub,
-                    oldestRetained: 1,
+                    nonce: run(0xD0, Hello.nonceByteCount), dialect: dialect, lastSession: 4,
+                    head: head, acknowledged: acknowledged, seen: hub, oldestRetained: 1,
                     otherStreams: [try StreamTag("00000001"), try StreamTag("zzzzzzzz")],
                     softwareVersion: "0.1.0", genesis: try agentGenesis()))
         case .proof: .proof(Proof(head: head))
@@ -204,24 +207,35 @@ enum GoldenSamples {
         case .definitions:
             .definitions(
                 DefinitionsMessage(
-                    stream: tag, first: 0,
+                    stream: tag, segment: head.hash, first: 0,
                     definitions: try first.definitions() + [.text("shop-app")], isLast: true))
         case .welcome:
             .welcome(
                 Welcome(
                     nonce: run(0xD0, Hello.nonceByteCount),
                     challenge: run(0xE0, Welcome.challengeByteCount), session: 5,
-                    standing: .open, leaves: [acknowledged], announced: 4,
-                    credit: Credit(bytes: 1 << 20, messages: 32),
-                    hub: hub, sentAt: now))
+                    standing: .open, leaves: [acknowledged], announced: head,
+                    credit: Credit(bytes: 1 << 20, messages: 32), dialect: dialect, hub: hub,
+                    hubGenesis: try hubGenesis(), sentAt: now))
         case .ack:
             .ack(
                 Ack(
-                    stream: tag, through: head, hub: hub, receivedAt: now,
-                    committedAt: now.advanced(byMicroseconds: 1500)))
-        case .needs: .needs(Needs(stream: tag, after: acknowledged))
+                    stream: tag, through: head, hub: try StreamTag("h0b00000"),
+                    runs: [
+                        Ack.Run(firstSequence: 1, position: 81_235),
+                        Ack.Run(firstSequence: 2, position: 81_240),
+                    ], receivedAt: now, committedAt: now.advanced(byMicroseconds: 1500)))
+        case .needs:
+            .needs(
+                Needs(
+                    stream: tag,
+                    gaps: [
+                        Needs.Gap(after: acknowledged, missing: head.hash),
+                        Needs.Gap(after: head, missing: nil),
+                    ]))
         case .needsDefinitions:
-            .needsDefinitions(NeedsDefinitions(stream: tag, first: 0, through: 3))
+            .needsDefinitions(
+                NeedsDefinitions(stream: tag, segment: head.hash, first: 0, through: 3))
         case .status: .status(Status(isOnline: true, stream: tag, head: head, at: now))
         case .hub: .hub(HubNotice(isUp: true, hub: hub, at: now))
         }

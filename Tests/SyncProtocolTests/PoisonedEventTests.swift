@@ -53,7 +53,8 @@ import Testing
         return Posting(source: source, destination: destination, asset: asset, amount: amount)
     }
 
-    /// Whether all of an event's numbers stand for names of the right kind: what the batch leaves to its caller.
+    /// Whether all of an event's numbers stand for names of the right kind: what the batch leaves
+    /// to its caller.
     private func isNamed(
         _ batch: PostingBatch, _ item: PostingBatch.Item, _ name: (UInt32) -> Definition?
     ) -> Bool {
@@ -186,6 +187,47 @@ import Testing
         parts.events = varint(content.count) + content
         let damaged = readBothWays(try Segment(decoding: parts.assembled()), definitions, 8)
         guard case .poisoned? = damaged.first else { return #expect(Bool(false), "\(damaged)") }
+    }
+
+    @Test func `a trace or span id of zeros poisons its event, and no other`() throws {
+        var random = SplitMix64(seed: 8)
+        let place = SegmentBuilder.Place(
+            stream: random.streamTag(), firstSequence: 1, previous: .zero, seen: .nothing,
+            dictionary: .empty)
+        var builder = SegmentBuilder(place: place, dictionary: StreamDictionary())
+        let transaction = try Transaction(postings: [try random.posting()])
+        let trace = TraceContext(
+            traceID: [UInt8](repeating: 0xA5, count: 16),
+            spanID: [UInt8](repeating: 0x5A, count: 8),
+            flags: 1)
+        for tick in 0..<3 as Range<UInt64> {
+            let time = HybridTimestamp(rawValue: tick)
+            builder.append(transaction, keyed: nil, trace: trace, time: time)
+        }
+        let segment = builder.seal(PlainSHA256()).segment
+        let definitions = try segment.definitions()
+        let whole = readBothWays(segment, definitions, 8)
+        for (id, count) in [(UInt8(0xA5), 16), (0x5A, 8)] {
+            var parts = SegmentBytes(segment)
+            let content = parts.eventRanges()[1]
+            let start = try #require(parts.events[content].firstIndex(of: id))
+            #expect(parts.events[start..<start + count].allSatisfy { $0 == id })
+            for index in start..<start + count - 1 { parts.events[index] = 0 }
+            let kept = readBothWays(try Segment(decoding: parts.assembled()), definitions, 8)
+            guard case .event = kept[1] else { return #expect(Bool(false), "\(kept[1])") }
+            parts.events[start + count - 1] = 0
+            let damaged = try Segment(decoding: parts.assembled())
+            let read = readBothWays(damaged, definitions, 8)
+            #expect(read[0] == whole[0] && read[2] == whole[2])
+            guard case .poisoned(2, let error) = read[1] else {
+                return #expect(Bool(false), "\(read[1])")
+            }
+            #expect(error.reason == .invalid(what: "a trace or span id of zeros"))
+            var batch = PostingBatch()
+            batch.read(damaged)
+            #expect(batch.items.map(\.sequence) == [1, 3])
+            #expect(batch.setAside == [read[1]])
+        }
     }
 
     private func varint(_ value: Int) -> [UInt8] {

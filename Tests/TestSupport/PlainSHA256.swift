@@ -1,8 +1,8 @@
 import LedgerCore
 import SyncProtocol
 
-/// SHA-256 as FIPS 180-4 writes it down, slow and short: the tests' hasher, so that golden hashes are real ones and no
-/// cryptography library is built for them.
+/// SHA-256 as FIPS 180-4 writes it down, slow and short: the tests' hasher, so that golden hashes
+/// are real ones and no cryptography library is built for them.
 package struct PlainSHA256: ContentHasher {
     package init() {}
 

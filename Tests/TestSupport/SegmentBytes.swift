@@ -1,8 +1,8 @@
 import LedgerCore
 import SyncProtocol
 
-/// A segment taken apart and put together again by the layout that the `WireFormat` article gives, so that a test can damage
-/// one part and leave the rest right.
+/// A segment taken apart and put together again by the layout that the `WireFormat` article gives,
+/// so that a test can damage one part and leave the rest right.
 package struct SegmentBytes {
     package var header: [UInt8]
     package var definitions: [UInt8]

@@ -1,6 +1,7 @@
 import LedgerCore
 
-/// Random values of the ledger: small worlds, so that names repeat, and now and then the largest that is allowed.
+/// Random values of the ledger: small worlds, so that names repeat, and now and then the largest
+/// that is allowed.
 extension SplitMix64 {
     package mutating func text(bytesMax: Int) -> String {
         let alphabet: [Character] = [

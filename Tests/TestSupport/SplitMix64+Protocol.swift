@@ -75,19 +75,10 @@ extension SplitMix64 {
         case .proof: .proof(Proof(head: chainPoint()))
         case .segments: .segments(try segmentsMessage())
         case .definitions: .definitions(try definitionsMessage())
-        case .welcome: .welcome(welcome())
-        case .ack:
-            .ack(
-                Ack(
-                    stream: streamTag(), through: chainPoint(), hub: seen(),
-                    receivedAt: timestamp(),
-                    committedAt: timestamp()))
-        case .needs: .needs(Needs(stream: streamTag(), after: chainPoint()))
-        case .needsDefinitions:
-            .needsDefinitions(
-                NeedsDefinitions(
-                    stream: streamTag(), first: UInt32(truncatingIfNeeded: next()),
-                    through: UInt32(truncatingIfNeeded: next())))
+        case .welcome: .welcome(try welcome())
+        case .ack: .ack(ack())
+        case .needs: .needs(needs())
+        case .needsDefinitions: .needsDefinitions(needsDefinitions())
         case .status:
             .status(
                 Status(isOnline: oneIn(2), stream: streamTag(), head: chainPoint(), at: timestamp())
@@ -98,9 +89,8 @@ extension SplitMix64 {
 
     private mutating func hello() throws -> Hello {
         Hello(
-            nonce: bytes(Hello.nonceByteCount), lastSession: next(), head: chainPoint(),
-            acknowledged: chainPoint(),
-            seen: seen(), oldestRetained: next(),
+            nonce: bytes(Hello.nonceByteCount), dialect: dialect(), lastSession: next(),
+            head: chainPoint(), acknowledged: chainPoint(), seen: seen(), oldestRetained: next(),
             otherStreams: (0..<below(Hello.otherStreamsMax + 1)).map { _ in streamTag() },
             softwareVersion: text(bytesMax: Hello.versionBytesMax), genesis: try genesis())
     }
@@ -114,19 +104,46 @@ extension SplitMix64 {
 
     private mutating func definitionsMessage() throws -> DefinitionsMessage {
         DefinitionsMessage(
-            stream: streamTag(), first: UInt32(truncatingIfNeeded: next()),
+            stream: streamTag(), segment: hash(), first: UInt32(truncatingIfNeeded: next()),
             definitions: try (0..<below(40)).map { _ in try definition() }, isLast: oneIn(2))
     }
 
-    private mutating func welcome() -> Welcome {
+    private mutating func dialect() -> Dialect {
+        let newest = UInt8(1 + below(255))
+        return Dialect(
+            oldestFormat: UInt8(1 + below(Int(newest))), newestFormat: newest, eventKinds: next())
+    }
+
+    private mutating func welcome() throws -> Welcome {
         Welcome(
             nonce: bytes(Hello.nonceByteCount), challenge: bytes(Welcome.challengeByteCount),
-            session: next(),
-            standing: [.open, .forked, .rolledBack, .refused][below(4)],
-            leaves: (0..<below(Welcome.leavesMax + 1)).map { _ in chainPoint() }, announced: next(),
+            session: next(), standing: [.open, .forked, .rolledBack, .refused][below(4)],
+            leaves: (0..<below(Welcome.leavesMax + 1)).map { _ in chainPoint() },
+            announced: chainPoint(),
             credit: Credit(
                 bytes: UInt32(truncatingIfNeeded: next()),
                 messages: UInt32(truncatingIfNeeded: next())),
-            hub: seen(), sentAt: timestamp())
+            dialect: dialect(), hub: seen(), hubGenesis: try genesis(), sentAt: timestamp())
+    }
+
+    private mutating func ack() -> Ack {
+        let runs = oneIn(20) ? Ack.runsMax : below(5)
+        return Ack(
+            stream: streamTag(), through: chainPoint(), hub: streamTag(),
+            runs: (0..<runs).map { _ in Ack.Run(firstSequence: next(), position: next()) },
+            receivedAt: timestamp(), committedAt: timestamp())
+    }
+
+    private mutating func needs() -> Needs {
+        let gaps = (0..<1 + below(Needs.gapsMax)).map { _ in
+            Needs.Gap(after: chainPoint(), missing: oneIn(2) ? hash() : nil)
+        }
+        return Needs(stream: streamTag(), gaps: gaps)
+    }
+
+    private mutating func needsDefinitions() -> NeedsDefinitions {
+        NeedsDefinitions(
+            stream: streamTag(), segment: hash(), first: UInt32(truncatingIfNeeded: next()),
+            through: UInt32(truncatingIfNeeded: next()))
     }
 }

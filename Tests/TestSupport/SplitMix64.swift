@@ -1,5 +1,6 @@
-/// A small generator of random numbers with a seed (Steele, Lea, Flood: "Fast splittable pseudorandom number generators",
-/// 2014), so that a failing test is repeated by the seed it prints.
+/// A small generator of random numbers with a seed (Steele, Lea, Flood: "Fast splittable
+/// pseudorandom number generators", 2014), so that a failing test is repeated by the seed it
+/// prints.
 package struct SplitMix64: RandomNumberGenerator, Sendable {
     private var state: UInt64
 

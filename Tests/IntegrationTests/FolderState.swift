@@ -1,0 +1,24 @@
+import Foundation
+
+/// Every file of a folder, byte for byte.
+struct FolderState: Equatable {
+    private var files: [String: Data] = [:]
+
+    /// - Parameter names: of files that are not looked at.
+    init(_ path: String, but names: Set<String> = []) throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: path)
+        where !names.contains(name) {
+            files[name] = try Data(contentsOf: URL(filePath: "\(path)/\(name)"))
+        }
+    }
+
+    /// The names of the files that are new, gone, or others.
+    func changes(since before: FolderState) -> [String] {
+        Set(files.keys).union(before.files.keys).filter { files[$0] != before.files[$0] }.sorted()
+    }
+
+    /// The names of the files that were there before, and are gone or others.
+    func losses(since before: FolderState) -> [String] {
+        changes(since: before).filter { before.files[$0] != nil }
+    }
+}

@@ -1,0 +1,117 @@
+import FleetHarness
+import Foundation
+import Testing
+import Workload
+
+extension IntegrationTests {
+    @Suite struct StartTests {
+        private static let failure = ProcessExit.status(1)
+        private static let configuration = ProcessExit.status(78)
+
+        @Test func `a data folder in use is refused with the process that has it`() async throws {
+            try await withRunningFleet { fleet in
+                for daemon in fleet.daemons {
+                    let pid = try #require(daemon.process.pid)
+                    let second = try start(daemon, port: FreePort.next(), fleet)
+                    #expect(second.exit == Self.failure)
+                    #expect(second.output.contains("is in use by process \(pid)"), "\(second)")
+                    #expect(daemon.process.isRunning)
+                }
+            }
+        }
+
+        @Test func `a port that is taken is refused with its address`() async throws {
+            try await withRunningFleet { fleet in
+                for daemon in fleet.daemons {
+                    let folder = "\(fleet.home)/other-\(daemon.name)"
+                    let second = try start(daemon, data: folder, port: daemon.port, fleet)
+                    #expect(second.exit == Self.failure)
+                    let sentence = "127.0.0.1:\(daemon.port) is already in use by another program"
+                    #expect(second.output.contains(sentence), "\(second)")
+                }
+            }
+        }
+
+        @Test func `a folder of another agent is refused and left as it is`() async throws {
+            try await withRunningFleet { fleet in
+                let agent = fleet.agents[0]
+                try agent.client.accept([.sale(1)])
+                #expect(agent.daemon.stop() == .status(0))
+                let before = try FolderState(agent.daemon.data, but: ["lock"])
+                let arguments = ["run", "--id", "till-2", "--data", agent.daemon.data]
+                let other = try Program.agent(
+                    arguments + ["--listen", "127.0.0.1:\(try FreePort.next())"], in: fleet.home)
+                #expect(other.exit == Self.failure)
+                #expect(other.output.contains("till-1"), "\(other)")
+                #expect(other.output.contains("till-2"), "\(other)")
+                let after = try FolderState(agent.daemon.data, but: ["lock"])
+                #expect(after.losses(since: before) == [])
+                try agent.daemon.start()
+            }
+        }
+
+        @Test(arguments: Damage.all)
+        func `a damaged database stops the start with its place, and stays as it is`(
+            damage: Damage
+        ) async throws {
+            try await withRunningFleet { fleet in
+                try fleet.agents[0].client.accept((1...500).map { .sale($0) })
+                try fleet.waitUntilDrained()
+                for daemon in fleet.daemons { #expect(daemon.stop() == .status(0)) }
+                for (daemon, name) in zip(fleet.daemons, ["aggregator.db", "agent.db"]) {
+                    let path = "\(daemon.data)/\(name)"
+                    try damage.inflict(on: path)
+                    let before = try FolderState(daemon.data, but: ["lock"])
+                    let result = try start(daemon, port: daemon.port, fleet)
+                    #expect(result.exit == Self.failure, "\(daemon.name): \(result.output)")
+                    #expect(result.output.contains(path), "\(result.output)")
+                    #expect(result.output.contains("damaged"), "\(result.output)")
+                    let after = try FolderState(daemon.data, but: ["lock"])
+                    #expect(after.losses(since: before) == [], "\(daemon.name)")
+                    let verify = try Program.trace(["verify", daemon.data], in: fleet.home)
+                    #expect(verify.exit == Self.failure, "\(verify.output)")
+                }
+            }
+        }
+
+        /// Starts a daemon of a fleet once more, and waits for its end.
+        private func start(
+            _ daemon: Daemon, data: String? = nil, port: UInt16, _ fleet: Fleet
+        ) throws -> Program {
+            let isAgent = daemon.name != fleet.aggregator.daemon.name
+            let identity = isAgent ? ["--id", daemon.name] : []
+            return try Program.run(
+                isAgent ? "tributary-agent" : "tributary-aggregator",
+                ["run"] + identity + [
+                    "--data", data ?? daemon.data, "--listen", "127.0.0.1:\(port)",
+                    "--broker", fleet.broker.url,
+                ], in: fleet.home)
+        }
+    }
+}
+
+/// What may happen to a file.
+struct Damage: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    var inflict: @Sendable (inout Data) -> Void
+
+    func inflict(on path: String) throws {
+        var data = try Data(contentsOf: URL(filePath: path))
+        inflict(&data)
+        try data.write(to: URL(filePath: path))
+    }
+
+    static let all = [
+        Damage(testDescription: "the first bytes are others") { data in
+            data.replaceSubrange(0..<16, with: Data(repeating: 0x5A, count: 16))
+        },
+        Damage(testDescription: "the schema is overwritten") { data in
+            data.replaceSubrange(100..<4_096, with: Data(repeating: 0xFF, count: 3_996))
+        },
+        Damage(testDescription: "all after the first page is overwritten") { data in
+            data.replaceSubrange(4_096..., with: Data(repeating: 0xFF, count: data.count - 4_096))
+        },
+        Damage(testDescription: "all after the first page is gone") { $0 = $0.prefix(4_096) },
+        Damage(testDescription: "only 50 bytes are left") { $0 = $0.prefix(50) },
+    ]
+}
