@@ -24,6 +24,9 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let nioHTTPTypes: Target.Dependency = .product(
+    name: "NIOHTTPTypes", package: "swift-nio-extras")
 let serviceLifecycle: Target.Dependency = .product(
     name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
@@ -49,6 +52,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", exact: "1.35.2"),
         .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", exact: "0.2.0"),
@@ -80,7 +84,7 @@ let package = Package(
             name: "HTTPSupport",
             dependencies: [
                 "LedgerCore", "TextFormats", httpTypes, hummingbird, hummingbirdCore, logging, nio,
-                serviceLifecycle,
+                nioHTTPTypes, serviceLifecycle,
             ],
             path: "Shared/HTTPSupport", swiftSettings: strict),
         .target(
@@ -90,8 +94,8 @@ let package = Package(
         .target(
             name: "DaemonSupport",
             dependencies: [
-                "Observability", "TextFormats", configuration, logging, serviceLifecycle, system,
-                yams,
+                "MQTTTransport", "Observability", "TextFormats", configuration, logging,
+                serviceLifecycle, system, yams,
             ],
             path: "Shared/DaemonSupport", swiftSettings: strict),
         .target(
@@ -126,8 +130,7 @@ let package = Package(
             name: "AgentDaemon",
             dependencies: [
                 "AgentAPI", "AgentCore", "AgentRuntime", "DaemonSupport", "HTTPSupport",
-                "LedgerCore",
-                "MQTTTransport", "TextFormats", logging,
+                "LedgerCore", "TextFormats", logging,
             ],
             path: "Agent/AgentDaemon", swiftSettings: strict),
 
@@ -159,7 +162,6 @@ let package = Package(
             name: "AggregatorDaemon",
             dependencies: [
                 "AggregatorAPI", "AggregatorRuntime", "DaemonSupport", "HTTPSupport", "LedgerCore",
-                "MQTTTransport",
                 logging,
             ],
             path: "Aggregator/AggregatorDaemon", swiftSettings: strict),
@@ -197,6 +199,10 @@ let package = Package(
             ],
             path: "Tests/Benchmarks", swiftSettings: strict),
         .testTarget(
+            name: "AgentCoreTests",
+            dependencies: ["AgentCore", "LedgerCore", "SyncProtocol", "TestSupport"],
+            path: "Tests/AgentCoreTests", swiftSettings: strict),
+        .testTarget(
             name: "AgentRuntimeTests",
             dependencies: [
                 "AgentCore", "AgentRuntime", "LedgerCore", "PowerCutVFS", "SegmentStore",
@@ -204,11 +210,28 @@ let package = Package(
             ],
             path: "Tests/AgentRuntimeTests", swiftSettings: strict),
         .testTarget(
+            name: "AggregatorCoreTests",
+            dependencies: [
+                "AgentCore", "AggregatorCore", "LedgerCore", "SyncProtocol", "TestSupport",
+            ],
+            path: "Tests/AggregatorCoreTests", swiftSettings: strict),
+        .testTarget(
             name: "ArchitectureTests", path: "Tests/ArchitectureTests", swiftSettings: strict),
+        .testTarget(
+            name: "DaemonSupportTests",
+            dependencies: ["DaemonSupport", "TextFormats", logging, serviceLifecycle],
+            path: "Tests/DaemonSupportTests", swiftSettings: strict),
         .testTarget(
             name: "FleetHarnessTests", dependencies: ["FleetHarness", "Workload"],
             path: "Tests/FleetHarnessTests",
             swiftSettings: strict),
+        .testTarget(
+            name: "HTTPSupportTests",
+            dependencies: [
+                "HTTPSupport", "LedgerCore", "TextFormats", httpTypes, hummingbird,
+                hummingbirdCore, logging, nio, nioEmbedded, nioHTTPTypes, serviceLifecycle,
+            ],
+            path: "Tests/HTTPSupportTests", swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests", dependencies: ["FleetHarness", "Workload"],
             path: "Tests/IntegrationTests", swiftSettings: strict),
@@ -220,6 +243,9 @@ let package = Package(
             name: "MQTTTransportTests", dependencies: ["MQTTTransport"],
             path: "Tests/MQTTTransportTests",
             swiftSettings: strict),
+        .testTarget(
+            name: "ObservabilityTests", dependencies: ["Observability", logging],
+            path: "Tests/ObservabilityTests", swiftSettings: strict),
         .testTarget(
             name: "SegmentStoreTests",
             dependencies: [

@@ -7,7 +7,8 @@ package struct Submission: Hashable, Sendable {
     package var keyed: KeyedRequest?
     package var trace: TraceContext?
 
-    package init(_ transaction: Transaction, keyed: KeyedRequest? = nil, trace: TraceContext? = nil) {
+    package init(_ transaction: Transaction, keyed: KeyedRequest? = nil, trace: TraceContext? = nil)
+    {
         self.transaction = transaction
         self.keyed = keyed
         self.trace = trace
@@ -36,7 +37,8 @@ package struct AdmissionOrigin: Sendable {
     package var transactions: Int64
 
     package init(
-        place: SegmentBuilder.Place, dictionary: StreamDictionary, balances: Balances, latest: HybridTimestamp,
+        place: SegmentBuilder.Place, dictionary: StreamDictionary, balances: Balances,
+        latest: HybridTimestamp,
         keys: [IdempotencyKey: KeyRecord], transactions: Int64
     ) {
         self.place = place
@@ -58,16 +60,19 @@ package enum Outcome: Hashable, Sendable {
     case mismatched(sequence: UInt64)
 }
 
-/// The agent's ledger: takes what clients ask, puts it into segments, and answers when the segments are durable.
+/// The agent's ledger: takes what clients ask, puts it into segments, and answers when the segments
+/// are durable.
 ///
-/// **Overview.** Everything that waits is admitted into the open segment; `seal` hands over what the store must write; only
-/// the store's token releases the answers. So an answer can never come before its event is durable.
+/// **Overview.** Everything that waits is admitted into the open segment; `seal` hands over what
+/// the store must write; only the store's token releases the answers. So an answer can never come
+/// before its event is durable.
 ///
-/// **Function.** `submit` any number of requests, `seal`, write what it returns in one transaction, then `persisted`. If
-/// the write fails, throw the machine away and load another from the store: what it holds was never true.
+/// **Function.** `submit` any number of requests, `seal`, write what it returns in one transaction,
+/// then `persisted`. If the write fails, throw the machine away and load another from the store:
+/// what it holds was never true.
 ///
-/// **Implementation.** The balances and keys run ahead of the store by the batch under way; whoever reads them for a client
-/// does so between `persisted` and the next `submit`.
+/// **Implementation.** The balances and keys run ahead of the store by the batch under way; whoever
+/// reads them for a client does so between `persisted` and the next `submit`.
 ///
 /// **Invariants.** Sequence numbers have no gap; times do not go back; a key has one event.
 package struct Admission<Waiter: Sendable>: ~Copyable {
@@ -111,7 +116,8 @@ package struct Admission<Waiter: Sendable>: ~Copyable {
 
     /// Takes a batch; its waiter is answered by `persisted`, in order, all of it at once.
     ///
-    /// - Parameter stored: what the store knows of a key; asked only for keys that this machine does not hold itself.
+    /// - Parameter stored: what the store knows of a key; asked only for keys that this machine
+    /// does not hold itself.
     package mutating func submit<Failure>(
         _ submissions: [Submission], waiter: Waiter, now: Timestamp,
         stored: (IdempotencyKey) throws(Failure) -> KeyRecord?
@@ -125,7 +131,8 @@ package struct Admission<Waiter: Sendable>: ~Copyable {
     }
 
     private mutating func admit<Failure>(
-        _ submission: Submission, _ now: Timestamp, _ stored: (IdempotencyKey) throws(Failure) -> KeyRecord?
+        _ submission: Submission, _ now: Timestamp,
+        _ stored: (IdempotencyKey) throws(Failure) -> KeyRecord?
     ) throws(Failure) -> Outcome {
         if let keyed = submission.keyed {
             let here = keys[keyed.key]
@@ -134,10 +141,13 @@ package struct Admission<Waiter: Sendable>: ~Copyable {
                     ? .replayed(sequence: known.sequence) : .mismatched(sequence: known.sequence)
             }
         }
-        if !builder.hasRoom(submission.transaction, submission.keyed, submission.trace) { sealOpenSegment() }
+        if !builder.hasRoom(submission.transaction, submission.keyed, submission.trace) {
+            sealOpenSegment()
+        }
         let sequence = builder.nextSequence
         let time = clock.tick(now: now)
-        builder.append(submission.transaction, keyed: submission.keyed, trace: submission.trace, time: time)
+        builder.append(
+            submission.transaction, keyed: submission.keyed, trace: submission.trace, time: time)
         for posting in submission.transaction.postings { apply(posting) }
         transactions += 1
         if let keyed = submission.keyed { remember(keyed, sequence) }
@@ -146,7 +156,8 @@ package struct Admission<Waiter: Sendable>: ~Copyable {
 
     private mutating func apply(_ posting: Posting) {
         balances.apply(
-            source: balances.intern(posting.source), destination: balances.intern(posting.destination),
+            source: balances.intern(posting.source),
+            destination: balances.intern(posting.destination),
             asset: balances.intern(posting.asset), units: posting.amount.units)
     }
 
@@ -161,8 +172,8 @@ package struct Admission<Waiter: Sendable>: ~Copyable {
 
     /// Ends the open segment and hands over everything that is not yet durable.
     ///
-    /// - Returns: what one transaction of the store must write; empty where only repeated requests wait, for which
-    ///   `settled` suffices.
+    /// - Returns: what one transaction of the store must write; empty where only repeated requests
+    /// wait, for which `settled` suffices.
     package mutating func seal() -> [SealedSegment] {
         if !builder.isEmpty { sealOpenSegment() }
         defer { sealed.removeAll(keepingCapacity: true) }
@@ -170,7 +181,9 @@ package struct Admission<Waiter: Sendable>: ~Copyable {
     }
 
     /// The store has made everything sealed durable: the answers may go out.
-    package mutating func persisted(_ segments: [SealedSegment], _: Durable) -> [(Waiter, [Outcome])] {
+    package mutating func persisted(_ segments: [SealedSegment], _: Durable) -> [(
+        Waiter, [Outcome]
+    )] {
         if let last = segments.last { head = last.end }
         return settled()
     }
@@ -180,20 +193,24 @@ package struct Admission<Waiter: Sendable>: ~Copyable {
     /// - Precondition: nothing admitted is still unwritten.
     package mutating func settled() -> [(Waiter, [Outcome])] {
         precondition(builder.isEmpty && sealed.isEmpty, "an answer before its event is durable")
-        precondition(head.sequence + 1 == builder.nextSequence, "an answer before its event is durable")
+        precondition(
+            head.sequence + 1 == builder.nextSequence, "an answer before its event is durable")
         defer { answers.removeAll(keepingCapacity: true) }
         return answers.map { ($0.waiter, $0.outcomes) }
     }
 
-    /// The write failed: these were promised nothing. The machine is spent, and is to be made anew from the store.
+    /// The write failed: these were promised nothing. The machine is spent, and is to be made anew
+    /// from the store.
     package mutating func abandon() -> [Waiter] {
         defer { answers.removeAll() }
         return answers.map(\.waiter)
     }
 
-    /// What a checkpoint writes, together with what was sealed last: the folds' pages that changed since the one before,
-    /// and the keys since then, which are the store's from now on.
-    package mutating func takeCheckpoint() -> (changedPages: [Int], keys: [IdempotencyKey: KeyRecord]) {
+    /// What a checkpoint writes, together with what was sealed last: the folds' pages that changed
+    /// since the one before, and the keys since then, which are the store's from now on.
+    package mutating func takeCheckpoint() -> (
+        changedPages: [Int], keys: [IdempotencyKey: KeyRecord]
+    ) {
         defer { keys.removeAll(keepingCapacity: true) }
         return (balances.takeChangedPages(), keys)
     }

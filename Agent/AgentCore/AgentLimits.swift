@@ -4,9 +4,11 @@ import SyncProtocol
 package struct AgentLimits: Sendable, Hashable {
     /// Transactions of one batch request: what still answers within a second on a small device.
     package var batchTransactionsMax = 10_000
-    /// Transactions that wait for a commit: what does not fit is answered 503 at once instead of late.
+    /// Transactions that wait for a commit: what does not fit is answered 503 at once instead of
+    /// late.
     package var waitingTransactionsMax = 65_536
-    /// Segments written in one transaction of the store: a bound on how long a reader's answer may wait.
+    /// Segments written in one transaction of the store: a bound on how long a reader's answer may
+    /// wait.
     package var segmentsPerCommitMax = 64
     /// Segments between two checkpoints of the folds: what a start has to replay.
     package var segmentsPerCheckpoint = 4096
@@ -14,7 +16,8 @@ package struct AgentLimits: Sendable, Hashable {
     package var bytesPerCheckpoint = 16 << 20
     /// Idempotency keys between two checkpoints: what is kept in memory for them.
     package var keysPerCheckpoint = 20_000
-    /// Small messages under way before more is gathered into the next one, so that signing and verifying stay cheap.
+    /// Small messages under way before more is gathered into the next one, so that signing and
+    /// verifying stay cheap.
     package var smallMessagesInFlightMax = 4
     /// What counts as a full message, which may use the whole credit.
     package var fullMessageBytes = SegmentsMessage.segmentBytesMax / 2

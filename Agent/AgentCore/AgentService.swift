@@ -66,7 +66,8 @@ package struct Journey: Sendable {
     package let receipt: Receipt?
 
     package init(
-        transaction: RecordedTransaction, segmentFirst: UInt64, segmentCount: UInt32, durableAt: Timestamp,
+        transaction: RecordedTransaction, segmentFirst: UInt64, segmentCount: UInt32,
+        durableAt: Timestamp,
         receipt: Receipt?
     ) {
         self.transaction = transaction
@@ -81,12 +82,12 @@ package struct Journey: Sendable {
 package struct Receipt: Hashable, Sendable {
     package var first: UInt64
     package var through: ChainPoint
-    /// The hub that acknowledged, and the position in its log of the segment that `first` is in; nil where the
-    /// acknowledgement repeated what an earlier, lost one had said.
+    /// The hub that acknowledged, and the position in its log of the segment that `first` is in;
+    /// nil where the acknowledgement repeated what an earlier, lost one had said.
     package var hub: StreamTag
     package var position: UInt64?
-    /// By this agent's clock: when the message that carried the events was last handed to the broker (nil where the
-    /// agent was started anew meanwhile), and when the answer came.
+    /// By this agent's clock: when the message that carried the events was last handed to the
+    /// broker (nil where the agent was started anew meanwhile), and when the answer came.
     package var publishedAt: Timestamp?
     package var attempt: UInt32
     package var acknowledgedAt: Timestamp
@@ -97,7 +98,8 @@ package struct Receipt: Hashable, Sendable {
     package var waitedFor: String
 
     package init(
-        first: UInt64, through: ChainPoint, hub: StreamTag, position: UInt64?, publishedAt: Timestamp?, attempt: UInt32,
+        first: UInt64, through: ChainPoint, hub: StreamTag, position: UInt64?,
+        publishedAt: Timestamp?, attempt: UInt32,
         acknowledgedAt: Timestamp, receivedAt: Timestamp, committedAt: Timestamp, waitedFor: String
     ) {
         self.first = first
@@ -114,8 +116,8 @@ package struct Receipt: Hashable, Sendable {
 }
 
 extension Receipt {
-    /// One receipt a run of positions, because each has its own place in the hub's log. The parts end where the next
-    /// begins; the hash is that of the last one's end.
+    /// One receipt a run of positions, because each has its own place in the hub's log. The parts
+    /// end where the next begins; the hash is that of the last one's end.
     package func split(by runs: [Ack.Run]) -> [Receipt] {
         let inside = runs.filter { $0.firstSequence <= through.sequence }
         guard !inside.isEmpty else { return [self] }
@@ -124,7 +126,8 @@ extension Receipt {
             part.first = index == 0 ? first : inside[index].firstSequence
             part.position = inside[index].position
             if index + 1 < inside.count {
-                part.through = ChainPoint(sequence: inside[index + 1].firstSequence - 1, hash: .zero)
+                part.through = ChainPoint(
+                    sequence: inside[index + 1].firstSequence - 1, hash: .zero)
             }
             return part
         }
@@ -212,8 +215,10 @@ package struct SyncStatus: Sendable {
 
     package init(
         agent: AgentID, stream: StreamTag, head: UInt64, acknowledged: UInt64, isConnected: Bool,
-        phase: OutboxSession.Phase, reason: String?, since: Timestamp?, lastError: String?, broker: String,
-        attempts: UInt64, nextAttemptAt: Timestamp?, breaker: String, backlog: Backlog, lastAckAt: Timestamp?,
+        phase: OutboxSession.Phase, reason: String?, since: Timestamp?, lastError: String?,
+        broker: String,
+        attempts: UInt64, nextAttemptAt: Timestamp?, breaker: String, backlog: Backlog,
+        lastAckAt: Timestamp?,
         storageBytes: UInt64, now: Timestamp
     ) {
         self.agent = agent

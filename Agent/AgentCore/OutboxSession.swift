@@ -3,26 +3,32 @@ import SyncProtocol
 
 /// The agent's half of a sync session: what to send next, and what may be released.
 ///
-/// **Overview.** The agent greets, the aggregator says what it has and grants credit, the agent proves that it holds the
-/// stream's key, then segments flow and acknowledgements come back. Only an acknowledgement of the current session, at a
-/// hash of our own chain, releases anything; what the broker says means nothing here.
+/// **Overview.** The agent greets, the aggregator says what it has and grants credit, the agent
+/// proves that it holds the stream's key, then segments flow and acknowledgements come back. Only
+/// an acknowledgement of the current session, at a hash of our own chain, releases anything; what
+/// the broker says means nothing here.
 ///
-/// **Function.** Feed it events, perform the actions that it returns in their order, and call `tick` a few times a second.
-/// Whatever gets lost on the way, the cure is one: greet anew, and resume from what the aggregator then says it has.
+/// **Function.** Feed it events, perform the actions that it returns in their order, and call
+/// `tick` a few times a second. Whatever gets lost on the way, the cure is one: greet anew, and
+/// resume from what the aggregator then says it has.
 ///
-/// **Implementation.** All state is in one enum. The machine knows places in the chain, not segments: `sendSegments` asks
-/// the shell to read and send one message, and `sent` tells the machine how far that went.
+/// **Implementation.** All state is in one enum. The machine knows places in the chain, not
+/// segments: `sendSegments` asks the shell to read and send one message, and `sent` tells the
+/// machine how far that went.
 ///
-/// **Invariants.** `released ≤ acknowledged ≤ sent ≤ head`; messages under way ≤ the credit; `released` never moves back;
-/// once stopped, nothing is sent.
+/// **Invariants.** `acknowledged ≤ sent ≤ head`, and nothing is released that this session did not
+/// acknowledge; what is under way keeps within the credit, but for one segment, which may always
+/// go; `released` never moves back, also where the aggregator was restored and is sent older events
+/// again; once stopped, nothing is sent.
 package struct OutboxSession: ~Copyable {
     package enum Action: Hashable, Sendable {
         case sendHello(nonce: [UInt8], lastSession: UInt64)
-        /// Find which of these places are in our chain, make the session's number durable, then say `prepared`.
+        /// Find which of these places are in our chain, make the session's number durable, then say
+        /// `prepared`.
         case prepare(session: UInt64, leaves: [ChainPoint], announced: ChainPoint)
-        case sendProof(challenge: [UInt8], session: UInt64, head: ChainPoint)
-        /// Send one message of segments behind `after`, up to `through` and so many bytes, then say `sent`. More may be
-        /// durable by now; the machine hears of it with the next `appended`.
+        case sendProof(challenge: [UInt8], session: UInt64, Proof)
+        /// Send one message of segments behind `after`, up to `through` and so many bytes, then say
+        /// `sent`. More may be durable by now; the machine hears of it with the next `appended`.
         case sendSegments(session: UInt64, after: UInt64, through: UInt64, byteCountMax: Int)
         /// Find whether this place is in our chain, then say `rewound`.
         case locate(ChainPoint)
@@ -31,7 +37,8 @@ package struct OutboxSession: ~Copyable {
         case release(Ack, attempt: UInt32)
         /// The next segments are to say that their writer knew this.
         case see(Seen)
-        /// This stream may not go on from here; new transactions are refused until an operator decides.
+        /// This stream may not go on from here; new transactions are refused until an operator
+        /// decides.
         case stop(Finding)
         /// A message of the other side that cannot be right: counted and logged, not believed.
         case refuse(Finding)
@@ -40,7 +47,8 @@ package struct OutboxSession: ~Copyable {
     package enum Finding: Hashable, Sendable {
         /// The aggregator heard of a later head than ours: this data folder is an older copy.
         case rolledBack(announced: UInt64, head: UInt64)
-        /// The head that this stream announced is not in our chain: two folders went on from one copy.
+        /// The head that this stream announced is not in our chain: two folders went on from one
+        /// copy.
         case diverged(announced: ChainPoint)
         /// The aggregator closed the stream.
         case closed(Standing)
@@ -52,17 +60,21 @@ package struct OutboxSession: ~Copyable {
         package var sentence: String {
             switch self {
             case .rolledBack(let announced, let head):
-                "this data folder ends at event \(head), but its stream was already at \(announced): "
-                    + "it is an older copy, restored or cloned"
+                "this data folder ends at event \(head), but its stream was already at "
+                    + "\(announced): it is an older copy, restored or cloned"
             case .diverged(let announced):
-                "event \(announced.sequence), which this stream announced, is not the one of this data folder: "
-                    + "two devices went on from one copy"
+                "event \(announced.sequence), which this stream announced, is not the one of this "
+                    + "data folder: two devices went on from one copy"
             case .closed(.forked): "two devices wrote this stream: the aggregator has closed it"
-            case .closed(.rolledBack): "the aggregator has closed this stream: this data folder is an older copy"
+            case .closed(.rolledBack):
+                "the aggregator has closed this stream: this data folder is an older copy"
             case .closed(let standing): "the aggregator has closed this stream (\(standing.name))"
-            case .acknowledgedUnsent(let through): "event \(through) was acknowledged but never sent"
-            case .acknowledgedForeign(let point): "event \(point.sequence) was acknowledged with a hash that is not ours"
-            case .needsForeign(let point): "what follows event \(point.sequence) was asked for with a hash that is not ours"
+            case .acknowledgedUnsent(let through):
+                "event \(through) was acknowledged but never sent"
+            case .acknowledgedForeign(let point):
+                "event \(point.sequence) was acknowledged with a hash that is not ours"
+            case .needsForeign(let point):
+                "what follows event \(point.sequence) was asked for with a hash that is not ours"
             }
         }
     }
@@ -78,7 +90,7 @@ package struct OutboxSession: ~Copyable {
     private enum State {
         case offline
         case greeting(Greeting)
-        case preparing(Welcome)
+        case preparing(Preparing)
         case streaming(Window)
         case stopped(Finding)
     }
@@ -88,11 +100,21 @@ package struct OutboxSession: ~Copyable {
         var deadline: Timestamp
     }
 
-    private struct Window {
+    private struct Preparing {
+        var welcome: Welcome
+        /// The shell could not write or read, and will never say `prepared`: greet anew. Nil until
+        /// the first tick.
+        var deadline: Timestamp?
+    }
+
+    fileprivate struct Window {
         var session: UInt64
         var credit: Credit
         /// The last event that the aggregator is known to have.
         var acknowledged: UInt64
+        /// Its hash in our chain; nil where the session began at the oldest that is retained, on
+        /// nobody's word.
+        var acknowledgedHash: Hash256?
         /// The last event handed to the transport in this session.
         var sent: UInt64
         /// Bytes of segments that are committed but not sent.
@@ -100,13 +122,17 @@ package struct OutboxSession: ~Copyable {
         var inFlight: [InFlight] = []
         /// A place that the shell is looking up for us.
         var locating: ChainPoint?
-        /// No progress until then: greet anew.
-        var deadline: Timestamp
+        /// No progress until then: greet anew. Nil until a tick sees that there is something to
+        /// wait for.
+        var deadline: Timestamp?
+        /// The highest place that was gone back to: to go back there again is no progress.
+        var rewoundTo: UInt64?
         var confirmed = false
     }
 
-    private struct InFlight {
-        let ends: [ChainPoint]
+    fileprivate struct InFlight {
+        /// At least one.
+        var ends: [ChainPoint]
         let byteCount: Int
         let attempt: UInt32
         var last: UInt64 { ends[ends.count - 1].sequence }
@@ -116,14 +142,16 @@ package struct OutboxSession: ~Copyable {
     private var head: ChainPoint
     private var released: UInt64
     private var lastSession: UInt64
-    /// The highest event ever handed to the transport: what goes beyond it is sent for the first time.
+    /// The highest event ever handed to the transport: what goes beyond it is sent for the first
+    /// time.
     private var sentEver: UInt64
     private var attempt: UInt32 = 1
     private var greetings = 0
     private let limits: AgentLimits
 
     package init(head: ChainPoint, released: UInt64, lastSession: UInt64, limits: AgentLimits) {
-        precondition(released <= head.sequence, "released \(released) lies beyond the head \(head.sequence)")
+        precondition(
+            released <= head.sequence, "released \(released) lies beyond the head \(head.sequence)")
         self.head = head
         self.released = released
         self.lastSession = lastSession
@@ -140,12 +168,15 @@ package struct OutboxSession: ~Copyable {
         }
     }
 
-    /// The attempt that a message sent now is: how often its first segment was handed over before, plus one.
+    /// The attempt that a message sent now is: how often its first segment was handed over before,
+    /// plus one.
     package var attemptOfNext: UInt32 { attempt }
 
     // MARK: The transport
 
-    package mutating func connected(now: Timestamp, _ random: inout some RandomNumberGenerator) -> [Action] {
+    package mutating func connected(now: Timestamp, _ random: inout some RandomNumberGenerator)
+        -> [Action]
+    {
         if case .stopped = state { return [] }
         greetings = 0
         return greet(now, &random)
@@ -156,32 +187,62 @@ package struct OutboxSession: ~Copyable {
         state = .offline
     }
 
-    private mutating func greet(_ now: Timestamp, _ random: inout some RandomNumberGenerator) -> [Action] {
-        let nonce = (0..<Hello.nonceByteCount).map { _ in UInt8.random(in: 0...255, using: &random) }
+    private mutating func greet(_ now: Timestamp, _ random: inout some RandomNumberGenerator)
+        -> [Action]
+    {
+        let nonce = (0..<Hello.nonceByteCount).map { _ in UInt8.random(in: 0...255, using: &random)
+        }
         state = .greeting(Greeting(nonce: nonce, deadline: deadline(now, &random)))
         greetings += 1
         return [.sendHello(nonce: nonce, lastSession: lastSession)]
     }
 
-    /// `min(cap, base · 2ⁿ)`, the upper half of it at random: never at once, never all agents together.
-    private func deadline(_ now: Timestamp, _ random: inout some RandomNumberGenerator) -> Timestamp {
+    /// `min(cap, base · 2ⁿ)`, the upper half of it at random: never at once, never all agents
+    /// together.
+    private func deadline(_ now: Timestamp, _ random: inout some RandomNumberGenerator) -> Timestamp
+    {
         let doubled = limits.greetingDelayBase << Int64(min(greetings, 20))
         let delay = min(limits.greetingDelayMax, doubled)
-        return now.advanced(byMicroseconds: delay / 2 + Int64.random(in: 0...delay / 2, using: &random))
+        return now.advanced(
+            byMicroseconds: delay / 2 + Int64.random(in: 0...delay / 2, using: &random))
     }
 
     /// Time has passed. Without an answer for too long, the agent greets anew.
-    package mutating func tick(now: Timestamp, _ random: inout some RandomNumberGenerator) -> [Action] {
+    package mutating func tick(now: Timestamp, _ random: inout some RandomNumberGenerator)
+        -> [Action]
+    {
         switch state {
         case .greeting(let greeting) where now >= greeting.deadline: return greet(now, &random)
-        case .streaming(let window) where (!window.inFlight.isEmpty || !window.confirmed) && now >= window.deadline:
-            return greet(now, &random)
-        default: return []
+        case .preparing(var preparing):
+            if let deadline = preparing.deadline, now >= deadline { return greet(now, &random) }
+            preparing.deadline = preparing.deadline ?? deadline(now, &random)
+            state = .preparing(preparing)
+            return []
+        case .streaming(let window): return tick(window, now, &random)
+        case .offline, .greeting, .stopped: return []
         }
     }
 
+    private mutating func tick(
+        _ window: Window, _ now: Timestamp, _ random: inout some RandomNumberGenerator
+    ) -> [Action] {
+        var window = window
+        let isIdle = window.sent == head.sequence && window.inFlight.isEmpty && window.confirmed
+        if isIdle {
+            window.deadline = nil
+        } else if let deadline = window.deadline {
+            if now >= deadline { return greet(now, &random) }
+        } else {
+            window.deadline = deadline(now, &random)
+        }
+        // What the shell could not read or hand over when it was asked may go now.
+        return advance(window)
+    }
+
     /// The aggregator came up, or a new one: whatever was under way is uncertain.
-    package mutating func aggregatorCameUp(now: Timestamp, _ random: inout some RandomNumberGenerator) -> [Action] {
+    package mutating func aggregatorCameUp(
+        now: Timestamp, _ random: inout some RandomNumberGenerator
+    ) -> [Action] {
         switch state {
         case .greeting, .preparing, .streaming: return greet(now, &random)
         case .offline, .stopped: return []
@@ -192,38 +253,62 @@ package struct OutboxSession: ~Copyable {
 
     /// The aggregator says what it holds of this stream.
     package mutating func welcomed(_ welcome: Welcome) -> [Action] {
-        guard case .greeting(let greeting) = state, welcome.nonce == greeting.nonce else { return [] }
+        guard case .greeting(let greeting) = state, welcome.nonce == greeting.nonce else {
+            return []
+        }
         guard welcome.standing == .open else { return stop(.closed(welcome.standing)) }
         guard welcome.announced.sequence <= head.sequence else {
             return stop(.rolledBack(announced: welcome.announced.sequence, head: head.sequence))
         }
         guard welcome.session > lastSession else { return [] }
-        state = .preparing(welcome)
-        return [.prepare(session: welcome.session, leaves: welcome.leaves, announced: welcome.announced)]
+        state = .preparing(Preparing(welcome: welcome))
+        return [
+            .prepare(session: welcome.session, leaves: welcome.leaves, announced: welcome.announced)
+        ]
     }
 
     /// The session's number is durable, and the chain was searched.
     ///
-    /// - Parameter resume: the highest leaf that is in our chain; nil for none, then everything retained is sent.
-    /// - Parameter hasAnnounced: whether the announced head is in our chain. If not, somebody else went on from an older
-    ///   copy of this folder, or we did.
+    /// - Parameter resume: the highest leaf that is in our chain; nil for none, then everything
+    /// retained is sent.
+    /// - Parameter hasAnnounced: whether the announced head is in our chain. If not, somebody else
+    /// went on from an older copy of this folder, or we did.
     /// - Parameter oldestRetained: the first event that this agent still has.
     package mutating func prepared(
-        session: UInt64, resume: ChainPoint?, hasAnnounced: Bool, oldestRetained: UInt64, unsentBytes: Int,
-        now: Timestamp, _ random: inout some RandomNumberGenerator
+        session: UInt64, resume: ChainPoint?, hasAnnounced: Bool, oldestRetained: UInt64,
+        unsentBytes: Int, now: Timestamp, _ random: inout some RandomNumberGenerator
     ) -> [Action] {
         lastSession = max(lastSession, session)
-        guard case .preparing(let welcome) = state, welcome.session == session else { return [] }
-        guard hasAnnounced else { return stop(.diverged(announced: welcome.announced)) }
-        let from = resume?.sequence ?? oldestRetained - 1
+        guard case .preparing(let preparing) = state, preparing.welcome.session == session else {
+            return []
+        }
+        let welcome = preparing.welcome
+        guard hasAnnounced else { return testify(welcome) }
+        let from = min(resume?.sequence ?? oldestRetained - 1, head.sequence)
         let window = Window(
-            session: session, credit: welcome.credit, acknowledged: from, sent: from, unsentBytes: unsentBytes,
+            session: session, credit: welcome.credit, acknowledged: from,
+            acknowledgedHash: resume?.hash, sent: from, unsentBytes: unsentBytes,
             deadline: deadline(now, &random))
         resend(from: from)
         let first: [Action] = [
-            .see(welcome.hub), .sendProof(challenge: welcome.challenge, session: session, head: head),
+            .see(welcome.hub),
+            .sendProof(challenge: welcome.challenge, session: session, Proof(head: head)),
         ]
         return first + advance(window)
+    }
+
+    /// This folder is a copy, or another one is: the aggregator is told, with proof, and the stream
+    /// stops.
+    private mutating func testify(_ welcome: Welcome) -> [Action] {
+        let announced = welcome.announced
+        let finding: Finding =
+            announced.sequence > head.sequence
+            ? .rolledBack(announced: announced.sequence, head: head.sequence)
+            : .diverged(announced: announced)
+        let proof = Proof(head: head, passesAnnounced: false)
+        return [
+            .sendProof(challenge: welcome.challenge, session: welcome.session, proof)
+        ] + stop(finding)
     }
 
     private mutating func stop(_ finding: Finding) -> [Action] {
@@ -244,13 +329,19 @@ package struct OutboxSession: ~Copyable {
 
     /// The shell has handed one message to the transport.
     ///
-    /// - Parameter ends: the places of its segments, in order; empty where nothing could be handed over now.
+    /// - Parameter ends: the places of its segments, in order; empty where nothing could be handed
+    /// over now.
     package mutating func sent(ends: [ChainPoint], byteCount: Int) -> [Action] {
         guard case .streaming(var window) = state, let last = ends.last else { return [] }
-        precondition(last.sequence <= head.sequence, "sent \(last.sequence), beyond the head \(head.sequence)")
+        precondition(
+            last.sequence <= head.sequence,
+            "sent \(last.sequence), beyond the head \(head.sequence)")
         window.inFlight.append(InFlight(ends: ends, byteCount: byteCount, attempt: attempt))
         window.sent = last.sequence
-        window.unsentBytes = max(0, window.unsentBytes - byteCount)
+        // The shell may have told of a commit twice, in a look-up and as appended: at the head
+        // nothing is unsent.
+        window.unsentBytes =
+            last.sequence == head.sequence ? 0 : max(0, window.unsentBytes - byteCount)
         if last.sequence > sentEver {
             sentEver = last.sequence
             attempt = 1
@@ -268,15 +359,21 @@ package struct OutboxSession: ~Copyable {
     private mutating func advance(_ window: Window) -> [Action] {
         precondition(window.acknowledged <= window.sent && window.sent <= head.sequence)
         state = .streaming(window)
+        guard window.sent < head.sequence, window.locating == nil else { return [] }
+        let oneSegment = SegmentsMessage.byteCount(ofSegment: SegmentHeader.segmentBytesMax)
         let room = Int(window.credit.bytes) - window.inFlight.reduce(0) { $0 + $1.byteCount }
-        guard window.sent < head.sequence, window.locating == nil, room > 0 else { return [] }
+        guard room >= oneSegment || window.inFlight.isEmpty else { return [] }
         let isFull = window.unsentBytes >= limits.fullMessageBytes
-        let messagesMax = isFull ? Int(window.credit.messages) : min(limits.smallMessagesInFlightMax, Int(window.credit.messages))
+        let messagesMax =
+            isFull
+            ? Int(window.credit.messages)
+            : min(limits.smallMessagesInFlightMax, Int(window.credit.messages))
         guard window.inFlight.count < messagesMax else { return [] }
-        let byteCountMax = min(SegmentsMessage.segmentBytesMax, max(room, SegmentHeader.segmentBytesMax + 4))
+        let byteCountMax = min(SegmentsMessage.segmentBytesMax, max(room, oneSegment))
         return [
             .sendSegments(
-                session: window.session, after: window.sent, through: head.sequence, byteCountMax: byteCountMax)
+                session: window.session, after: window.sent, through: head.sequence,
+                byteCountMax: byteCountMax)
         ]
     }
 
@@ -286,44 +383,48 @@ package struct OutboxSession: ~Copyable {
 
     // MARK: Answers
 
-    /// The aggregator has committed everything up to `ack.through`. A late or repeated acknowledgement changes nothing; one
-    /// that cannot be ours is not believed.
+    /// The aggregator has committed everything up to `ack.through`. A late or repeated
+    /// acknowledgement changes nothing; one that cannot be ours is not believed.
     package mutating func acknowledged(
         _ ack: Ack, session: UInt64, now: Timestamp, _ random: inout some RandomNumberGenerator
     ) -> [Action] {
         guard case .streaming(var window) = state, session == window.session else { return [] }
         let through = ack.through.sequence
-        guard through <= window.sent else { return [.refuse(.acknowledgedUnsent(through: through))] }
+        guard through <= head.sequence else {
+            return [.refuse(.acknowledgedUnsent(through: through))]
+        }
+        // It merged late what an earlier session sent, or what we went back behind. Its welcome
+        // will say how far it is.
+        guard through <= window.sent else { return greet(now, &random) }
         guard through >= window.acknowledged else { return [] }
-        var attempt: UInt32 = 1
-        if through > window.acknowledged {
-            guard let index = window.inFlight.firstIndex(where: { $0.ends.contains(ack.through) }) else {
-                return [.refuse(.acknowledgedForeign(ack.through))]
-            }
-            attempt = window.inFlight[index].attempt
-            window.inFlight.removeFirst(window.inFlight[index].last == through ? index + 1 : index)
-            window.acknowledged = through
+        guard let attempt = window.acknowledge(ack.through) else {
+            return [.refuse(.acknowledgedForeign(ack.through))]
         }
         greetings = 0
         window.confirmed = true
         window.deadline = deadline(now, &random)
-        guard through > released else { return advance(window) }
+        guard through > released, window.acknowledgedHash != nil else { return advance(window) }
         released = through
         return [.release(ack, attempt: attempt)] + advance(window)
     }
 
-    /// The aggregator misses what follows a place: find it and go back to it.
+    /// The aggregator misses what follows a place: find it and go back to it. What is acknowledged
+    /// it does not miss: such a message is late.
     package mutating func needed(_ needs: Needs, session: UInt64) -> [Action] {
         guard case .streaming(var window) = state, session == window.session else { return [] }
-        guard window.locating == nil, let gap = needs.gaps.first, gap.after.sequence < window.sent else { return [] }
+        guard window.locating == nil, let gap = needs.gaps.first,
+            gap.after.sequence < window.sent, gap.after.sequence >= window.acknowledged
+        else { return [] }
         window.locating = gap.after
         state = .streaming(window)
         return [.locate(gap.after)]
     }
 
-    /// The place was looked up: it is ours, and so many bytes of segments lie behind it; or it is not.
+    /// The place was looked up: it is ours, and so many bytes of segments lie behind it; or it is
+    /// not.
     package mutating func rewound(
-        to point: ChainPoint, found: Bool, unsentBytes: Int, now: Timestamp, _ random: inout some RandomNumberGenerator
+        to point: ChainPoint, found: Bool, unsentBytes: Int, now: Timestamp,
+        _ random: inout some RandomNumberGenerator
     ) -> [Action] {
         guard case .streaming(var window) = state, window.locating == point else { return [] }
         window.locating = nil
@@ -331,18 +432,50 @@ package struct OutboxSession: ~Copyable {
             state = .streaming(window)
             return [.refuse(.needsForeign(point))]
         }
-        window.inFlight.removeAll { $0.last > point.sequence }
-        window.sent = max(point.sequence, window.acknowledged)
+        guard point.sequence >= window.acknowledged else { return advance(window) }
+        window.goBack(to: point.sequence)
         window.unsentBytes = unsentBytes
-        window.deadline = deadline(now, &random)
+        if point.sequence > window.rewoundTo ?? 0 {
+            window.rewoundTo = point.sequence
+            window.deadline = deadline(now, &random)
+        }
         resend(from: window.sent)
         return advance(window)
     }
 
-    package mutating func neededDefinitions(_ needs: NeedsDefinitions, session: UInt64) -> [Action] {
-        guard case .streaming(let window) = state, session == window.session, needs.first < needs.through else {
+    package mutating func neededDefinitions(_ needs: NeedsDefinitions, session: UInt64) -> [Action]
+    {
+        guard case .streaming(let window) = state, session == window.session,
+            needs.first < needs.through
+        else {
             return []
         }
         return [.sendDefinitions(session: session, needs)]
+    }
+}
+
+extension OutboxSession.Window {
+    /// - Returns: the attempt that brought the place there; nil where it is not the end of a
+    /// segment of ours.
+    fileprivate mutating func acknowledge(_ point: ChainPoint) -> UInt32? {
+        if point.sequence == acknowledged {
+            return acknowledgedHash == nil || acknowledgedHash == point.hash ? 1 : nil
+        }
+        guard let index = inFlight.firstIndex(where: { $0.ends.contains(point) }) else {
+            return nil
+        }
+        let attempt = inFlight[index].attempt
+        inFlight.removeFirst(inFlight[index].last == point.sequence ? index + 1 : index)
+        acknowledged = point.sequence
+        acknowledgedHash = point.hash
+        return attempt
+    }
+
+    /// What was sent beyond the place no longer counts as under way; what was sent up to it still
+    /// does.
+    fileprivate mutating func goBack(to sequence: UInt64) {
+        for index in inFlight.indices { inFlight[index].ends.removeAll { $0.sequence > sequence } }
+        inFlight.removeAll { $0.ends.isEmpty }
+        sent = sequence
     }
 }

@@ -12,8 +12,8 @@ package enum Member<Value: Hashable & Sendable>: Hashable, Sendable {
     }
 }
 
-/// A request as the client sent it, before anything is filled in: the transaction is made from it, and so is the digest
-/// that tells a repeated request from another one under the same key.
+/// A request as the client sent it, before anything is filled in: the transaction is made from it,
+/// and so is the digest that tells a repeated request from another one under the same key.
 package struct RequestForm: Hashable, Sendable {
     package var kind: Member<TransactionKind>
     package var postings: [Posting]
@@ -34,7 +34,8 @@ package struct RequestForm: Hashable, Sendable {
     }
 
     package init(
-        kind: Member<TransactionKind> = .absent, postings: [Posting], reference: Member<String> = .absent,
+        kind: Member<TransactionKind> = .absent, postings: [Posting],
+        reference: Member<String> = .absent,
         metadata: Member<[MetadataPair]> = .absent, occurredAt: Member<SentTime> = .absent,
         related: Member<EventID> = .absent
     ) {
@@ -50,16 +51,18 @@ package struct RequestForm: Hashable, Sendable {
     package func transaction() throws(InvalidField) -> Transaction {
         try Transaction(
             kind: kind.value ?? .transfer, postings: postings, reference: reference.value,
-            metadata: metadata.value ?? [], occurredAt: occurredAt.value?.time, related: related.value)
+            metadata: metadata.value ?? [], occurredAt: occurredAt.value?.time,
+            related: related.value)
     }
 
     package func digest(_ hasher: some ContentHasher) -> RequestDigest {
         RequestDigest(hasher.sha256([], canonicalBytes()))
     }
 
-    /// One form for all ways to write the same request: members in the order of their names, each as its name, then 0 for
-    /// null or 1 and the value; every text behind its length, so that no two requests have the same form. `"1250"` and
-    /// `1250` are the same amount; a time is the text that came.
+    /// One form for all ways to write the same request: members in the order of their names, each
+    /// as its name, then 0 for null or 1 and the value; every text behind its length, so that no
+    /// two requests have the same form. `"1250"` and `1250` are the same amount; a time is the text
+    /// that came.
     package func canonicalBytes() -> [UInt8] {
         var form = CanonicalBytes()
         form.member("kind", kind) { $0.text($1.name) }

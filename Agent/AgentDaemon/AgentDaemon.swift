@@ -16,7 +16,7 @@ struct AgentDaemon {
             name: "tributary-agent",
             abstract:
                 "The Tributary agent: records transactions on this device and syncs them when it can.",
-            keys: AgentKeys.all, run: run)
+            keys: AgentKeys.all, check: AgentKeys.check, run: run)
         exit(await command.main().rawValue)
     }
 

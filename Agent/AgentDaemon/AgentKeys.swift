@@ -1,7 +1,6 @@
 import AgentRuntime
 import DaemonSupport
 import LedgerCore
-import MQTTTransport
 import TextFormats
 
 /// What the agent can be told.
@@ -29,6 +28,17 @@ enum AgentKeys {
         try settings.loopbackAddress(listen)
     }
 
+    /// What the keys' kinds cannot say.
+    ///
+    /// - Throws: `ConfigurationProblems` with all that is wrong.
+    @Sendable static func check(_ settings: Settings) throws {
+        try settings.check([
+            (id, { _ = try AgentID($0) }),
+            (listen, { _ in _ = try settings.loopbackAddress(listen) }),
+            (.broker, settings.checkBroker),
+        ])
+    }
+
     static func configuration(_ settings: Settings) throws -> AgentConfiguration {
         AgentConfiguration(
             agent: try AgentID(settings.required(id)), ledger: settings.required(.ledger),
@@ -36,9 +46,7 @@ enum AgentKeys {
             broker: AgentConfiguration.Broker(
                 url: settings.required(.broker), username: settings[.brokerUser],
                 password: settings[.brokerPassword],
-                tls: settings.tlsFiles.map {
-                    MQTTTLSOptions(caFile: $0.ca, certFile: $0.certificate, keyFile: $0.key)
-                }),
+                tls: settings.brokerTLS),
             storageBytesMax: settings[storage].flatMap(ByteCountText.bytes).map(Int.init),
             softwareVersion: TributaryVersion.current)
     }

@@ -137,9 +137,10 @@ extension AgentRuntime: AgentService {
     package func transactions(
         _ filter: TransactionFilter, cursor: String?, limit: Int
     ) async throws(ServiceFailure) -> Page<RecordedTransaction>? {
-        var before = UInt64.max
+        // The store counts in signed integers.
+        var before = UInt64(Int64.max)
         if let cursor {
-            guard let sequence = UInt64(cursor) else { return nil }
+            guard let sequence = UInt64(cursor), sequence <= before else { return nil }
             before = sequence
         }
         return try await reading { [self, before] (store) throws(StoreError) in

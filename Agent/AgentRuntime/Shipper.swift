@@ -191,7 +191,7 @@ private struct ShipperLoop: ~Copyable {
         switch action {
         case .sendHello(let nonce, let lastSession): sendHello(nonce, lastSession)
         case .prepare(let number, let leaves, let announced): prepare(number, leaves, announced)
-        case .sendProof(let challenge, let number, let head): sendProof(challenge, number, head)
+        case .sendProof(let challenge, let number, let proof): sendProof(challenge, number, proof)
         case .sendSegments(let number, let after, let through, let byteCountMax):
             return sendSegments(number, after, through, byteCountMax)
         case .locate(let place): return locate(place)
@@ -261,9 +261,11 @@ private struct ShipperLoop: ~Copyable {
             })
     }
 
-    private func sendProof(_ challenge: [UInt8], _ number: UInt64, _ head: ChainPoint) {
-        let content = Proof.signedContent(challenge: challenge, session: number, head: head)
-        publish(.proof(Proof(head: head)), session: number, signature: parts.signer.sign(content))
+    private func sendProof(_ challenge: [UInt8], _ number: UInt64, _ proof: Proof) {
+        let content = Proof.signedContent(
+            challenge: challenge, session: number, head: proof.head,
+            passesAnnounced: proof.passesAnnounced)
+        publish(.proof(proof), session: number, signature: parts.signer.sign(content))
     }
 
     private mutating func sendSegments(

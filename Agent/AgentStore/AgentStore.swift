@@ -294,7 +294,7 @@ package final class AgentStore: Sendable {
             segments += 1
             return segments == segmentsMax ? .stop : .next
         }
-        return (found, next > 1 && next != .max ? next : nil)
+        return (found, next > 1 && next != before ? next : nil)
     }
 
     /// The first position of the log that lies behind all events before `sequence`.

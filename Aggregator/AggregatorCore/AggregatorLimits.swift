@@ -1,13 +1,15 @@
 /// Every bound of an aggregator, each with its reason.
 package struct AggregatorLimits: Sendable, Hashable {
-    /// Messages that all agents together may have under way: half of the 1,000 that Mosquitto queues for a client
-    /// (`max_queued_messages`) before it drops what publishers believe delivered.
+    /// Messages that all agents together may have under way: half of the 1,000 that Mosquitto
+    /// queues for a client (`max_queued_messages`) before it drops what publishers believe
+    /// delivered.
     package var messagesInFlightMax: UInt32 = 480
     /// Messages one agent may have under way: enough to cover a round trip at full speed.
     package var messagesPerAgentMax: UInt32 = 16
     /// Bytes one agent may have under way.
     package var bytesPerAgentMax: UInt32 = 4 << 20
-    /// How long a gap may be the broker's reordering before what is missing is asked for, in microseconds.
+    /// How long a gap may be the broker's reordering before what is missing is asked for, in
+    /// microseconds.
     package var reorderWindow: Int64 = 200_000
     /// How long to wait for what was asked for before asking again, in microseconds.
     package var needsRepeat: Int64 = 2_000_000
@@ -17,7 +19,8 @@ package struct AggregatorLimits: Sendable, Hashable {
     package var earlyBytesMax = 4 << 20
     /// Messages that wait for the intake thread; the credit keeps it far below.
     package var intakeQueueMax = 4096
-    /// Messages merged in one transaction of the store: a bound on how long an acknowledgement may wait.
+    /// Messages merged in one transaction of the store: a bound on how long an acknowledgement may
+    /// wait.
     package var messagesPerCommitMax = 64
     /// Bytes merged in one transaction of the store.
     package var bytesPerCommitMax = 8 << 20

@@ -90,7 +90,8 @@ package struct LedgerSummary: Sendable {
     package let auditedThrough: Int64
 
     package init(
-        position: Int64, counts: GlobalLedger.Counts, totals: [AssetTotal], digest: Hash256, factsDigest: Hash256,
+        position: Int64, counts: GlobalLedger.Counts, totals: [AssetTotal], digest: Hash256,
+        factsDigest: Hash256,
         audit: AuditResult?, auditedThrough: Int64
     ) {
         self.position = position
@@ -114,7 +115,8 @@ package struct AuditResult: Hashable, Sendable {
         package let logOutput: Int128
 
         package init(
-            account: AccountAddress, asset: Asset, foldInput: Int128, foldOutput: Int128, logInput: Int128,
+            account: AccountAddress, asset: Asset, foldInput: Int128, foldOutput: Int128,
+            logInput: Int128,
             logOutput: Int128
         ) {
             self.account = account
@@ -150,7 +152,9 @@ package struct AgentView: Sendable {
         package let standing: Standing
         package let session: UInt64
 
-        package init(tag: StreamTag, announced: UInt64, merged: UInt64, standing: Standing, session: UInt64) {
+        package init(
+            tag: StreamTag, announced: UInt64, merged: UInt64, standing: Standing, session: UInt64
+        ) {
             self.tag = tag
             self.announced = announced
             self.merged = merged
@@ -170,7 +174,8 @@ package struct AgentView: Sendable {
     package let setAside: UInt64
 
     package init(
-        id: AgentID, isOnline: Bool, streams: [StreamView], softwareVersion: String, lastSeenAt: Timestamp?,
+        id: AgentID, isOnline: Bool, streams: [StreamView], softwareVersion: String,
+        lastSeenAt: Timestamp?,
         lastAckAt: Timestamp?, clockOffset: Int64?, setAside: UInt64
     ) {
         self.id = id
@@ -184,7 +189,9 @@ package struct AgentView: Sendable {
     }
 
     /// Announced and not yet merged.
-    package var backlog: UInt64 { streams.reduce(0) { $0 + $1.announced - min($1.announced, $1.merged) } }
+    package var backlog: UInt64 {
+        streams.reduce(0) { $0 + $1.announced - min($1.announced, $1.merged) }
+    }
 }
 
 /// Whether the aggregator can take and answer, and how it stands with its broker.
@@ -201,7 +208,8 @@ package struct AggregatorHealth: Sendable {
     }
 }
 
-/// What the aggregator's HTTP API needs of the aggregator. The API and the store meet here and nowhere else.
+/// What the aggregator's HTTP API needs of the aggregator. The API and the store meet here and
+/// nowhere else.
 package protocol AggregatorService: Sendable {
     func transaction(_ id: EventID) async throws(AggregatorFailure) -> MergedTransaction?
     /// In the reverse order of the log; nil for a cursor that is none of ours.

@@ -1,10 +1,13 @@
 import LedgerCore
 import SyncProtocol
 
-/// The two digests that two ledgers of the same events share, whatever the order, batching or crashes on the way.
+/// The two digests that two ledgers of the same events share, whatever the order, batching or
+/// crashes on the way.
 package enum Digests {
     /// Of the state: every account's sums per asset, in the order of address and asset.
-    package static func state(_ balances: Balances, _ counts: GlobalLedger.Counts, _ hasher: some ContentHasher) -> Hash256 {
+    package static func state(
+        _ balances: Balances, _ counts: GlobalLedger.Counts, _ hasher: some ContentHasher
+    ) -> Hash256 {
         let lines = balances.cells.map { cell in
             (
                 account: balances.address(of: cell.account).description,
@@ -28,8 +31,11 @@ package enum Digests {
         return hasher.sha256(Array("tributary/v1/state".utf8) + [0], content)
     }
 
-    /// Of the facts: where each agent's stream has come. The chain's hash stands for everything before it.
-    package static func facts(_ leaves: [(genesis: Hash256, end: ChainPoint)], _ hasher: some ContentHasher) -> Hash256 {
+    /// Of the facts: where each agent's stream has come. The chain's hash stands for everything
+    /// before it.
+    package static func facts(
+        _ leaves: [(genesis: Hash256, end: ChainPoint)], _ hasher: some ContentHasher
+    ) -> Hash256 {
         var content: [UInt8] = []
         for leaf in leaves.sorted(by: { $0.genesis.description < $1.genesis.description }) {
             leaf.genesis.append(to: &content)

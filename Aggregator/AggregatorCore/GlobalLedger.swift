@@ -3,17 +3,21 @@ import SyncProtocol
 
 /// The merged ledger: the fold over the segments of all streams, in whatever order they came.
 ///
-/// **Overview.** Every stream numbers its names for itself; the ledger maps them to its own numbers once, when a segment
-/// defines them, and then applies postings through array look-ups.
+/// **Overview.** Every stream numbers its names for itself; the ledger maps them to its own numbers
+/// once, when a segment defines them, and then applies postings through array look-ups.
 ///
-/// **Invariants.** Only sums and counts: any order and batching of the same segments gives the same state. An event whose
-/// numbers make no sense is set aside and moves nothing; those behind it apply.
+/// **Invariants.** Only sums and counts: any order and batching of the same segments gives the same
+/// state. An event whose numbers make no sense is set aside and moves nothing; those behind it
+/// apply.
 package struct GlobalLedger: Sendable {
     /// What a stream's number stands for here.
     private enum Name: Sendable {
         case account(Balances.AccountNumber)
         case asset(Balances.AssetNumber)
         case text
+        /// Of a segment whose definitions cannot be read: it holds the place, so that those behind
+        /// keep their numbers.
+        case unreadable
     }
 
     package struct Counts: Hashable, Sendable {
@@ -53,6 +57,8 @@ package struct GlobalLedger: Sendable {
         let definitions: [Definition]
         do throws(WireError) { definitions = try segment.definitions() } catch {
             counts.setAside += UInt64(header.count)
+            let unreadable = repeatElement(Name.unreadable, count: Int(header.definitionCount))
+            names[header.stream, default: []] += unreadable
             return header.sequences.map { .poisoned(sequence: $0, error) }
         }
         restore(definitions, of: header.stream)
@@ -72,7 +78,9 @@ package struct GlobalLedger: Sendable {
         let entries = item.range
         for index in entries where !isSound(batch.entries[index], names) { return false }
         if item.scope != PostingBatch.Item.noScope {
-            guard item.scope < names.count, case .text = names[Int(item.scope)] else { return false }
+            guard item.scope < names.count, case .text = names[Int(item.scope)] else {
+                return false
+            }
         }
         for index in entries {
             let entry = batch.entries[index]
@@ -80,13 +88,15 @@ package struct GlobalLedger: Sendable {
                 case .account(let destination) = names[Int(entry.destination)],
                 case .asset(let asset) = names[Int(entry.asset)]
             else { preconditionFailure("the entry was found sound") }
-            balances.apply(source: source, destination: destination, asset: asset, units: entry.units)
+            balances.apply(
+                source: source, destination: destination, asset: asset, units: entry.units)
         }
         return true
     }
 
     private func isSound(_ entry: PostingBatch.Entry, _ names: [Name]) -> Bool {
-        guard entry.source < names.count, entry.destination < names.count, entry.asset < names.count else {
+        guard entry.source < names.count, entry.destination < names.count, entry.asset < names.count
+        else {
             return false
         }
         if case .account = names[Int(entry.source)], case .account = names[Int(entry.destination)],

@@ -1,19 +1,23 @@
 import LedgerCore
 import SyncProtocol
 
-/// The aggregator's half of a sync session: what of a stream to merge, what to acknowledge, what to ask for.
+/// The aggregator's half of a sync session: what of a stream to merge, what to acknowledge, what to
+/// ask for.
 ///
-/// **Overview.** One machine a stream. It answers greetings with what is committed, believes nothing before the proof, lets
-/// only the continuation of the chain through to the merge, keeps what came early, and acknowledges with the store's token.
+/// **Overview.** One machine a stream. It answers greetings with what is committed, believes
+/// nothing before the proof, lets only the continuation of the chain through to the merge, keeps
+/// what came early, and acknowledges with the store's token.
 ///
-/// **Function.** Feed it messages and the store's answers; perform the actions in their order. `merge` actions of many
-/// streams may share one transaction; `persisted` follows when it is durable.
+/// **Function.** Feed it messages and the store's answers; perform the actions in their order.
+/// `merge` actions of many streams may share one transaction; `persisted` follows when it is
+/// durable.
 ///
-/// **Implementation.** What is durable of the stream (`Record`) is apart from the session under way, which a restart
-/// forgets; a challenge stands beside the open session until it is proved. Hasher and verifier are injected.
+/// **Implementation.** What is durable of the stream (`Record`) is apart from the session under
+/// way, which a restart forgets; a challenge stands beside the open session until it is proved.
+/// Hasher and verifier are injected.
 ///
-/// **Invariants.** `committed ≤ merged`; an acknowledgement never exceeds `committed`; a stream that is not open merges
-/// nothing; a segment merges only behind the one whose hash it names.
+/// **Invariants.** `committed ≤ merged`; an acknowledgement never exceeds `committed`; a stream
+/// that is not open merges nothing; a segment merges only behind the one whose hash it names.
 package struct StreamSession {
     package enum Action: Hashable, Sendable {
         case sendWelcome(Welcome)
@@ -57,9 +61,10 @@ package struct StreamSession {
         }
     }
 
-    /// A greeting that was answered and not yet proved. A session that is open goes on meanwhile: the greeting may be one
-    /// of yesterday, delivered late.
+    /// A greeting that was answered and not yet proved. A session that is open goes on meanwhile:
+    /// the greeting may be one of yesterday, delivered late.
     private struct Challenge {
+        let nonce: [UInt8]
         let bytes: [UInt8]
         let session: UInt64
         let lastSession: UInt64
@@ -74,7 +79,9 @@ package struct StreamSession {
     }
 
     private struct Gap {
-        var askAt: Timestamp
+        /// The last event before it.
+        let after: UInt64
+        let askAt: Timestamp
     }
 
     package let genesis: Genesis
@@ -115,26 +122,46 @@ package struct StreamSession {
 
     // MARK: The handshake
 
-    /// An agent greets. Nothing is concluded from it: it may be of yesterday. It is answered with what is known.
+    /// An agent greets. Nothing is concluded from it: it may be of yesterday. It is answered with
+    /// what is known.
     package mutating func greeted(
         _ hello: Hello, credit: Credit, hub: Seen, hubGenesis: Genesis, now: Timestamp,
         _ random: inout some RandomNumberGenerator
     ) -> [Action] {
-        let challenge = (0..<Welcome.challengeByteCount).map { _ in UInt8.random(in: 0...255, using: &random) }
         let proved = max(record.provedSession, hello.lastSession)
         guard proved < UInt64.max else { return [.drop(.notInSession)] }
-        self.challenge = Challenge(bytes: challenge, session: proved + 1, lastSession: hello.lastSession)
+        let challenge = challenge(
+            for: hello,
+            (0..<Welcome.challengeByteCount).map { _ in UInt8.random(in: 0...255, using: &random) })
+        self.challenge = Challenge(
+            nonce: hello.nonce, bytes: challenge, session: proved + 1,
+            lastSession: hello.lastSession)
         let welcome = Welcome(
-            nonce: hello.nonce, challenge: challenge, session: proved + 1, standing: record.standing,
-            leaves: committed.sequence > 0 ? [committed] : [], announced: record.announced, credit: credit, hub: hub,
+            nonce: hello.nonce, challenge: challenge, session: proved + 1,
+            standing: record.standing,
+            leaves: committed.sequence > 0 ? [committed] : [], announced: record.announced,
+            credit: credit, hub: hub,
             hubGenesis: hubGenesis, sentAt: now)
         return [.sendWelcome(welcome)]
     }
 
-    /// The agent proves that it holds the stream's key now. From here on its words count, and those of its greeting.
-    package mutating func proved(_ proof: Proof, session: UInt64, signature: Signature?) -> [Action] {
+    /// A greeting that the broker delivers twice is challenged once: the agent answers the first
+    /// welcome.
+    private func challenge(for hello: Hello, _ fresh: [UInt8]) -> [UInt8] {
+        guard let challenge, challenge.nonce == hello.nonce,
+            challenge.lastSession == hello.lastSession
+        else { return fresh }
+        return challenge.bytes
+    }
+
+    /// The agent proves that it holds the stream's key now. From here on its words count, and those
+    /// of its greeting.
+    package mutating func proved(_ proof: Proof, session: UInt64, signature: Signature?) -> [Action]
+    {
         guard let challenge, session == challenge.session else { return [.drop(.notInSession)] }
-        let content = Proof.signedContent(challenge: challenge.bytes, session: session, head: proof.head)
+        let content = Proof.signedContent(
+            challenge: challenge.bytes, session: session, head: proof.head,
+            passesAnnounced: proof.passesAnnounced)
         guard let signature, verifier.isValid(signature, for: content, by: genesis.publicKey) else {
             return [.drop(.badSignature)]
         }
@@ -143,7 +170,10 @@ package struct StreamSession {
         if challenge.lastSession < record.provedSession || proof.head.sequence < known.sequence {
             return stop(.rolledBack)
         }
-        if proof.head.sequence == known.sequence, proof.head.hash != known.hash { return stop(.forked) }
+        if !proof.passesAnnounced { return stop(.forked) }
+        if proof.head.sequence == known.sequence, proof.head.hash != known.hash {
+            return stop(.forked)
+        }
         record.provedSession = session
         record.announced = proof.head
         self.challenge = nil
@@ -162,7 +192,8 @@ package struct StreamSession {
 
     // MARK: Segments
 
-    /// Segments arrive. Those that continue the chain merge; those that came early wait; the rest is dropped or looked at.
+    /// Segments arrive. Those that continue the chain merge; those that came early wait; the rest
+    /// is dropped or looked at.
     package mutating func received(
         _ message: SegmentsMessage, session: UInt64, signature: Signature?, now: Timestamp
     ) -> [Action] {
@@ -175,6 +206,7 @@ package struct StreamSession {
         }
         var actions: [Action] = []
         for segment in segments { take(segment, &actions) }
+        keepLastComparison(&actions)
         takeEarly(&actions)
         noteGap(now)
         return joined(actions)
@@ -184,22 +216,30 @@ package struct StreamSession {
         let drop: Drop
     }
 
-    /// Every segment whole, of this stream, chained to the one before it, and the last one signed for.
+    /// Every segment whole, of this stream, chained to the one before it, and the last one signed
+    /// for.
     private func verified(
         _ message: SegmentsMessage, _ session: UInt64, _ signature: Signature?
     ) -> Result<[SealedSegment], Refusal> {
         var segments: [SealedSegment] = []
         segments.reserveCapacity(message.segments.count)
         for bytes in message.segments {
-            guard let segment = try? Segment(decoding: bytes) else { return .failure(Refusal(drop: .brokenSegment)) }
-            guard segment.header.stream == stream else { return .failure(Refusal(drop: .foreignStream)) }
+            guard let segment = try? Segment(decoding: bytes) else {
+                return .failure(Refusal(drop: .brokenSegment))
+            }
+            guard segment.header.stream == stream else {
+                return .failure(Refusal(drop: .foreignStream))
+            }
             if let before = segments.last, !before.end.precedes(segment) {
                 return .failure(Refusal(drop: .brokenSegment))
             }
             segments.append(SealedSegment(segment: segment, hash: segment.hash(hasher)))
         }
-        guard let last = segments.last, let signature else { return .failure(Refusal(drop: .badSignature)) }
-        let content = SegmentsMessage.signedContent(session: session, stream: stream, lastHash: last.hash)
+        guard let last = segments.last, let signature else {
+            return .failure(Refusal(drop: .badSignature))
+        }
+        let content = SegmentsMessage.signedContent(
+            session: session, stream: stream, lastHash: last.hash)
         guard verifier.isValid(signature, for: content, by: genesis.publicKey) else {
             return .failure(Refusal(drop: .badSignature))
         }
@@ -216,7 +256,8 @@ package struct StreamSession {
         } else if header.firstSequence > merged.sequence + 1 {
             keep(sealed, &actions)
         } else if header.previous != merged.hash {
-            // Signed by the stream's key, next in number, behind another segment than ours: two writers.
+            // Signed by the stream's key, next in number, behind another segment than ours: two
+            // writers.
             actions += stop(.forked)
         } else {
             merge(sealed, &actions)
@@ -225,7 +266,10 @@ package struct StreamSession {
 
     private mutating func merge(_ sealed: SealedSegment, _ actions: inout [Action]) {
         let header = sealed.segment.header
-        guard passesAnnounced(sealed) else { return actions += stop(.forked) }
+        guard passesAnnounced(sealed) else {
+            actions += stop(.forked)
+            return
+        }
         guard header.definitionCountBefore == dictionary.count else {
             let needs = NeedsDefinitions(
                 stream: stream, segment: sealed.hash, first: dictionary.count,
@@ -248,8 +292,9 @@ package struct StreamSession {
         actions.append(.merge([sealed]))
     }
 
-    /// Whether the chain, with this segment, still passes through the head that the stream has announced. Segments are
-    /// never cut anew, so one that spans the announced place without ending there is of another chain.
+    /// Whether the chain, with this segment, still passes through the head that the stream has
+    /// announced. Segments are never cut anew, so one that spans the announced place without ending
+    /// there is of another chain.
     private func passesAnnounced(_ sealed: SealedSegment) -> Bool {
         let header = sealed.segment.header
         guard header.sequences.contains(record.announced.sequence) else { return true }
@@ -257,29 +302,58 @@ package struct StreamSession {
     }
 
     private mutating func keep(_ sealed: SealedSegment, _ actions: inout [Action]) {
+        let first = sealed.segment.header.firstSequence
+        if let waiting = early[first] {
+            // Signed by the stream's key, beginning with the same event and not the same: two
+            // writers.
+            actions += waiting.hash == sealed.hash ? [.drop(.duplicate)] : stop(.forked)
+            return
+        }
         let size = sealed.segment.bytes.count
-        guard early.count < limits.earlySegmentsMax, earlyBytes + size <= limits.earlyBytesMax else {
+        guard early.count < limits.earlySegmentsMax, earlyBytes + size <= limits.earlyBytesMax
+        else {
             return actions.append(.drop(.tooEarly))
         }
-        if early.updateValue(sealed, forKey: sealed.segment.header.firstSequence) == nil { earlyBytes += size }
+        early[first] = sealed
+        earlyBytes += size
     }
 
     private mutating func takeEarly(_ actions: inout [Action]) {
-        while let next = early.removeValue(forKey: merged.sequence + 1) {
-            earlyBytes -= next.segment.bytes.count
+        while let next = removeEarly(merged.sequence + 1) {
             let before = merged
             take(next, &actions)
-            if merged == before { return }
+            if merged == before { break }
+        }
+        // What came in the meantime behind its predecessors, and is not waited for any more.
+        for first in early.keys.sorted() where first <= merged.sequence {
+            if let passed = removeEarly(first) { take(passed, &actions) }
         }
     }
 
+    private mutating func removeEarly(_ first: UInt64) -> SealedSegment? {
+        guard let found = early.removeValue(forKey: first) else { return nil }
+        earlyBytes -= found.segment.bytes.count
+        return found
+    }
+
+    /// A gap is asked for when it outlives the broker's reordering; another one, further on, has
+    /// its own time.
     private mutating func noteGap(_ now: Timestamp) {
         if early.isEmpty {
             open?.gap = nil
-        } else if open?.gap == nil {
+        } else if open?.gap?.after != merged.sequence {
             let askAt = now.advanced(byMicroseconds: limits.reorderWindow)
-            open?.gap = Gap(askAt: askAt)
+            open?.gap = Gap(after: merged.sequence, askAt: askAt)
         }
+    }
+
+    /// Of the segments of one message only the last that is stored is compared: the chain makes
+    /// that a comparison of all before it, and one acknowledgement answers them all.
+    private func keepLastComparison(_ actions: inout [Action]) {
+        guard let last = actions.lastIndex(where: \.isComparison) else { return }
+        let comparison = actions[last]
+        actions.removeAll(where: \.isComparison)
+        actions.append(comparison)
     }
 
     /// One `merge` for the run of segments that a message brought.
@@ -299,7 +373,8 @@ package struct StreamSession {
         guard record.standing == .open else { return [] }
         if hash == stored {
             // The agent did not know that we have it: say so again.
-            return [.drop(.duplicate)] + (open.map { [.sendAck(session: $0.session, committed)] } ?? [])
+            return [.drop(.duplicate)]
+                + (open.map { [.sendAck(session: $0.session, committed)] } ?? [])
         }
         return stop(.forked)
     }
@@ -319,7 +394,7 @@ package struct StreamSession {
     package mutating func tick(now: Timestamp) -> [Action] {
         guard let open, let gap = open.gap, now >= gap.askAt else { return [] }
         let askAt = now.advanced(byMicroseconds: limits.needsRepeat)
-        self.open?.gap = Gap(askAt: askAt)
+        self.open?.gap = Gap(after: gap.after, askAt: askAt)
         let next = early.min { $0.key < $1.key }?.value
         let needed = Needs.Gap(after: merged, missing: next?.segment.header.previous)
         return [.sendNeeds(session: open.session, Needs(stream: stream, gaps: [needed]))]
@@ -330,5 +405,11 @@ extension ChainPoint {
     /// Whether the segment is the next one behind this place.
     fileprivate func precedes(_ segment: Segment) -> Bool {
         segment.header.firstSequence == sequence + 1 && segment.header.previous == hash
+    }
+}
+
+extension StreamSession.Action {
+    fileprivate var isComparison: Bool {
+        if case .compare = self { true } else { false }
     }
 }

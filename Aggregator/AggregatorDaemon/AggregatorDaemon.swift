@@ -12,7 +12,7 @@ struct AggregatorDaemon {
         let command = DaemonCommand(
             name: "tributary-aggregator",
             abstract: "The Tributary aggregator: merges the streams of all agents into one ledger.",
-            keys: AggregatorKeys.all, run: run)
+            keys: AggregatorKeys.all, check: AggregatorKeys.check, run: run)
         exit(await command.main().rawValue)
     }
 

@@ -1,7 +1,6 @@
 import AggregatorRuntime
 import DaemonSupport
 import LedgerCore
-import MQTTTransport
 
 /// What the aggregator can be told.
 enum AggregatorKeys {
@@ -17,6 +16,17 @@ enum AggregatorKeys {
     static let all =
         [.data, id, listen] + ConfigurationKey.brokerKeys + [.ledger, .logLevel, .logFormat]
 
+    /// What the keys' kinds cannot say.
+    ///
+    /// - Throws: `ConfigurationProblems` with all that is wrong.
+    @Sendable static func check(_ settings: Settings) throws {
+        try settings.check([
+            (id, { _ = try AgentID($0) }),
+            (listen, { _ in _ = try settings.loopbackAddress(listen) }),
+            (.broker, settings.checkBroker),
+        ])
+    }
+
     static func configuration(_ settings: Settings) throws -> AggregatorConfiguration {
         AggregatorConfiguration(
             id: try AgentID(settings.required(id)), ledger: settings.required(.ledger),
@@ -24,8 +34,6 @@ enum AggregatorKeys {
             broker: AggregatorConfiguration.Broker(
                 url: settings.required(.broker), username: settings[.brokerUser],
                 password: settings[.brokerPassword],
-                tls: settings.tlsFiles.map {
-                    MQTTTLSOptions(caFile: $0.ca, certFile: $0.certificate, keyFile: $0.key)
-                }))
+                tls: settings.brokerTLS))
     }
 }

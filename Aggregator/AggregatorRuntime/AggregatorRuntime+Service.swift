@@ -46,9 +46,8 @@ extension AggregatorRuntime: AggregatorService {
 
     private func look() async throws(AggregatorFailure) -> Intake.Snapshot {
         let snapshot: Intake.Snapshot? = await withUnsafeContinuation { continuation in
-            if !intake.post(.look { continuation.resume(returning: $0) }) {
-                continuation.resume(returning: nil)
-            }
+            let posted = intake.post(.look { continuation.resume(returning: $0) })
+            if posted != .taken { continuation.resume(returning: nil) }
         }
         guard let snapshot else {
             throw .unavailable(detail: "the aggregator is stopping, or has too much to do")

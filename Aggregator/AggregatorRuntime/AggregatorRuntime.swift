@@ -72,8 +72,8 @@ package final class AggregatorRuntime: Sendable {
         }
         lateAuditor.set(auditor)
         handler.set { [logger] event in
-            if !intake.post(.mqtt(event)) {
-                logger.warning("the intake is full: an event was dropped", metadata: [:])
+            if intake.post(.mqtt(event)) == .full {
+                logger.warning("the intake is full: an event was dropped")
             }
         }
         connection.start()
@@ -113,15 +113,22 @@ package final class AggregatorRuntime: Sendable {
 }
 
 /// What the connection calls, set once before it starts.
+///
+/// The closure stands in a box: read out of the lock as itself, it would be wrapped anew, and the
+/// wrapped one written back, at every read.
 private final class Handler: Sendable {
-    private let body = Mutex<(@Sendable (MQTTEvent) -> Void)?>(nil)
+    private struct Box: Sendable {
+        let call: @Sendable (MQTTEvent) -> Void
+    }
 
-    func set(_ body: @escaping @Sendable (MQTTEvent) -> Void) {
-        self.body.withLock { $0 = body }
+    private let box = Mutex<Box?>(nil)
+
+    func set(_ call: @escaping @Sendable (MQTTEvent) -> Void) {
+        box.withLock { $0 = Box(call: call) }
     }
 
     func call(_ event: MQTTEvent) {
-        body.withLock { $0 }?(event)
+        box.withLock { $0 }?.call(event)
     }
 }
 

@@ -53,8 +53,8 @@ final class Intake: Sendable {
     }
 
     @discardableResult
-    func post(_ work: Work) -> Bool {
-        mailbox.post(work) == .taken
+    func post(_ work: Work) -> Mailbox<Work>.Posted {
+        mailbox.post(work)
     }
 
     /// Merges what waits, and writes a last checkpoint.

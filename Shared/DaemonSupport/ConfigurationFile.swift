@@ -1,32 +1,69 @@
 import Foundation
+import Glibc
 import Yams
 
 /// A configuration file's names and their lines. Its values are read by the configuration library;
 /// that one passes over names that it was not asked for, which here are mistakes.
 struct ConfigurationFile {
+    /// A file that is larger is something else.
+    private static let bytesMax = 1 << 20
+
     let path: String
     private(set) var lines: [String: Int] = [:]
     private(set) var problems: [String] = []
 
-    /// - Throws: `ConfigurationProblems` where the file cannot be read or is no YAML.
-    init(_ path: String, keys: [ConfigurationKey]) throws {
+    /// Whether there is anything that the configuration library can read.
+    var isReadable: Bool { problems.isEmpty && !lines.isEmpty }
+
+    init(_ path: String, keys: [ConfigurationKey]) {
         self.path = path
-        let text: String
         do {
-            text = try String(contentsOfFile: path, encoding: .utf8)
+            // A document without content is a null.
+            guard let root = try Yams.compose(yaml: try Self.text(path)), root.null == nil else {
+                return
+            }
+            collect(root, under: [], keys.map(\.name))
+        } catch let error as YamlError {
+            problems.append(Self.sentence(error, path))
         } catch {
-            throw ConfigurationProblems(sentences: [
-                "\(path): cannot be read: \(error.localizedDescription)"
-            ])
+            problems.append("\(path): \(error)")
         }
-        let root: Node?
-        do {
-            root = try Yams.compose(yaml: text)
-        } catch {
-            throw ConfigurationProblems(sentences: ["\(path): is not YAML: \(error)"])
+    }
+
+    private struct Unreadable: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    private static func text(_ path: String) throws -> String {
+        guard let file = fopen(path, "r") else {
+            throw Unreadable(description: "cannot be read: \(String(cString: strerror(errno)))")
         }
-        guard let root else { return }
-        collect(root, under: [], keys.map(\.name))
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: bytesMax + 1)
+        let count = fread(&bytes, 1, bytes.count, file)
+        guard ferror(file) == 0 else {
+            throw Unreadable(description: "cannot be read: \(String(cString: strerror(errno)))")
+        }
+        guard count <= bytesMax else {
+            throw Unreadable(description: "is larger than \(bytesMax) bytes")
+        }
+        guard let text = String(validating: bytes[..<count], as: UTF8.self) else {
+            throw Unreadable(description: "is not UTF-8")
+        }
+        return text
+    }
+
+    private static func sentence(_ error: YamlError, _ path: String) -> String {
+        switch error {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            return "\(path):\(mark.line): is not YAML: \(problem)"
+        case .duplicatedKeysInMapping(let duplicates, let context):
+            return
+                "\(path):\(context.mark.line): \(duplicates.sorted().joined(separator: ", ")) stands twice"
+        case .reader(let problem, _, _, _): return "\(path): is not YAML: \(problem)"
+        default: return "\(path): is not YAML: \("\(error)".prefix { $0 != "\n" })"
+        }
     }
 
     private mutating func collect(_ node: Node, under parents: [String], _ known: [String]) {
@@ -45,7 +82,7 @@ struct ConfigurationFile {
                 if value.scalar == nil {
                     problems.append("\(path):\(line): \(name) takes one value")
                 }
-            } else if known.contains(where: { $0.hasPrefix("\(name).") }), value.mapping != nil {
+            } else if known.contains(where: { $0.hasPrefix("\(name).") }) {
                 collect(value, under: parents + [nameNode.string ?? "?"], known)
             } else {
                 problems.append(

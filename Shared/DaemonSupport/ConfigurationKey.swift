@@ -11,6 +11,10 @@ package struct ConfigurationKey: Sendable, Hashable {
         /// Of these words.
         case word([String])
         case integer(ClosedRange<Int>)
+        /// `true` or `false`.
+        case boolean
+        /// A number with a unit, as in `30s` or `1h30m`.
+        case duration(ClosedRange<Duration>)
         /// A number with a unit, as in `512MiB`.
         case bytes
         case address
@@ -51,6 +55,8 @@ package struct ConfigurationKey: Sendable, Hashable {
         case .text: "TEXT"
         case .word(let words): words.joined(separator: "|")
         case .integer: "N"
+        case .boolean: "true|false"
+        case .duration: "DURATION"
         case .bytes: "BYTES"
         case .address: "HOST:PORT|unix:PATH"
         case .path: "PATH"
@@ -58,23 +64,35 @@ package struct ConfigurationKey: Sendable, Hashable {
         }
     }
 
-    /// What is wrong with a value: a predicate, or nil where nothing is.
+    /// What is wrong with a value: a predicate, or nil where nothing is. A secret's value is not said.
     func flaw(in value: String) -> String? {
+        guard let expected = expectation(of: value) else { return nil }
+        return isSecret || value.isEmpty ? expected : "\(expected), not \(value.shown)"
+    }
+
+    /// What a value must be, where it is something else.
+    private func expectation(of value: String) -> String? {
+        guard !value.isEmpty else { return "must not be empty" }
+        guard !value.utf8.contains(0) else { return "must not have a NUL in it" }
         switch kind {
-        case .text, .url: return value.isEmpty ? "must not be empty" : nil
-        case .path: return value.isEmpty ? "must not be empty" : nil
+        case .text, .path: return nil
+        case .url: return Self.isURL(value) ? nil : "must be a URL, as in mqtt://127.0.0.1:1883"
         case .word(let words):
-            return words.contains(value)
-                ? nil : "must be one of \(words.joined(separator: ", ")), not \"\(value)\""
+            return words.contains(value) ? nil : "must be one of \(words.joined(separator: ", "))"
+        case .boolean: return value == "true" || value == "false" ? nil : "must be true or false"
         case .integer(let range):
-            guard let number = Int(value), range.contains(number) else {
-                return
-                    "must be a whole number from \(range.lowerBound) to \(range.upperBound), not \"\(value)\""
-            }
-            return nil
+            let isIn = Int(value).map(range.contains) ?? false
+            return isIn
+                ? nil : "must be a whole number from \(range.lowerBound) to \(range.upperBound)"
+        case .duration(let range):
+            let isIn = DurationText.duration(value).map(range.contains) ?? false
+            let (least, most) = (range.lowerBound, range.upperBound)
+            return isIn
+                ? nil
+                : "must be a duration from \(DurationText.text(least)) to \(DurationText.text(most)), with its unit"
         case .bytes:
             return ByteCountText.bytes(value) == nil
-                ? "must be a number of bytes such as 1048576 or 512MiB, not \"\(value)\"" : nil
+                ? "must be a number of bytes such as 1048576 or 512MiB" : nil
         case .address:
             do throws(ListenAddress.ParseError) {
                 _ = try ListenAddress(value)
@@ -83,6 +101,14 @@ package struct ConfigurationKey: Sendable, Hashable {
                 return error.description
             }
         }
+    }
+
+    /// A scheme and something behind it; whoever uses the URL knows the rest.
+    private static func isURL(_ value: String) -> Bool {
+        guard let separator = value.firstRange(of: "://") else { return false }
+        let scheme = value[..<separator.lowerBound]
+        return scheme.first?.isLetter == true && separator.upperBound < value.endIndex
+            && !value.utf8.contains { $0 <= 0x20 }
     }
 }
 

@@ -1,4 +1,3 @@
-import Foundation
 import Logging
 import Observability
 
@@ -7,19 +6,46 @@ import Observability
 /// The flags are the configuration's keys, so they come from the table of keys and not from a
 /// parser of their own.
 package struct DaemonCommand: Sendable {
+    package typealias Run = @Sendable (Settings, Logger) async throws -> Void
+
+    /// A command beside `run` and `config`, such as `backup FILE`.
+    package struct Subcommand: Sendable {
+        package var name: String
+        /// What follows the name, as the help writes it: `["FILE"]`. Exactly as many are taken.
+        package var operands: [String]
+        package var abstract: String
+        package var run: @Sendable (Settings, Logger, [String]) async throws -> Void
+
+        package init(
+            _ name: String, operands: [String] = [], abstract: String,
+            run: @escaping @Sendable (Settings, Logger, [String]) async throws -> Void
+        ) {
+            self.name = name
+            self.operands = operands
+            self.abstract = abstract
+            self.run = run
+        }
+    }
+
     package var name: String
     package var abstract: String
     package var keys: [ConfigurationKey]
+    package var subcommands: [Subcommand]
+    /// What the keys cannot say by themselves, such as two that exclude each other. It throws
+    /// `ConfigurationProblems`.
+    package var check: @Sendable (Settings) throws -> Void
     /// Runs until the process is asked to end. What it throws is said in one sentence.
-    package var run: @Sendable (Settings, Logger) async throws -> Void
+    package var run: Run
 
     package init(
-        name: String, abstract: String, keys: [ConfigurationKey],
-        run: @escaping @Sendable (Settings, Logger) async throws -> Void
+        name: String, abstract: String, keys: [ConfigurationKey], subcommands: [Subcommand] = [],
+        check: @escaping @Sendable (Settings) throws -> Void = { _ in }, run: @escaping Run
     ) {
         self.name = name
         self.abstract = abstract
         self.keys = keys
+        self.subcommands = subcommands
+        self.check = check
         self.run = run
     }
 
@@ -30,42 +56,79 @@ package struct DaemonCommand: Sendable {
         case usage = 64
         case configuration = 78
     }
+}
 
+// MARK: Which command
+
+extension DaemonCommand {
     /// Does what the command line says.
-    package func main(_ arguments: [String] = Array(CommandLine.arguments.dropFirst())) async
-        -> Status
-    {
+    package func main(
+        _ arguments: [String] = Array(CommandLine.arguments.dropFirst()),
+        environment: [String: String] = ProcessEnvironment.variables,
+        terminal: Terminal = .standard
+    ) async -> Status {
+        let invocation = Invocation(command: self, environment: environment, terminal: terminal)
         if arguments.contains("--help") || arguments.contains("-h") || arguments.first == "help" {
-            return say(helpText)
+            return invocation.say(helpText)
         }
-        if arguments.contains("--version") { return say("\(name) \(TributaryVersion.current)\n") }
-        switch (arguments.first, arguments.dropFirst().first) {
-        case ("run", _): return await start(Array(arguments.dropFirst()))
-        case ("config", "check"): return await check(Array(arguments.dropFirst(2)))
-        case ("config", "show"): return await show(Array(arguments.dropFirst(2)))
-        case (nil, _): return complain("say what to do; \(name) --help lists the commands")
-        case (let command?, _):
-            let known = ["run", "config check", "config show"]
-            return complain("\"\(command)\" is no command" + Nearest.hint(command, among: known))
+        if arguments.contains("--version") {
+            return invocation.say("\(name) \(TributaryVersion.current)\n")
+        }
+        return await invocation.perform(arguments[...])
+    }
+}
+
+/// One command line, being done.
+private struct Invocation {
+    let command: DaemonCommand
+    let environment: [String: String]
+    let terminal: Terminal
+
+    func perform(_ arguments: ArraySlice<String>) async -> DaemonCommand.Status {
+        var rest = arguments
+        guard let word = rest.popFirst() else {
+            return refuse("say what to do; \(command.name) --help lists the commands")
+        }
+        switch (word, rest.first) {
+        case ("run", _): return await start(Array(rest), command.run)
+        case ("config", "check"): return await check(Array(rest.dropFirst()))
+        case ("config", "show"): return await show(Array(rest.dropFirst()))
+        case ("config", _): return refuse("config is followed by check or show")
+        default: break
+        }
+        guard let subcommand = command.subcommands.first(where: { $0.name == word }) else {
+            let known = ["run", "config"] + command.subcommands.map(\.name)
+            return refuse("\(word.shown) is no command" + Nearest.hint(word, among: known))
+        }
+        let operands = Array(rest.prefix { !$0.hasPrefix("--") })
+        guard operands.count == subcommand.operands.count else {
+            let form = ([word] + subcommand.operands).joined(separator: " ")
+            return refuse(
+                "it is written \(form), and there are \(operands.count) words behind \(word)")
+        }
+        return await start(Array(rest.dropFirst(operands.count))) { settings, logger in
+            try await subcommand.run(settings, logger, operands)
         }
     }
 
     // MARK: Commands
 
-    private func start(_ arguments: [String]) async -> Status {
-        let settings: Settings
+    private func settings(_ arguments: [String]) async throws -> Settings {
+        let settings = try await Settings(
+            keys: command.keys, arguments: arguments, environment: environment)
+        try command.check(settings)
+        return settings
+    }
+
+    private func start(
+        _ arguments: [String], _ run: DaemonCommand.Run
+    ) async -> DaemonCommand.Status {
         do {
-            settings = try await Settings(keys: keys, arguments: arguments)
-        } catch {
-            return complain(error)
-        }
-        let logger = DaemonCommand.logger(name, settings)
-        do {
-            try await run(settings, logger)
+            let settings = try await settings(arguments)
+            try await run(settings, Invocation.logger(command.name, settings))
             return .clean
         } catch {
-            complain(at: "\(error)")
-            return .failure
+            return complain(error, otherwise: .failure)
         }
     }
 
@@ -76,86 +139,67 @@ package struct DaemonCommand: Sendable {
         return Logger(label: name)
     }
 
-    private func check(_ arguments: [String]) async -> Status {
+    private func check(_ arguments: [String]) async -> DaemonCommand.Status {
         do {
-            _ = try await Settings(keys: keys, arguments: arguments)
+            _ = try await settings(arguments)
             return say("The configuration is sound.\n")
         } catch {
-            return complain(error)
+            return complain(error, otherwise: .configuration)
         }
     }
 
-    private func show(_ arguments: [String]) async -> Status {
+    /// Shows what is set even where `check` would refuse how it goes together: that is when it is
+    /// looked at.
+    private func show(_ arguments: [String]) async -> DaemonCommand.Status {
         do {
-            let settings = try await Settings(keys: keys, arguments: arguments)
-            let width = (settings.entries.map { $0.key.name.count }.max() ?? 0) + 2
-            let lines = settings.entries.map { entry in
-                let value = entry.key.isSecret ? "(secret)" : entry.value
-                return entry.key.name.padding(toLength: width, withPad: " ", startingAt: 0)
-                    + "\(value)  (\(entry.origin))"
-            }
-            return say(lines.joined(separator: "\n") + "\n")
+            let settings = try await Settings(
+                keys: command.keys, arguments: arguments, environment: environment)
+            return say(settings.table(of: command.keys))
         } catch {
-            return complain(error)
+            return complain(error, otherwise: .configuration)
         }
     }
 
     // MARK: Words
 
-    private func say(_ text: String) -> Status {
-        FileHandle.standardOutput.write(Data(text.utf8))
+    func say(_ text: String) -> DaemonCommand.Status {
+        terminal.output(text)
         return .clean
     }
 
-    private func complain(_ sentence: String) -> Status {
-        complain(at: sentence)
+    private func refuse(_ sentence: String) -> DaemonCommand.Status {
+        complain(sentence)
         return .usage
     }
 
-    private func complain(_ error: any Error) -> Status {
-        let sentences = (error as? ConfigurationProblems)?.sentences ?? ["\(error)"]
-        for sentence in sentences { complain(at: sentence) }
-        return .configuration
+    private func complain(
+        _ error: any Error, otherwise status: DaemonCommand.Status
+    ) -> DaemonCommand.Status {
+        guard let problems = error as? ConfigurationProblems else {
+            complain("\(error)")
+            return status
+        }
+        for sentence in problems.sentences { complain(sentence) }
+        return problems.areOfUsage ? .usage : .configuration
     }
 
-    private func complain(at sentence: String) {
-        FileHandle.standardError.write(Data("\(name): \(sentence)\n".utf8))
-    }
-
-    private var helpText: String {
-        """
-        \(abstract)
-
-        USAGE
-          \(name) run [--KEY VALUE …]           start; SIGTERM ends it cleanly
-          \(name) config check [--KEY VALUE …]  say whether the configuration is sound
-          \(name) config show [--KEY VALUE …]   show each value and where it comes from
-          \(name) --version | --help
-
-        KEYS
-        \((keys + [Settings.fileKey]).map(\.helpText).joined(separator: "\n"))
-
-        A key is taken from the command line, else from the environment (the name in
-        capitals, as in \(keys.first?.variable ?? "TRIBUTARY_DATA")), else from the file that --config names,
-        else its default. A name that is not known, or a malformed value, stops the start.
-
-        """
+    /// One line a sentence, whatever an error says.
+    private func complain(_ sentence: String) {
+        let line = sentence.split(whereSeparator: \.isNewline).joined(separator: " ")
+        terminal.error("\(command.name): \(line)\n")
     }
 }
 
-extension ConfigurationKey {
-    fileprivate var helpText: String {
-        let ending = isRequired ? " Required." : defaultValue.map { " Default: \($0)." } ?? ""
-        return "  \(flag) \(placeholder)\n"
-            + ConfigurationKey.wrapped(help + ending, width: 72, indent: "      ")
-    }
-
-    private static func wrapped(_ text: String, width: Int, indent: String) -> String {
-        var lines = [""]
-        for word in text.split(separator: " ") {
-            if lines[lines.count - 1].count + word.count + 1 > width { lines.append("") }
-            lines[lines.count - 1] += (lines[lines.count - 1].isEmpty ? "" : " ") + word
+extension Settings {
+    /// Each value and where it came from.
+    fileprivate func table(of keys: [ConfigurationKey]) -> String {
+        let width = (keys.map(\.name.count).max() ?? 0) + 2
+        return keys.reduce(into: "") { table, key in
+            let entry = entries.first { $0.key == key }
+            let value = entry.map { key.isSecret ? "(secret)" : $0.value } ?? "(none)"
+            let padding = String(repeating: " ", count: width - key.name.count)
+            table +=
+                "\(key.name)\(padding)\(value)" + (entry.map { "  (\($0.origin))" } ?? "") + "\n"
         }
-        return lines.map { indent + $0 }.joined(separator: "\n")
     }
 }

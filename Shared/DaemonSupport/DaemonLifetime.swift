@@ -1,44 +1,59 @@
-import Foundation
+import Dispatch
 import Glibc
 import Logging
 import ServiceLifecycle
+import Synchronization
 
 /// Runs a daemon's services until it is asked to end, and ends them in time.
 package struct DaemonLifetime: Sendable {
     /// How long a daemon may take to finish what it accepted.
-    private static let patience: Duration = .seconds(10)
+    package static let patienceDefault: Duration = .seconds(10)
 
     private let logger: Logger
+    private let patience: Duration
 
-    package init(logger: Logger) {
+    package init(logger: Logger, patience: Duration = patienceDefault) {
         self.logger = logger
+        self.patience = patience
     }
 
     /// Starts the services in their order; on SIGTERM or SIGINT stops them in the reverse order,
-    /// then calls `finish`.
+    /// then calls `finish`. Where all of that takes longer than the patience, the process says
+    /// what has not ended, and exits with status 1.
     ///
     /// - Parameter finish: closes what the services used; it may block for some seconds.
-    /// - Throws: what a service threw.
+    /// - Throws: what a service threw, or `ServiceEnded`.
     package func run(_ services: [any Service], finish: @escaping @Sendable () -> Void) async throws
     {
         signal(SIGPIPE, SIG_IGN)
-        var configuration = ServiceGroupConfiguration(
-            services: services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
-                + [
-                    ServiceGroupConfiguration.ServiceConfiguration(
-                        service: StopWatch(patience: Self.patience, logger: logger))
-                ],
-            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-        configuration.maximumGracefulShutdownDuration = Self.patience
-        defer { notify("STOPPING=1") }
+        let unfinished = Unfinished()
+        // Stopped first, because started last.
+        let watch = StopWatch(unfinished: unfinished, patience: patience, logger: logger)
+        let watched = services.map { WatchedService(service: $0, unfinished: unfinished) }
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: (watched as [any Service] + [watch]).map {
+                    ServiceGroupConfiguration.ServiceConfiguration(service: $0)
+                },
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
+        unfinished.begin(Unfinished.closing)
         do {
-            try await ServiceGroup(configuration: configuration).run()
+            try await group.run()
         } catch {
             finish()
+            unfinished.end(Unfinished.closing)
             throw error
         }
         finish()
+        unfinished.end(Unfinished.closing)
         logger.info("stopped")
+    }
+
+    /// The group's own lines are about its mechanics.
+    private var quiet: Logger {
+        var logger = logger
+        logger.logLevel = max(logger.logLevel, .warning)
+        return logger
     }
 
     /// Ends the process at once: the disk failed, and only a new start can tell what is on it. What
@@ -50,51 +65,77 @@ package struct DaemonLifetime: Sendable {
 
     /// Says to systemd, where it runs us, that the daemon is ready (sd_notify(3)).
     package static func sayReady() {
-        notify("READY=1")
-    }
-
-    /// One datagram to the socket that systemd names; without one there is nobody to tell.
-    private static func notify(_ state: String) {
-        guard let path = ProcessInfo.processInfo.environment["NOTIFY_SOCKET"], !path.isEmpty else {
-            return
-        }
-        let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
-        guard descriptor >= 0 else { return }
-        defer { close(descriptor) }
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        // A name that begins with @ is in the abstract name space, where the first byte is 0.
-        let name = Array(
-            path.utf8.first == UInt8(ascii: "@") ? [0] + path.utf8.dropFirst() : Array(path.utf8))
-        guard name.count < MemoryLayout.size(ofValue: address.sun_path) else { return }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: name) }
-        let length = socklen_t(MemoryLayout<sa_family_t>.size + name.count)
-        _ = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                sendto(descriptor, state, state.utf8.count, 0, $0, length)
-            }
-        }
-    }
-
-    private func notify(_ state: String) {
-        DaemonLifetime.notify(state)
+        ServiceManager.current.say(.ready)
     }
 }
 
-/// Ends the process when the others do not end in time, and says so: a daemon that hangs would hold
-/// its data folder.
+/// A service ended, and nobody had asked it to.
+package struct ServiceEnded: Error, CustomStringConvertible {
+    package let name: String
+
+    package var description: String { "\(name) ended by itself" }
+}
+
+/// What has begun and not ended, by name.
+private final class Unfinished: Sendable {
+    /// What comes when all services have ended.
+    static let closing = "closing the store"
+
+    private let names = Mutex<[String]>([])
+
+    var description: String { names.withLock { $0.joined(separator: ", ") } }
+    var isEmpty: Bool { names.withLock { $0.isEmpty } }
+
+    func begin(_ name: String) { names.withLock { $0.append(name) } }
+
+    func end(_ name: String) {
+        names.withLock { names in
+            if let index = names.lastIndex(of: name) { names.remove(at: index) }
+        }
+    }
+}
+
+/// A service whose end is noticed.
+private struct WatchedService: Service {
+    let service: any Service
+    let unfinished: Unfinished
+
+    func run() async throws {
+        let name = "\(type(of: service))"
+        unfinished.begin(name)
+        defer { unfinished.end(name) }
+        try await service.run()
+        guard Task.isShuttingDownGracefully || Task.isCancelled else {
+            throw ServiceEnded(name: name)
+        }
+    }
+}
+
+/// Ends the process when the others do not end in time, and says which: a daemon that hangs would
+/// hold its data folder.
 private struct StopWatch: Service {
+    let unfinished: Unfinished
     let patience: Duration
     let logger: Logger
 
     func run() async throws {
-        try await gracefulShutdown()
-        let seconds = Int(patience.components.seconds)
-        let logger = logger
-        DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(seconds)) {
+        // Both ways to end: being asked to, and the failure of a service.
+        try? await gracefulShutdown()
+        ServiceManager.current.say(.stopping)
+        let parts = patience.components
+        let nanoseconds =
+            Int(parts.seconds) * 1_000_000_000 + Int(parts.attoseconds / 1_000_000_000)
+        DispatchQueue.global().asyncAfter(deadline: .now() + .nanoseconds(nanoseconds)) {
+            // All has ended in time, and the process is on its way out.
+            guard !unfinished.isEmpty else { return }
             logger.critical(
-                "did not stop in time", metadata: ["stop.patience_seconds": "\(seconds)"])
-            exit(1)
+                "did not stop in time",
+                metadata: [
+                    "stop.patience_seconds": "\(parts.seconds)",
+                    "stop.unfinished": "\(unfinished.description)",
+                ])
+            // Nothing that hangs is asked for anything any more.
+            _exit(1)
         }
     }
 }

@@ -37,21 +37,22 @@ package struct Settings: Sendable {
         keys: [ConfigurationKey], arguments: [String],
         environment: [String: String] = ProcessInfo.processInfo.environment
     ) async throws {
-        var problems: [String] = []
         let flags = CommandLineFlags(arguments, keys: keys + [Settings.fileKey])
-        problems += flags.problems
-        problems += Settings.unknownVariables(environment, keys + [Settings.fileKey])
+        var problems = Settings.unknownVariables(environment, keys + [Settings.fileKey])
         let path = flags.value(of: Settings.fileKey) ?? environment[Settings.fileKey.variable]
-        let file = try path.map { try ConfigurationFile($0, keys: keys) }
+        let file = path.map { ConfigurationFile($0, keys: keys) }
         problems += file?.problems ?? []
-        let providers = try await Settings.providers(flags, environment, keys, path)
+        let sources = try await Settings.sources(flags, environment, file)
         var entries: [Entry] = []
         for key in keys {
-            let (entry, problem) = try Settings.resolve(key, providers, file)
+            let (entry, problem) = try Settings.resolve(key, sources, file)
             if let entry { entries.append(entry) }
             if let problem { problems.append(problem) }
         }
-        guard problems.isEmpty else { throw ConfigurationProblems(sentences: problems) }
+        guard flags.problems.isEmpty, problems.isEmpty else {
+            throw ConfigurationProblems(
+                sentences: flags.problems + problems, areOfUsage: problems.isEmpty)
+        }
         self.entries = entries
     }
 
@@ -64,9 +65,9 @@ package struct Settings: Sendable {
         let origin: @Sendable (ConfigurationKey) -> String
     }
 
-    private static func providers(
-        _ flags: CommandLineFlags, _ environment: [String: String], _ keys: [ConfigurationKey],
-        _ path: String?
+    /// In the order in which they are asked.
+    private static func sources(
+        _ flags: CommandLineFlags, _ environment: [String: String], _ file: ConfigurationFile?
     ) async throws -> [Source] {
         var sources = [
             Source(
@@ -76,7 +77,8 @@ package struct Settings: Sendable {
                     .prefixKeys(with: "tributary"),
                 origin: \.variable),
         ]
-        if let path {
+        if let file, file.isReadable {
+            let path = file.path
             sources.append(
                 Source(
                     provider: try await FileProvider<YAMLSnapshot>(filePath: FilePath(path)),
@@ -122,6 +124,13 @@ package struct Settings: Sendable {
 /// Everything that keeps a daemon from starting as it is configured.
 package struct ConfigurationProblems: Error, CustomStringConvertible {
     package let sentences: [String]
+    /// Whether all of them are about how the command was written.
+    package let areOfUsage: Bool
+
+    package init(sentences: [String], areOfUsage: Bool = false) {
+        self.sentences = sentences
+        self.areOfUsage = areOfUsage
+    }
 
     package var description: String { sentences.joined(separator: "\n") }
 }

@@ -1,4 +1,3 @@
-import Glibc
 import Hummingbird
 import HummingbirdCore
 import Logging
@@ -10,12 +9,6 @@ import TextFormats
 package struct APIServer: Service {
     package typealias Context = BasicRequestContext
 
-    /// Closes a connection on which nothing has come for this long, so that a client that went
-    /// away, or one that sends a byte a second, holds nothing for ever.
-    private static let idleSeconds: Int64 = 60
-    /// Connections that wait to be taken.
-    private static let backlog = 1024
-
     private let application: Application<RouterResponder<Context>>
     private let address: ListenAddress
 
@@ -23,56 +16,66 @@ package struct APIServer: Service {
     ///   - routes: adds the daemon's routes.
     ///   - onListening: called once the address is taken and requests are answered.
     package init(
-        address: ListenAddress, logger: Logger, routes: (Router<Context>) -> Void,
-        onListening: @escaping @Sendable () async -> Void
+        address: ListenAddress, logger: Logger, limits: APIServerLimits = APIServerLimits(),
+        routes: (Router<Context>) -> Void, onListening: @escaping @Sendable () async -> Void
     ) {
         self.address = address
-        let router = Router(context: Context.self)
-        router.add(middleware: ProblemMiddleware(logger: logger))
-        ProblemPages().add(to: router)
-        routes(router)
-        // The daemon has its own log; the server's own lines about single requests are for whoever
-        // debugs the server.
+        // The daemon has its own log; the server's own lines about single requests are for whoever debugs the server.
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         application = Application(
-            responder: router.buildResponder(),
-            server: .http1(
-                configuration: HTTP1Channel.Configuration(
-                    idleTimeout: .seconds(APIServer.idleSeconds))),
+            responder: APIServer.responder(logger: logger, routes: routes),
+            server: .http1(configuration: APIServer.channel(limits)),
             configuration: ApplicationConfiguration(
-                address: address.bindAddress, serverName: "tributary", backlog: APIServer.backlog),
-            onServerRunning: { _ in
-                logger.info("listening", metadata: ["server.address": "\(address)"])
+                address: address.bindAddress, serverName: "tributary", backlog: limits.backlog,
+                availableConnectionsDelegate: .maximum(limits.connectionsMax, logger: quiet)),
+            onServerRunning: { channel in
+                // With port 0 the system has chosen one.
+                let bound = channel.localAddress?.port.flatMap { address.with(port: $0) } ?? address
+                logger.info("listening", metadata: ["server.address": "\(bound)"])
                 await onListening()
             }, logger: quiet)
+    }
+
+    /// The routes alone, as the server answers them.
+    package static func responder(logger: Logger, routes: (Router<Context>) -> Void)
+        -> RouterResponder<Context>
+    {
+        let router = Router(context: Context.self, options: .autoGenerateHeadEndpoints)
+        router.add(middleware: ProblemMiddleware(logger: logger))
+        ProblemPages().add(to: router)
+        routes(router)
+        router.refuseOtherMethods()
+        return router.buildResponder()
+    }
+
+    private static func channel(_ limits: APIServerLimits) -> HTTP1Channel.Configuration {
+        HTTP1Channel.Configuration(
+            additionalChannelHandlers: [connectionGuard(limits)],
+            idleTimeout: TimeAmount(limits.idle),
+            httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
+                maxHeaderFieldSize: limits.headBytesMax, maxHeaderListSize: limits.headBytesMax,
+                maxHeaderFieldCount: limits.headFieldsMax))
+    }
+
+    /// A new one for each connection.
+    package static func connectionGuard(_ limits: APIServerLimits) -> any ChannelDuplexHandler
+        & RemovableChannelHandler
+    {
+        ConnectionGuard(limits: limits)
     }
 
     /// Serves until the daemon stops.
     ///
     /// - Throws: `ListenFailure` where the address cannot be had.
     package func run() async throws {
+        if case .unix(let path) = address { try UnixSocketPath.check(path, for: address) }
         do {
             try await application.run()
         } catch let error as IOError {
             throw ListenFailure(address: address, code: error.errnoCode)
-        }
-    }
-}
-
-/// The daemon cannot listen where it was told to.
-package struct ListenFailure: Error, CustomStringConvertible {
-    package let address: ListenAddress
-    /// errno(3)
-    package let code: CInt
-
-    package var description: String {
-        switch code {
-        case EADDRINUSE:
-            "\(address) is already in use by another program; choose another with --listen"
-        case EACCES: "no permission to listen on \(address)"
-        case EADDRNOTAVAIL: "\(address) is not an address of this machine"
-        default: "cannot listen on \(address): errno \(code)"
+        } catch is SocketAddressError.UnknownHost {
+            throw ListenFailure(address: address, reason: "the host's name has no address")
         }
     }
 }
@@ -83,5 +86,10 @@ extension ListenAddress {
         case .tcp(let host, let port): .hostname(host, port: Int(port))
         case .unix(let path): .unixDomainSocket(path: path)
         }
+    }
+
+    fileprivate func with(port: Int) -> ListenAddress? {
+        guard case .tcp(let host, _) = self, let port = UInt16(exactly: port) else { return nil }
+        return .tcp(host: host, port: port)
     }
 }

@@ -7,45 +7,36 @@ import TextFormats
 package enum JSONBody {
     /// Reads one JSON document.
     ///
-    /// - Throws: `Problem`: `unsupported_media_type`, `too_large` naming the limit,
-    ///   `malformed_json`, `invalid_field`.
+    /// - Throws: `Problem`: `unsupported_media_type`, `too_large` naming the limit, `malformed_json`, `invalid_field`.
     package static func read<Value>(
         _ request: Request, bytesMax: Int, _ read: (inout JSONReader) throws(JSONError) -> Value
     ) async throws(Problem) -> Value {
-        try checkType(request)
-        let buffer = try await collect(request, bytesMax)
+        try ContentType.check(request, is: "application/json")
+        let buffer = try await collect(request, bytesMax: bytesMax, limit: "JSON")
         return try decode(buffer, read)
     }
 
-    private static func checkType(_ request: Request) throws(Problem) {
-        guard let type = request.headers[.contentType] else {
-            throw Problem(
-                .unsupportedMediaType, "the request has no Content-Type; send application/json")
-        }
-        let essence = type.prefix { $0 != ";" }.trimmingSuffix { $0 == " " }
-        guard essence.lowercased() == "application/json" else {
-            throw Problem(.unsupportedMediaType, "\(type) is not taken here; send application/json")
-        }
-    }
-
-    private static func collect(_ request: Request, _ bytesMax: Int) async throws(Problem)
-        -> ByteBuffer
+    /// The whole body.
+    ///
+    /// - Parameter limit: what the limit is for, as the problem says it.
+    package static func collect(_ request: Request, bytesMax: Int, limit: String)
+        async throws(Problem) -> ByteBuffer
     {
-        let tooLarge = Problem(
-            .tooLarge, "the body has more than \(bytesMax) bytes, the limit for JSON")
+        // A client that says beforehand that it is too much need not send it.
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > bytesMax {
-            throw tooLarge
+            throw .tooLarge("the body", bytesMax: bytesMax, limit: limit)
         }
         do {
             return try await request.body.collect(upTo: bytesMax)
         } catch is NIOTooManyBytesError {
-            throw tooLarge
+            throw .tooLarge("the body", bytesMax: bytesMax, limit: limit)
         } catch {
             throw Problem(.malformedJSON, "the body could not be read to its end: \(error)")
         }
     }
 
-    private static func decode<Value>(
+    /// Reads one JSON document from bytes that have been collected: a body, or a line of one.
+    package static func decode<Value>(
         _ buffer: ByteBuffer, _ read: (inout JSONReader) throws(JSONError) -> Value
     ) throws(Problem) -> Value {
         let result = buffer.withUnsafeReadableBytes { pointer -> Result<Value, JSONError> in
@@ -58,10 +49,29 @@ package enum JSONBody {
     }
 }
 
-extension Substring {
-    fileprivate func trimmingSuffix(while predicate: (Character) -> Bool) -> Substring {
-        var text = self
-        while let last = text.last, predicate(last) { text.removeLast() }
-        return text
+/// What a body says that it is.
+package enum ContentType {
+    /// - Throws: `Problem` `unsupported_media_type` unless the request's body is of this type, with whatever parameters.
+    package static func check(_ request: Request, is expected: String) throws(Problem) {
+        let given = request.headers[.contentType]
+        // Nearly every client writes it exactly so.
+        if given == expected { return }
+        guard let given else {
+            throw Problem(
+                .unsupportedMediaType, "the request has no Content-Type; send \(expected)")
+        }
+        guard essence(given) == expected else {
+            throw Problem(
+                .unsupportedMediaType, "this Content-Type is not taken here; send \(expected)")
+        }
+    }
+
+    /// Type and subtype alone, in small letters (RFC 9110, section 8.3.1).
+    package static func essence(_ type: String) -> String {
+        var essence = type.prefix { $0 != ";" }
+        while let last = essence.utf8.last, last == 0x20 || last == 0x09 {
+            essence = essence.dropLast()
+        }
+        return essence.lowercased()
     }
 }

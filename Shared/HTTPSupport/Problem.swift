@@ -15,25 +15,57 @@ package struct Problem: Error, Sendable {
         }
     }
 
+    /// A member of this one problem, beyond those that all have (RFC 9457, section 3.2).
+    package struct Member: Sendable, Hashable {
+        package enum Value: Sendable, Hashable {
+            case text(String)
+            case integer(Int64)
+            case boolean(Bool)
+            /// A time, in microseconds since 1970.
+            case time(microseconds: Int64)
+        }
+
+        package let name: String
+        package let value: Value
+
+        package init(_ name: String, _ value: Value) {
+            self.name = name
+            self.value = value
+        }
+    }
+
     package let code: ProblemCode
     package var detail: String
     package var errors: [Part]
     /// Seconds after which asking again may help.
     package var retryAfter: Int?
+    package var members: [Member]
+    /// Goes with the answer: `Allow` of a 405, `WWW-Authenticate` of a 401.
+    package var headers: HTTPFields = [:]
 
-    package init(_ code: ProblemCode, _ detail: String, errors: [Part] = [], retryAfter: Int? = nil)
-    {
+    package init(
+        _ code: ProblemCode, _ detail: String, errors: [Part] = [], retryAfter: Int? = nil,
+        members: [Member] = []
+    ) {
         self.code = code
         self.detail = detail
         self.errors = errors
         self.retryAfter = retryAfter
+        self.members = members
+    }
+
+    /// One part of the request is invalid. The message is a predicate: it is read after the path.
+    package static func invalid(_ path: String, _ message: String) -> Problem {
+        Problem(.invalidField, "\(path) \(message)", errors: [Part(path: path, message: message)])
     }
 
     /// For a document that was not taken.
     package init(_ error: JSONError) {
         switch error.kind {
         case .malformed:
-            self.init(.malformedJSON, "\(error.message) (at byte \(error.offset))")
+            self.init(
+                .malformedJSON, "\(error.message) (at byte \(error.offset))",
+                members: [Member("offset", .integer(Int64(error.offset)))])
         case .invalidField:
             let part = Part(path: error.path, message: error.message)
             self.init(.invalidField, error.description, errors: [part])
@@ -58,6 +90,19 @@ package struct Problem: Error, Sendable {
                 }
             }
             json.member("retryable", code.isRetryable)
+            for member in members { member.write(to: &json) }
+        }
+    }
+}
+
+extension Problem.Member {
+    fileprivate func write(to json: inout JSONWriter) {
+        json.name(name)
+        switch value {
+        case .text(let text): json.value(text)
+        case .integer(let integer): json.value(integer)
+        case .boolean(let boolean): json.value(boolean)
+        case .time(let microseconds): json.value(microseconds: microseconds)
         }
     }
 }
@@ -69,6 +114,7 @@ extension Problem: HTTPResponseError {
         var json = JSONWriter()
         write(to: &json, instance: request.uri.path)
         var response = Response.json(json, status: status, contentType: "application/problem+json")
+        response.headers.append(contentsOf: headers)
         if let retryAfter { response.headers[.retryAfter] = String(retryAfter) }
         return response
     }

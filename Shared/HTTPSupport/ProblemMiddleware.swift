@@ -1,7 +1,12 @@
+import HTTPTypes
 import Hummingbird
 import Logging
+import NIOCore
+import TextFormats
 
 /// Turns whatever a route throws into a problem, so that no client ever gets another kind of error.
+///
+/// It is the outermost middleware: those inside of it, such as tracing, see what was thrown, with its status.
 package struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
     private let logger: Logger
 
@@ -14,18 +19,18 @@ package struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
     ) async throws -> Response {
         do {
             return try await next(request, context)
-        } catch let problem as Problem {
-            return problem.response(from: request, context: context)
-        } catch let error as HTTPError {
-            return problem(of: error, request).response(from: request, context: context)
         } catch {
-            logger.error(
-                "request failed",
-                metadata: [
-                    "http.route": "\(context.endpointPath ?? "none")", "error.detail": "\(error)",
-                ])
-            let problem = Problem(.internalError, "the daemon's log says more", retryAfter: 1)
-            return problem.response(from: request, context: context)
+            return problem(of: error, request, context).response(from: request, context: context)
+        }
+    }
+
+    private func problem(of error: any Error, _ request: Request, _ context: Context) -> Problem {
+        switch error {
+        case let problem as Problem: problem
+        case let error as JSONError: Problem(error)
+        case let error as HTTPError: problem(of: error, request)
+        case let error as NIOTooManyBytesError: tooLarge(error)
+        default: failure(error, context)
         }
     }
 
@@ -34,24 +39,46 @@ package struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         case .notFound: Problem(.notFound, "nothing is at \(request.uri.path)")
         case .methodNotAllowed:
             Problem(.methodNotAllowed, "\(request.method) is not for \(request.uri.path)")
+        case .unauthorized: Problem(.unauthenticated, error.body ?? "a token is needed")
+        case .forbidden: Problem(.forbidden, error.body ?? "the token's role does not allow it")
         case .contentTooLarge: Problem(.tooLarge, error.body ?? "the body is too large")
-        default: Problem(.internalError, error.body ?? error.status.reasonPhrase)
+        case .unsupportedMediaType:
+            Problem(.unsupportedMediaType, error.body ?? "the body's type is not taken here")
+        case .tooManyRequests: Problem(.rateLimited, error.body ?? "too many requests")
+        case .serviceUnavailable: Problem(.unavailable, error.body ?? "not available now")
+        case let status where status.kind == .clientError:
+            Problem(.invalidField, error.body ?? status.reasonPhrase)
+        case let status: Problem(.internalError, error.body ?? status.reasonPhrase)
         }
+    }
+
+    private func tooLarge(_ error: NIOTooManyBytesError) -> Problem {
+        error.maxBytes.map { .tooLarge("the body", bytesMax: $0) }
+            ?? Problem(.tooLarge, "the body is too large")
+    }
+
+    /// What nobody expected: the log says it all, the client nothing that it has no business with.
+    private func failure(_ error: any Error, _ context: Context) -> Problem {
+        let id = context.logger[metadataKey: "hb.request.id"].map { "\($0)" }
+        logger.error(
+            "request failed",
+            metadata: [
+                "http.route": "\(context.endpointPath ?? "none")",
+                "http.request.id": "\(id ?? "none")",
+                "error.detail": "\(error)",
+            ])
+        var problem = Problem(.internalError, "the daemon's log says more", retryAfter: 1)
+        if let id { problem.members.append(Problem.Member("request_id", .text(id))) }
+        return problem
     }
 }
 
-/// Serves the pages that a problem's `type` leads to.
-package struct ProblemPages<Context: RequestContext>: Sendable {
-    package init() {}
-
-    package func add(to router: Router<Context>) {
-        router.get("/problems/:name") { _, context in
-            let name = context.parameters.get("name") ?? ""
-            guard let code = ProblemCode.allCases.first(where: { $0.type == "/problems/\(name)" })
-            else {
-                throw Problem(.notFound, "there is no problem of the name \(name)")
-            }
-            return "\(code.title) (\(code.status.code), \(code.rawValue))\n\n\(code.advice)\n"
-        }
+extension Problem {
+    /// `what` has more bytes than a limit allows; the problem says both.
+    package static func tooLarge(_ what: String, bytesMax: Int, limit: String = "") -> Problem {
+        let name = limit.isEmpty ? "" : ", the limit for \(limit)"
+        return Problem(
+            .tooLarge, "\(what) has more than \(bytesMax) bytes\(name)",
+            members: [Member("limit_bytes", .integer(Int64(bytesMax)))])
     }
 }

@@ -51,8 +51,7 @@ package struct QueryParameters {
     }
 
     private static func problem(_ name: String, _ message: String) -> Problem {
-        Problem(
-            .invalidField, "\(name) \(message)",
-            errors: [Problem.Part(path: name, message: message)])
+        // The name may be the client's own, and as long as an address can be.
+        .invalid(name.utf8.count <= 64 ? name : "a parameter with a long name", message)
     }
 }

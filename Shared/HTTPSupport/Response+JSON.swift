@@ -12,10 +12,8 @@ extension Response {
         _ json: borrowing JSONWriter, status: HTTPResponse.Status = .ok,
         contentType: String = "application/json"
     ) -> Response {
-        var buffer = ByteBuffer()
-        json.withBytes { bytes in
-            bytes.withUnsafeBytes { _ = buffer.writeBytes($0) }
-        }
+        var buffer = ByteBufferAllocator().buffer(capacity: json.count)
+        json.withBytes { _ = buffer.writeBytes($0) }
         return Response(
             status: status,
             headers: [.contentType: contentType, .contentLength: String(buffer.readableBytes)],
@@ -31,8 +29,7 @@ extension Response {
         return .json(json, status: status)
     }
 
-    /// A page of a list: `{"items":[…],"next":"cursor"}`, with the next page's address as a link
-    /// (RFC 8288).
+    /// A page of a list: `{"items":[…],"next":"cursor"}`, with the next page's address as a link (RFC 8288).
     package static func page<Item>(
         _ items: [Item], next: String?, of request: Request,
         _ write: (inout JSONWriter, Item) -> Void
@@ -44,8 +41,35 @@ extension Response {
             if let next { json.value(next) } else { json.null() }
         }
         if let next, let link {
-            response.headers[link] = "<\(request.uri.path)?cursor=\(next)>; rel=\"next\""
+            response.headers[link] = "<\(nextPage(next, of: request))>; rel=\"next\""
         }
         return response
+    }
+
+    /// The same address with another cursor: whatever else was asked for goes with it.
+    private static func nextPage(_ cursor: String, of request: Request) -> String {
+        let others = (request.uri.query ?? "").split(separator: "&").filter {
+            !$0.hasPrefix("cursor=")
+        }
+        return request.uri.path + "?"
+            + (others + ["cursor=\(percentEncoded(cursor))"]).joined(separator: "&")
+    }
+
+    /// RFC 3986, section 2.3: everything but unreserved characters.
+    private static func percentEncoded(_ text: String) -> String {
+        let digits = Array("0123456789ABCDEF")
+        return text.utf8.reduce(into: "") { result, byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
+                UInt8(ascii: "_"),
+                UInt8(ascii: "~"):
+                result.unicodeScalars.append(Unicode.Scalar(byte))
+            default:
+                result += "%"
+                result.append(digits[Int(byte >> 4)])
+                result.append(digits[Int(byte & 15)])
+            }
+        }
     }
 }

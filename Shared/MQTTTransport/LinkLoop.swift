@@ -88,6 +88,7 @@ final class LinkLoop {
     private func turn() throws(MQTTFailure) {
         try handOverWaiting()
         if link.wantsWrite { try afterDriving(link.write()) }
+        link.acknowledgeAtOnce()
         let found = try rest()
         if found & ~Int16(POLLOUT) != 0 || mayHaveMoreToRead { try readWhatIsThere() }
         let now = ContinuousClock.now

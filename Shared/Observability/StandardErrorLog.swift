@@ -4,8 +4,8 @@ import TextFormats
 
 /// Writes the log to standard error, one event a line.
 ///
-/// Messages are constant and say what happened; what it happened to stands in the metadata, under
-/// dotted keys. No event can span two lines: control characters are escaped in both formats.
+/// Messages are constant and say what happened; what it happened to stands in the metadata, under dotted keys. No event can
+/// span two lines, whatever it holds: see ``LogLine``.
 package struct StandardErrorLog: LogHandler {
     package enum Format: String, CaseIterable, Sendable {
         /// For people and for journald.
@@ -37,59 +37,23 @@ package struct StandardErrorLog: LogHandler {
     }
 
     package func log(event: LogEvent) {
+        let line = LogLine(
+            microseconds: StandardErrorLog.now(), level: event.level, label: label,
+            message: "\(event.message)",
+            metadata: allMetadata(of: event))
+        StandardErrorLog.write(line.bytes(format))
+    }
+
+    /// What stands nearer to the event wins: its own, then the provider's, then the logger's.
+    private func allMetadata(of event: LogEvent) -> Logger.Metadata {
+        // Most events have metadata of their own and nothing else.
         var all = metadata
         if let provided = metadataProvider?.get() { all.merge(provided) { _, new in new } }
-        if let given = event.metadata { all.merge(given) { _, new in new } }
-        let sorted = all.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
-        let line = StandardErrorLog.line(
-            at: StandardErrorLog.now(), level: event.level, label: label,
-            message: "\(event.message)",
-            metadata: sorted, format: format)
-        StandardErrorLog.write(line)
-    }
-
-    /// One event as a line, its end included.
-    package static func line(
-        at microseconds: Int64, level: Logger.Level, label: String, message: String,
-        metadata: [(String, String)],
-        format: Format
-    ) -> String {
-        switch format {
-        case .json:
-            var json = JSONWriter()
-            json.object { json in
-                json.member("time", microseconds: microseconds)
-                json.member("level", level.rawValue)
-                json.member("logger", label)
-                json.member("message", message)
-                for (key, value) in metadata {
-                    json.name(key)
-                    json.value(value)
-                }
-            }
-            return json.text + "\n"
-        case .text:
-            let pairs = metadata.map { " \($0)=\(quoted($1))" }.joined()
-            let time = RFC3339.text(microseconds: microseconds)
-            return "\(time) \(level.rawValue) \(label): \(escaped(message))\(pairs)\n"
+        if let given = event.metadata {
+            if all.isEmpty { all = given } else { all.merge(given) { _, new in new } }
         }
-    }
-
-    private static func quoted(_ value: String) -> String {
-        let isPlain =
-            !value.isEmpty
-            && value.utf8.allSatisfy { $0 > 0x20 && $0 != 0x22 && $0 != 0x3D && $0 != 0x7F }
-        return isPlain ? value : "\"\(escaped(value).replacing("\"", with: "\\\""))\""
-    }
-
-    private static func escaped(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
-            return text
-        }
-        return text.unicodeScalars.map { scalar in
-            scalar.value < 0x20 || scalar.value == 0x7F
-                ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
-        }.joined()
+        if let error = event.error, all["error.detail"] == nil { all["error.detail"] = "\(error)" }
+        return all
     }
 
     private static func now() -> Int64 {
@@ -98,10 +62,18 @@ package struct StandardErrorLog: LogHandler {
         return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
     }
 
-    /// One system call a line, so that lines of several threads do not mix. Where standard error is
-    /// gone, so is the log.
-    private static func write(_ line: String) {
-        var line = line
-        line.withUTF8 { _ = Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    /// One system call a line, so that lines of several threads do not mix. Where standard error is gone, so is the log: no
+    /// daemon stops because nobody listens to it.
+    private static func write(_ line: [UInt8]) {
+        line.withUnsafeBytes { bytes in
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let count = Glibc.write(
+                    STDERR_FILENO, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else { return }
+                rest = rest.dropFirst(count)
+            }
+        }
     }
 }

@@ -75,21 +75,26 @@ package struct Hello: Hashable, Sendable {
 /// The agent's proof that it holds the stream's key now: the frame's signature covers it.
 package struct Proof: Hashable, Sendable {
     package var head: ChainPoint
+    /// Whether the stream's announced head, which the welcome named, is in this agent's chain. If
+    /// not, somebody else went on from a copy of this folder, or this folder is the copy.
+    package var passesAnnounced: Bool
 
-    package init(head: ChainPoint) {
+    package init(head: ChainPoint, passesAnnounced: Bool = true) {
         self.head = head
+        self.passesAnnounced = passesAnnounced
     }
 
     /// What the signature of a proof covers.
-    package static func signedContent(challenge: [UInt8], session: UInt64, head: ChainPoint)
-        -> [UInt8]
-    {
+    package static func signedContent(
+        challenge: [UInt8], session: UInt64, head: ChainPoint, passesAnnounced: Bool = true
+    ) -> [UInt8] {
         var writer = ByteWriter()
         writer.raw(SignatureDomain.proof.bytes)
         writer.raw(challenge)
         writer.fixed(session)
         writer.fixed(head.sequence)
         writer.hash(head.hash)
+        writer.u8(passesAnnounced ? 1 : 0)
         return writer.bytes
     }
 }
@@ -251,10 +256,16 @@ extension Proof: FrameBody {
 
     func encode(into writer: inout ByteWriter) {
         head.encode(into: &writer)
+        writer.u8(passesAnnounced ? 1 : 0)
     }
 
     init(from reader: inout ByteReader) throws(WireError) {
         head = try ChainPoint(from: &reader)
+        switch try reader.u8() {
+        case 0: passesAnnounced = false
+        case 1: passesAnnounced = true
+        default: throw reader.failure(.invalid(what: "the proof's flag"))
+        }
     }
 }
 

@@ -66,7 +66,7 @@ struct MeasureCommand: ParsableCommand {
         where benchmark.isRaw || only.isEmpty || only.contains(benchmark) {
             say("measuring \(benchmark.rawValue)")
             do {
-                for figure in try benchmark.measure(plan) { report.add(figure) }
+                for figure in try measure(benchmark, plan) { report.add(figure) }
             } catch {
                 say("\(benchmark.rawValue) failed: \(error)\nLogs are in \(home)")
                 throw ExitCode(1)
@@ -75,6 +75,21 @@ struct MeasureCommand: ParsableCommand {
         print(report.table)
         if let json { try report.json().write(to: URL(fileURLWithPath: json)) }
         try FileManager.default.removeItem(atPath: home)
+    }
+
+    /// Its figures, and what the rest of the machine did meanwhile: children have ended when it returns, so what is not
+    /// ours or theirs is of others.
+    private func measure(_ benchmark: Benchmark, _ plan: Plan) throws -> [Figure] {
+        let (start, before) = (monotonicNanoseconds(), try ProcessUse.machineSeconds())
+        let figures = try benchmark.measure(plan)
+        let after = try ProcessUse.machineSeconds()
+        let elapsed = Double(monotonicNanoseconds() - start) / 1e9
+        let others = max(0, after.all - before.all - (after.ours - before.ours)) / elapsed
+        return figures + [
+            Figure(
+                benchmark, "others' processors", others, "cores",
+                note: "what else ran meanwhile, the kernel's threads included")
+        ]
     }
 
     /// Progress goes beside the table, not into it.

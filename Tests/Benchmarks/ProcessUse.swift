@@ -18,6 +18,22 @@ enum ProcessUse {
         return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 
+    /// Seconds of processor time so far, of everything that runs here, and of us and our children that have ended.
+    static func machineSeconds() throws -> (all: Double, ours: Double) {
+        let text = try String(contentsOfFile: "/proc/stat", encoding: .utf8)
+        let fields = text.prefix { $0 != "\n" }.split(separator: " ").dropFirst().compactMap {
+            Double($0)
+        }
+        guard fields.count >= 8 else { throw Implausible("/proc/stat has no times") }
+        // user, nice, system, irq, softirq and stolen, without idle and iowait.
+        let busy = fields[0] + fields[1] + fields[2] + fields[5] + fields[6] + fields[7]
+        var own = rusage()
+        var children = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &own)
+        getrusage(__rusage_who_t(RUSAGE_CHILDREN.rawValue), &children)
+        return (busy / Double(sysconf(Int32(_SC_CLK_TCK))), own.seconds + children.seconds)
+    }
+
     private static func field(_ name: String, _ pid: Int32) throws -> Double {
         let text = try String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
         let line = text.split(separator: "\n").first { $0.hasPrefix("\(name):") }
@@ -27,5 +43,12 @@ enum ProcessUse {
             let value = Double(kilobytes)
         else { throw Implausible("/proc/\(pid)/status has no \(name)") }
         return value * 1024
+    }
+}
+
+extension rusage {
+    fileprivate var seconds: Double {
+        Double(ru_utime.tv_sec + ru_stime.tv_sec) + Double(ru_utime.tv_usec + ru_stime.tv_usec)
+            / 1e6
     }
 }

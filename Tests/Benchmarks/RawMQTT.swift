@@ -29,6 +29,7 @@ enum RawMQTT {
             try MQTTConfiguration(url: site.broker.url, clientID: "publisher-\(byteCount)")
         ) { flow.publisherHeard($0) }
         defer {
+            flow.end()
             publisher.stop()
             subscriber.stop()
         }
@@ -36,7 +37,7 @@ enum RawMQTT {
         try waitUntil("subscriber connected", within: .seconds(15)) {
             subscriber.status.isConnected
         }
-        flow.publish = { publisher.publish($0) }
+        flow.publish(through: publisher)
         publisher.start()
         Thread.sleep(forTimeInterval: plan.warmUp.inSeconds)
         let (countBefore, before) = (flow.received, monotonicNanoseconds())
@@ -56,7 +57,7 @@ private final class Flow: Sendable {
     private let message: MQTTMessage
     private let sentCount = Atomic<Int>(0)
     private let receivedCount = Atomic<Int>(0)
-    private let publisher = Mutex<(@Sendable (MQTTMessage) -> PublishOutcome)?>(nil)
+    private let publisher = Mutex<MQTTConnection?>(nil)
 
     init(byteCount: Int) {
         topic = "bench/\(byteCount)"
@@ -65,10 +66,14 @@ private final class Flow: Sendable {
 
     var received: Int { receivedCount.load(ordering: .relaxed) }
 
-    /// Set once, before the publisher starts.
-    var publish: (@Sendable (MQTTMessage) -> PublishOutcome)? {
-        get { publisher.withLock { $0 } }
-        set { publisher.withLock { $0 = newValue } }
+    /// Called once, before the publisher starts.
+    func publish(through connection: MQTTConnection) {
+        publisher.withLock { $0 = connection }
+    }
+
+    /// The two hold each other.
+    func end() {
+        publisher.withLock { $0 = nil }
     }
 
     func subscriberHeard(_ event: MQTTEvent) {
@@ -85,9 +90,9 @@ private final class Flow: Sendable {
     }
 
     private func fill() {
-        guard let publish else { return }
+        guard let publisher = publisher.withLock({ $0 }) else { return }
         while sentCount.load(ordering: .relaxed) - received < Flow.underWayMax {
-            guard case .sent = publish(message) else { return }
+            guard case .sent = publisher.publish(message) else { return }
             sentCount.add(1, ordering: .relaxed)
         }
     }

@@ -4,6 +4,11 @@ import Testing
 
 extension IntegrationTests {
     @Suite struct ConfigurationTests {
+        /// What is wrong, and what is said of it.
+        private typealias Mistake = (
+            arguments: [String], environment: [String: String], said: String
+        )
+
         private static let sound = ["--id", "till-1", "--data", "/nowhere"]
 
         @Test func `every mistake is named with its place before anything starts`() async throws {
@@ -11,7 +16,7 @@ extension IntegrationTests {
                 let file = "\(home)/agent.yaml"
                 let yaml = "id: till-1\ndata: \(home)/d\n# a comment\nlog:\n  levle: info\n"
                 try yaml.write(toFile: file, atomically: true, encoding: .utf8)
-                let mistakes: [(arguments: [String], environment: [String: String], said: String)] =
+                let mistakes: [Mistake] =
                     [
                         (
                             Self.sound + ["--brokr", "mqtt://x"], [:],
@@ -19,7 +24,10 @@ extension IntegrationTests {
                         ),
                         (Self.sound + ["--listen", "somewhere"], [:], "--listen: listen "),
                         (Self.sound + ["--log-level", "loud"], [:], "--log-level: log.level must"),
-                        (Self.sound + ["--limits-storage", "4 apples"], [:], "limits.storage must"),
+                        (
+                            Self.sound + ["--limits-storage", "4 apples"], [:],
+                            "limits.storage must"
+                        ),
                         (Self.sound + ["--broker"], [:], "--broker needs a value"),
                         (Self.sound + ["stray"], [:], "\"stray\" is not expected here"),
                         (["--data", "/nowhere"], [:], "id is missing"),
@@ -96,7 +104,8 @@ extension IntegrationTests {
                 }
                 let commands =
                     name == "tributary-trace"
-                    ? ["why", "journey", "fleet", "verify"] : ["run", "config check", "config show"]
+                    ? ["why", "journey", "fleet", "verify"]
+                    : ["run", "config check", "config show"]
                 for command in commands { #expect(help.output.contains(command), "\(command)") }
                 let version = try Program.run(name, ["--version"], in: home)
                 #expect(version.exit == .status(0))

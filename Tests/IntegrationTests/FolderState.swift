@@ -16,9 +16,4 @@ struct FolderState: Equatable {
     func changes(since before: FolderState) -> [String] {
         Set(files.keys).union(before.files.keys).filter { files[$0] != before.files[$0] }.sorted()
     }
-
-    /// The names of the files that were there before, and are gone or others.
-    func losses(since before: FolderState) -> [String] {
-        changes(since: before).filter { before.files[$0] != nil }
-    }
 }

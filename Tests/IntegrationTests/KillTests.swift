@@ -22,11 +22,12 @@ extension IntegrationTests {
                 for _ in 0..<Self.kills {
                     load.allow(more: 400)
                     let before = load.answered
-                    try waitUntil("answers under load", within: .seconds(20), every: .milliseconds(1)) {
+                    let step: Duration = .milliseconds(1)
+                    try waitUntil("answers under load", within: .seconds(20), every: step) {
                         load.answered > before
                     }
                     let moment = Deadline(in: .microseconds(random.below(50_000)))
-                    try waitUntil("a random moment", within: .seconds(1), every: .milliseconds(1)) {
+                    try waitUntil("a random moment", within: .seconds(1), every: step) {
                         moment.isPast
                     }
                     agent.daemon.process.kill()
@@ -88,7 +89,7 @@ private final class Load: Sendable {
         var isEnding = false
     }
 
-    /// The unanswered end: a fleet that does not answer for so long has failed.
+    /// An agent that does not answer for so long has failed.
     private static let patience: Duration = .seconds(30)
 
     private let agent: AgentClient
@@ -139,8 +140,10 @@ private final class Load: Sendable {
         while true {
             let isSingle = random.once(in: 2)
             do {
-                let operations = try wait(for: "a permit", within: Self.patience, every: .milliseconds(1)) {
-                    take(isSingle ? 1 : 2 + random.below(20))
+                let count = isSingle ? 1 : 2 + random.below(20)
+                let step: Duration = .milliseconds(1)
+                let operations = try wait(for: "a permit", within: Self.patience, every: step) {
+                    take(count)
                 }
                 guard !operations.isEmpty else { return }
                 let receipts = try wait(for: "an answer", within: Self.patience) {

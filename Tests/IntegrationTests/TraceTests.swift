@@ -58,7 +58,8 @@ extension IntegrationTests {
                 let journey = try trace("journey", id, here, fleet)
                 #expect(journey.exit == Self.notFine)
                 let stages = try #require(journey.json["stages"].array)
-                #expect(stages.compactMap { $0["name"].string }.prefix(2) == ["accepted", "durable"])
+                let names = stages.compactMap { $0["name"].string }
+                #expect(names.starts(with: ["accepted", "durable"]), "\(names)")
 
                 let unknown = id.replacing(#/\d+$/#, with: "999")
                 let nowhere = ["--aggregator", "http://127.0.0.1:\(try FreePort.next())"]

@@ -1,0 +1,103 @@
+import HTTPSupport
+import HTTPTypes
+import NIOCore
+import NIOEmbedded
+import NIOHTTPTypes
+import Testing
+
+@Suite struct ConnectionGuardTests {
+    private static let limits: APIServerLimits = {
+        var limits = APIServerLimits()
+        limits.bodyWindow = .seconds(10)
+        limits.bodyBytesMin = 100
+        limits.answerStall = .seconds(30)
+        limits.drain = .seconds(5)
+        return limits
+    }()
+
+    private let head = HTTPRequestPart.head(
+        HTTPRequest(method: .post, scheme: nil, authority: nil, path: "/"))
+
+    private func channel() throws -> EmbeddedChannel {
+        let channel = EmbeddedChannel(handler: APIServer.connectionGuard(Self.limits))
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        return channel
+    }
+
+    private func body(_ count: Int) -> HTTPRequestPart {
+        .body(ByteBuffer(repeating: 0x20, count: count))
+    }
+
+    @Test func `a body that comes fast enough may take for ever`() throws {
+        let channel = try channel()
+        try channel.writeInbound(head)
+        for _ in 0..<100 {
+            try channel.writeInbound(body(100))
+            channel.read()
+            channel.embeddedEventLoop.advanceTime(by: .seconds(10))
+        }
+        #expect(channel.isActive)
+        try channel.writeInbound(HTTPRequestPart.end(nil))
+        channel.embeddedEventLoop.advanceTime(by: .hours(1))
+        #expect(channel.isActive)
+    }
+
+    @Test func `a body that trickles ends the connection after one window`() throws {
+        let channel = try channel()
+        try channel.writeInbound(head)
+        channel.read()
+        try channel.writeInbound(body(99))
+        channel.read()
+        channel.embeddedEventLoop.advanceTime(by: .milliseconds(9_999))
+        #expect(channel.isActive)
+        channel.embeddedEventLoop.advanceTime(by: .milliseconds(1))
+        #expect(!channel.isActive)
+    }
+
+    @Test func `a window in which we did not ask for bytes does not count`() throws {
+        let channel = try channel()
+        try channel.writeInbound(head)
+        // The route is busy: the embedded channel asks for nothing by itself.
+        channel.embeddedEventLoop.advanceTime(by: .seconds(25))
+        channel.read()
+        channel.embeddedEventLoop.advanceTime(by: .seconds(5))
+        #expect(channel.isActive, "the third window began without our asking")
+        channel.embeddedEventLoop.advanceTime(by: .seconds(10))
+        #expect(!channel.isActive, "all through the fourth we asked, and nothing came")
+    }
+
+    @Test func `a whole request leaves no timer`() throws {
+        let channel = try channel()
+        try channel.writeInbound(head)
+        try channel.writeInbound(HTTPRequestPart.end(nil))
+        channel.embeddedEventLoop.advanceTime(by: .hours(1))
+        #expect(channel.isActive)
+    }
+
+    @Test func `an answer that is not taken ends the connection, and one that moves does not`()
+        throws
+    {
+        let channel = try channel()
+        for _ in 0..<3 {
+            channel.isWritable = false
+            channel.pipeline.fireChannelWritabilityChanged()
+            channel.embeddedEventLoop.advanceTime(by: .seconds(29))
+            channel.isWritable = true
+            channel.pipeline.fireChannelWritabilityChanged()
+        }
+        #expect(channel.isActive)
+        channel.isWritable = false
+        channel.pipeline.fireChannelWritabilityChanged()
+        channel.embeddedEventLoop.advanceTime(by: .seconds(30))
+        #expect(!channel.isActive)
+    }
+
+    @Test func `when the daemon stops, a connection ends with the drain at the latest`() throws {
+        let channel = try channel()
+        channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        channel.embeddedEventLoop.advanceTime(by: .milliseconds(4_999))
+        #expect(channel.isActive)
+        channel.embeddedEventLoop.advanceTime(by: .milliseconds(1))
+        #expect(!channel.isActive)
+    }
+}
