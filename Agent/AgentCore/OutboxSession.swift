@@ -257,9 +257,6 @@ package struct OutboxSession: ~Copyable {
             return []
         }
         guard welcome.standing == .open else { return stop(.closed(welcome.standing)) }
-        guard welcome.announced.sequence <= head.sequence else {
-            return stop(.rolledBack(announced: welcome.announced.sequence, head: head.sequence))
-        }
         guard welcome.session > lastSession else { return [] }
         state = .preparing(Preparing(welcome: welcome))
         return [

@@ -6,6 +6,7 @@ import MQTTTransport
 import SegmentStore
 import Signing
 import SyncProtocol
+import Synchronization
 import Workers
 
 /// An agent without its HTTP interface: the data folder, the commit thread, the shipper and the
@@ -21,7 +22,8 @@ package final class AgentRuntime: Sendable {
     let connection: MQTTConnection?
     let hasher = SHA256Hasher()
     let readers = ReaderThreads("agent-reader", count: 2)
-    private let folder: DataFolder
+    /// Held until the end, and let go of with `stop`.
+    private let folder: Mutex<DataFolder?>
     private let shipper: Shipper
     private let shipping: WorkerThread?
     private let logger: Logger
@@ -39,7 +41,8 @@ package final class AgentRuntime: Sendable {
     ) throws {
         self.configuration = configuration
         self.logger = logger
-        folder = try DataFolder(path: configuration.data)
+        let folder = try DataFolder(path: configuration.data)
+        self.folder = Mutex(folder)
         signer = try DeviceKey.loadOrCreate(folder: configuration.data)
         store = try AgentRuntime.openStore(configuration, folder, signer, hasher)
         let loaded = try store.load(hasher: hasher)
@@ -128,6 +131,7 @@ package final class AgentRuntime: Sendable {
         if let failure = store.close() {
             logger.error("closing the database", metadata: ["store.error": "\(failure)"])
         }
+        folder.withLock { $0 = nil }
         return isWritten && isShipped
     }
 }

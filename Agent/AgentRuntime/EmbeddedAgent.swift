@@ -3,16 +3,13 @@ import LedgerCore
 import Logging
 import SyncProtocol
 
-/// An agent inside an application: everything that `tributary-agent` does, without its HTTP interface.
+/// An agent inside an application: everything that `tributary-agent` does, without its HTTP
+/// interface.
 ///
-/// ```swift
-/// let agent = try EmbeddedAgent(.init(id: "till-042", dataFolder: "/var/lib/till"), logger: logger)
-/// let sale = EmbeddedAgent.Transfer(
-///     postings: [.init(from: "customers:1001", to: "stores:042:sales", asset: "EUR/2", amount: 1250)],
-///     idempotencyKey: "receipt-8812")
-/// let recorded = try await agent.record([sale])
-/// agent.stop()
-/// ```
+/// ```swift let agent = try EmbeddedAgent(.init(id: "till-042", dataFolder: "/var/lib/till"),
+/// logger: logger) let sale = EmbeddedAgent.Transfer( postings: [.init(from: "customers:1001", to:
+/// "stores:042:sales", asset: "EUR/2", amount: 1250)], idempotencyKey: "receipt-8812") let recorded
+/// = try await agent.record([sale]) agent.stop() ```
 ///
 /// One process at a time may work in a data folder.
 public final class EmbeddedAgent: Sendable {

@@ -20,7 +20,8 @@ package final class AggregatorRuntime: Sendable {
     let health = WriteHealth()
     let hasher = SHA256Hasher()
     let readers = ReaderThreads("ledger-reader", count: 2)
-    private let folder: DataFolder
+    /// Held until the end, and let go of with `stop`.
+    private let folder: Mutex<DataFolder?>
     private let logger: Logger
 
     /// How often the audit runs without being asked.
@@ -38,7 +39,8 @@ package final class AggregatorRuntime: Sendable {
     ) throws {
         self.configuration = configuration
         self.logger = logger
-        folder = try DataFolder(path: configuration.data)
+        let folder = try DataFolder(path: configuration.data)
+        self.folder = Mutex(folder)
         let signer = try DeviceKey.loadOrCreate(folder: configuration.data)
         var random = SystemRandomNumberGenerator()
         let genesis = Genesis(
@@ -108,6 +110,7 @@ package final class AggregatorRuntime: Sendable {
         if let failure = store.close() {
             logger.error("closing the database", metadata: ["store.error": "\(failure)"])
         }
+        folder.withLock { $0 = nil }
         return isMerged
     }
 }

@@ -64,7 +64,8 @@ package struct ConfigurationKey: Sendable, Hashable {
         }
     }
 
-    /// What is wrong with a value: a predicate, or nil where nothing is. A secret's value is not said.
+    /// What is wrong with a value: a predicate, or nil where nothing is. A secret's value is not
+    /// said.
     func flaw(in value: String) -> String? {
         guard let expected = expectation(of: value) else { return nil }
         return isSecret || value.isEmpty ? expected : "\(expected), not \(value.shown)"

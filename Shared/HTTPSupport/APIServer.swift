@@ -20,7 +20,8 @@ package struct APIServer: Service {
         routes: (Router<Context>) -> Void, onListening: @escaping @Sendable () async -> Void
     ) {
         self.address = address
-        // The daemon has its own log; the server's own lines about single requests are for whoever debugs the server.
+        // The daemon has its own log; the server's own lines about single requests are for whoever
+        // debugs the server.
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         application = Application(

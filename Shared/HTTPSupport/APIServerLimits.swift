@@ -1,6 +1,7 @@
 import NIOCore
 
-/// What one client, or all together, may hold of a server. A limit on everything that a client could make grow.
+/// What one client, or all together, may hold of a server. A limit on everything that a client
+/// could make grow.
 package struct APIServerLimits: Sendable, Hashable {
     /// Connections that are open at once; more wait in the backlog until one of them closes.
     package var connectionsMax = 1024
@@ -11,12 +12,14 @@ package struct APIServerLimits: Sendable, Hashable {
     /// All fields of a head together.
     package var headBytesMax = 32 << 10
     package var headFieldsMax = 100
-    /// A client that sends a body must send `bodyBytesMin` in each of these windows, or the rest of it.
+    /// A client that sends a body must send `bodyBytesMin` in each of these windows, or the rest of
+    /// it.
     package var bodyWindow: Duration = .seconds(10)
     package var bodyBytesMin = 4096
     /// Closes a connection whose client has taken nothing of a waiting answer for this long.
     package var answerStall: Duration = .seconds(30)
-    /// When the daemon stops, requests that are under way have this long; half of what the daemon as a whole has.
+    /// When the daemon stops, requests that are under way have this long; half of what the daemon
+    /// as a whole has.
     package var drain: Duration = .seconds(5)
 
     package init() {}

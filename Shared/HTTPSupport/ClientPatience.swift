@@ -1,14 +1,14 @@
 /// Decides when a client that sends a body is too slow to be waited for.
 ///
-/// **Overview.** A client could send a byte a second and hold a connection for ever: an idle timer starts anew with each
-/// byte. This asks for a rate. A window in which we did not want bytes, because a route takes them more slowly than they
-/// come, is not counted against the client.
+/// **Overview.** A client could send a byte a second and hold a connection for ever: an idle timer
+/// starts anew with each byte. This asks for a rate. A window in which we did not want bytes,
+/// because a route takes them more slowly than they come, is not counted against the client.
 ///
-/// **Function.** Feed it what happens on the connection; end a window each `APIServerLimits.bodyWindow` from the moment
-/// that `wantsWindows` becomes true until it is false.
+/// **Function.** Feed it what happens on the connection; end a window each
+/// `APIServerLimits.bodyWindow` from the moment that `wantsWindows` becomes true until it is false.
 ///
-/// **Implementation.** The channel asks for more bytes right after a read, unless it is held back. A pause longer than
-/// `heldBackMin` between the two means that it was.
+/// **Implementation.** The channel asks for more bytes right after a read, unless it is held back.
+/// A pause longer than `heldBackMin` between the two means that it was.
 struct ClientPatience {
     /// Nanoseconds.
     static let heldBackMin: UInt64 = 50_000_000

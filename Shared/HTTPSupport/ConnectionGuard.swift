@@ -2,10 +2,12 @@ import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
 
-/// Closes connections whose clients are too slow, in either direction, and those that outstay the end of the daemon.
+/// Closes connections whose clients are too slow, in either direction, and those that outstay the
+/// end of the daemon.
 ///
-/// The server itself closes a connection that is idle between requests, or in whose head nothing moves; what it has no
-/// time for is a body that trickles (see ``ClientPatience``), an answer that is not taken, and a drain that ends.
+/// The server itself closes a connection that is idle between requests, or in whose head nothing
+/// moves; what it has no time for is a body that trickles (see ``ClientPatience``), an answer that
+/// is not taken, and a drain that ends.
 ///
 /// A request that comes in one read, as nearly all do, sets no timer.
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {

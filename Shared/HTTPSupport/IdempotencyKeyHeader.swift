@@ -2,7 +2,8 @@ import HTTPTypes
 import Hummingbird
 import LedgerCore
 
-/// The `Idempotency-Key` header: a quoted string (RFC 8941, section 3.3.3); a bare one is taken, too.
+/// The `Idempotency-Key` header: a quoted string (RFC 8941, section 3.3.3); a bare one is taken,
+/// too.
 package enum IdempotencyKeyHeader {
     // The names are constants of ours, and valid.
     private static let name = HTTPField.Name("Idempotency-Key")

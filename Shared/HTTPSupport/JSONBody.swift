@@ -7,7 +7,8 @@ import TextFormats
 package enum JSONBody {
     /// Reads one JSON document.
     ///
-    /// - Throws: `Problem`: `unsupported_media_type`, `too_large` naming the limit, `malformed_json`, `invalid_field`.
+    /// - Throws: `Problem`: `unsupported_media_type`, `too_large` naming the limit,
+    /// `malformed_json`, `invalid_field`.
     package static func read<Value>(
         _ request: Request, bytesMax: Int, _ read: (inout JSONReader) throws(JSONError) -> Value
     ) async throws(Problem) -> Value {
@@ -51,7 +52,8 @@ package enum JSONBody {
 
 /// What a body says that it is.
 package enum ContentType {
-    /// - Throws: `Problem` `unsupported_media_type` unless the request's body is of this type, with whatever parameters.
+    /// - Throws: `Problem` `unsupported_media_type` unless the request's body is of this type, with
+    /// whatever parameters.
     package static func check(_ request: Request, is expected: String) throws(Problem) {
         let given = request.headers[.contentType]
         // Nearly every client writes it exactly so.

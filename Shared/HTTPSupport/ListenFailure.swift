@@ -32,8 +32,9 @@ package struct ListenFailure: Error, CustomStringConvertible {
 
 /// What stands at the path of a Unix socket before the server takes it.
 ///
-/// A socket file outlives the process that made it, so the server removes one that it finds. It would also remove that of
-/// a daemon which is alive, whose clients would then find nobody: ask first.
+/// A socket file outlives the process that made it, so the server removes one that it finds. It
+/// would also remove that of a daemon which is alive, whose clients would then find nobody: ask
+/// first.
 enum UnixSocketPath {
     static func check(_ path: String, for address: ListenAddress) throws(ListenFailure) {
         var status = stat()

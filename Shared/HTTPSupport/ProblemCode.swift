@@ -1,6 +1,7 @@
 import HTTPTypes
 
-/// Every kind of problem that a daemon answers with. The raw value stands in answers and never changes.
+/// Every kind of problem that a daemon answers with. The raw value stands in answers and never
+/// changes.
 package enum ProblemCode: String, CaseIterable, Sendable {
     case malformedJSON = "malformed_json"
     case invalidField = "invalid_field"

@@ -6,7 +6,8 @@ import TextFormats
 
 /// Turns whatever a route throws into a problem, so that no client ever gets another kind of error.
 ///
-/// It is the outermost middleware: those inside of it, such as tracing, see what was thrown, with its status.
+/// It is the outermost middleware: those inside of it, such as tracing, see what was thrown, with
+/// its status.
 package struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
     private let logger: Logger
 

@@ -29,7 +29,8 @@ extension Response {
         return .json(json, status: status)
     }
 
-    /// A page of a list: `{"items":[…],"next":"cursor"}`, with the next page's address as a link (RFC 8288).
+    /// A page of a list: `{"items":[…],"next":"cursor"}`, with the next page's address as a link
+    /// (RFC 8288).
     package static func page<Item>(
         _ items: [Item], next: String?, of request: Request,
         _ write: (inout JSONWriter, Item) -> Void

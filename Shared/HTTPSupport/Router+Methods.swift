@@ -2,8 +2,9 @@ import HTTPTypes
 import Hummingbird
 
 extension Router {
-    /// Answers 405 to the methods that a path does not have, with those that it has in `Allow` (RFC 9110, section
-    /// 15.5.6): the router by itself says 404, as if nothing were there. Call it when all routes have been added.
+    /// Answers 405 to the methods that a path does not have, with those that it has in `Allow` (RFC
+    /// 9110, section 15.5.6): the router by itself says 404, as if nothing were there. Call it when
+    /// all routes have been added.
     package func refuseOtherMethods() {
         let methods: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options]
         let routes = Dictionary(grouping: self.routes, by: \.path.description)

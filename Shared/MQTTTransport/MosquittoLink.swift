@@ -45,8 +45,9 @@ final class MosquittoLink {
     var descriptor: Int32 { mosquitto_socket(handle) }
 
     /// Has the kernel acknowledge at once what it has received (TCP_QUICKACK, tcp(7)), which holds
-    /// until it changes its mind, so it is said before each rest. Mosquitto leaves Nagle's algorithm
-    /// on, and would keep its next small packet for the 40 ms of a delayed acknowledgement.
+    /// until it changes its mind, so it is said before each rest. Mosquitto leaves Nagle's
+    /// algorithm on, and would keep its next small packet for the 40 ms of a delayed
+    /// acknowledgement.
     func acknowledgeAtOnce() {
         var on: Int32 = 1
         let size = socklen_t(MemoryLayout<Int32>.size)

@@ -3,14 +3,16 @@ import TextFormats
 
 /// One event of the log, as one line.
 ///
-/// **Text:** `2026-11-20T10:00:00.000000Z info tributary-agent: agent started agent.id=till-042`. A value that could be
-/// taken for something else stands in quotes.
+/// **Text:** `2026-11-20T10:00:00.000000Z info tributary-agent: agent started agent.id=till-042`. A
+/// value that could be taken for something else stands in quotes.
 ///
-/// **JSON:** `{"time":…,"level":…,"logger":…,"message":…}` with the metadata behind, under its own keys.
+/// **JSON:** `{"time":…,"level":…,"logger":…,"message":…}` with the metadata behind, under its own
+/// keys.
 ///
-/// **Invariants.** The only line feed is the last byte, and no byte of a control character, of a line separator or of a mark
-/// that turns the direction of the text around gets through: whoever can put text into the log can neither forge a line nor
-/// steer the terminal that shows it. Keys are in order. A line has at most ``bytesMax`` bytes and some.
+/// **Invariants.** The only line feed is the last byte, and no byte of a control character, of a
+/// line separator or of a mark that turns the direction of the text around gets through: whoever
+/// can put text into the log can neither forge a line nor steer the terminal that shows it. Keys
+/// are in order. A line has at most ``bytesMax`` bytes and some.
 package struct LogLine {
     /// Longer values are cut, and so are their number and the message: a log is read by people.
     package static let valueBytesMax = 4096
@@ -105,7 +107,8 @@ extension LogLine {
                     json.member("log.cut", true)
                     break
                 }
-                // A name may stand once in an object: metadata does not overwrite what the line itself says.
+                // A name may stand once in an object: metadata does not overwrite what the line
+                // itself says.
                 json.name(
                     LogLine.ownNames.contains(key)
                         ? "metadata.\(key)" : LogLine.cut(LogText.escaped(key)))
@@ -117,7 +120,8 @@ extension LogLine {
     }
 
     private static func write(_ text: String, to json: inout JSONWriter) {
-        // JSON escapes what would break the line; the rest is what could still mislead a reader of the raw line.
+        // JSON escapes what would break the line; the rest is what could still mislead a reader of
+        // the raw line.
         json.value(LogText.isPlain(text) ? cut(text) : LogText.escapedBeyondASCII(cut(text)))
     }
 

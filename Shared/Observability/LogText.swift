@@ -9,7 +9,8 @@ enum LogText {
         line.append(contentsOf: (isPlain(text) ? text : escaped(text)).utf8)
     }
 
-    /// As one word: in quotes if it has a space, or something that could be taken for the end of a word.
+    /// As one word: in quotes if it has a space, or something that could be taken for the end of a
+    /// word.
     static func appendWord(_ text: String, to line: inout [UInt8]) {
         let isWord =
             !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !meansSomething($0) }
@@ -54,8 +55,9 @@ enum LogText {
         return result
     }
 
-    /// Control characters (C0, DEL and C1, with which a terminal can be steered), separators of lines and paragraphs, and
-    /// marks that turn the direction of the text around them ("Trojan Source", CVE-2021-42574).
+    /// Control characters (C0, DEL and C1, with which a terminal can be steered), separators of
+    /// lines and paragraphs, and marks that turn the direction of the text around them ("Trojan
+    /// Source", CVE-2021-42574).
     private static func misleads(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0..<0x20, 0x7F...0x9F, 0x2028...0x2029, 0x202A...0x202E, 0x2066...0x2069: true

@@ -4,8 +4,8 @@ import TextFormats
 
 /// Writes the log to standard error, one event a line.
 ///
-/// Messages are constant and say what happened; what it happened to stands in the metadata, under dotted keys. No event can
-/// span two lines, whatever it holds: see ``LogLine``.
+/// Messages are constant and say what happened; what it happened to stands in the metadata, under
+/// dotted keys. No event can span two lines, whatever it holds: see ``LogLine``.
 package struct StandardErrorLog: LogHandler {
     package enum Format: String, CaseIterable, Sendable {
         /// For people and for journald.
@@ -62,8 +62,8 @@ package struct StandardErrorLog: LogHandler {
         return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
     }
 
-    /// One system call a line, so that lines of several threads do not mix. Where standard error is gone, so is the log: no
-    /// daemon stops because nobody listens to it.
+    /// One system call a line, so that lines of several threads do not mix. Where standard error is
+    /// gone, so is the log: no daemon stops because nobody listens to it.
     private static func write(_ line: [UInt8]) {
         line.withUnsafeBytes { bytes in
             var rest = bytes[...]

@@ -211,7 +211,7 @@ private func segments(
         _ = bench.welcome(bench.connectedNonce(), announced: Chain.point(6))
         let actions = bench.prepared(resume: 3, hasAnnounced: false)
         #expect(actions.count == 2 && actions.last == .stop(finding))
-        guard case .sendProof(_, _, let proof) = actions[0] else {
+        guard case .sendProof(_, _, let proof)? = actions.first else {
             Issue.record("no proof: \(actions)")
             return
         }
@@ -223,7 +223,8 @@ private func segments(
         var bench = Bench(head: 5)
         _ = bench.welcome(bench.connectedNonce(), announced: Chain.foreign(5))
         let finding = OutboxSession.Finding.diverged(announced: Chain.foreign(5))
-        #expect(bench.prepared(resume: 3, hasAnnounced: false) == [.stop(finding)])
+        let actions = bench.prepared(resume: 3, hasAnnounced: false)
+        #expect(actions.count == 2 && actions.last == .stop(finding))
     }
 
     @Test(arguments: [Standing.forked, .rolledBack, .refused])

@@ -11,13 +11,19 @@ import Testing
 
 /// What the agent has answered must be on the disk. A kill proves nothing here, because the kernel
 /// keeps what was written; so the power is cut, under a file system that drops what was not synced.
-@Suite(.serialized) struct AnsweredIsDurableTests {
-    private static let vfs = "answered-is-durable"
+@Suite(.serialized) final class AnsweredIsDurableTests {
+    /// The one name that a process registers it under.
+    private static let vfs = "powercut"
 
     init() {
+        powercut_begin()
         let code = powercut_register(Self.vfs)
         precondition(code == 0, "registering the VFS failed: \(code)")
         powercut_reset()
+    }
+
+    deinit {
+        powercut_end()
     }
 
     private static func configuration(

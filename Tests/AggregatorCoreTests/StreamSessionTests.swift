@@ -88,13 +88,15 @@ private struct Bench {
 
     mutating func prove(
         _ welcome: Welcome, session number: UInt64? = nil, head: ChainPoint? = nil,
-        signer: ToySigner = ToySigner(1)
+        passesAnnounced: Bool = true, signer: ToySigner = ToySigner(1)
     ) -> [StreamSession.Action] {
         let number = number ?? welcome.session
         let head = head ?? end(8)
         let content = Proof.signedContent(
-            challenge: welcome.challenge, session: number, head: head)
-        return session.proved(Proof(head: head), session: number, signature: signer.sign(content))
+            challenge: welcome.challenge, session: number, head: head,
+            passesAnnounced: passesAnnounced)
+        let proof = Proof(head: head, passesAnnounced: passesAnnounced)
+        return session.proved(proof, session: number, signature: signer.sign(content))
     }
 
     /// Greeted, proved and recorded.
@@ -423,6 +425,15 @@ private struct Bench {
         let stopped = bench.prove(try bench.welcome(lastSession: 1))
         #expect(stopped == [.stop(.rolledBack), .persistRecord])
         try expectStopped(&bench, .rolledBack)
+    }
+
+    @Test func `an agent that proves its chain lacks the announced head stops the stream`() throws {
+        var bench = try Bench()
+        try bench.open()
+        let stopped = bench.prove(
+            try bench.welcome(lastSession: 1), head: bench.end(9), passesAnnounced: false)
+        #expect(stopped == [.stop(.forked), .persistRecord])
+        try expectStopped(&bench, .forked)
     }
 
     @Test func `a head below the one announced, or below what was merged, is a copy's`() throws {

@@ -40,7 +40,8 @@ private func text(_ problem: Problem, instance: String? = nil) -> String {
         #expect(invalid.errors == [Problem.Part(path: "a[1]", message: "is given twice")])
     }
 
-    /// The table of the interface's description; codes are for programs, so none may change unnoticed.
+    /// The table of the interface's description; codes are for programs, so none may change
+    /// unnoticed.
     @Test func `each code has its status, and says whether to try again`() {
         let table = ProblemCode.allCases.map {
             "\($0.status.code) \($0.rawValue)\($0.isRetryable ? " again" : "")"

@@ -9,13 +9,18 @@ import Testing
 
 /// The promise that matters most: what a commit returned for is there after the power came back.
 /// The shim's state is one for the process, so these run one after the other.
-@Suite(.serialized) struct PowerCutTests {
+@Suite(.serialized) final class PowerCutTests {
     static let vfs = "powercut"
 
     init() {
+        powercut_begin()
         let code = powercut_register(PowerCutTests.vfs)
         precondition(code == 0, "registering the VFS failed: \(code)")
         powercut_reset()
+    }
+
+    deinit {
+        powercut_end()
     }
 
     static func options(_ synchronous: LogOptions.Synchronous = .full) -> LogOptions {

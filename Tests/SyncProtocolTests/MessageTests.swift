@@ -207,7 +207,7 @@ import Testing
         let message = Message.proof(Proof(head: point)).framed(session: 7).signedContent(
             PlainSHA256())
         #expect(Set([proof, segments, message].map { $0.prefix(while: { $0 != 0 }) }).count == 3)
-        #expect(proof.count == 19 + 32 + 8 + 8 + 32)
+        #expect(proof.count == 19 + 32 + 8 + 8 + 32 + 1)
         #expect(segments.count == 21 + 1 + 8 + 8 + 32)
         #expect(message.count == 20 + 1 + 1 + 8 + 32)
     }

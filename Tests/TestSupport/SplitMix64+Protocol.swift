@@ -72,7 +72,7 @@ extension SplitMix64 {
     package mutating func message(_ kind: Frame.Kind) throws -> Message {
         switch kind {
         case .hello: .hello(try hello())
-        case .proof: .proof(Proof(head: chainPoint()))
+        case .proof: .proof(Proof(head: chainPoint(), passesAnnounced: next() & 1 == 0))
         case .segments: .segments(try segmentsMessage())
         case .definitions: .definitions(try definitionsMessage())
         case .welcome: .welcome(try welcome())
