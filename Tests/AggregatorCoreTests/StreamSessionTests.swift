@@ -431,7 +431,7 @@ private struct Bench {
         var bench = try Bench()
         try bench.open()
         let stopped = bench.prove(
-            try bench.welcome(lastSession: 1), head: bench.end(9), passesAnnounced: false)
+            try bench.welcome(lastSession: 1), passesAnnounced: false)
         #expect(stopped == [.stop(.forked), .persistRecord])
         try expectStopped(&bench, .forked)
     }
