@@ -38,9 +38,10 @@ let package = Package(
         .executable(name: "tributary-trace", targets: ["TraceCLI"]),
         // For applications that carry an agent inside instead of beside them.
         .library(name: "AgentRuntime", targets: ["AgentRuntime"]),
-        // The pure cores alone: builds in seconds, for the inner loop.
+        // The pure cores alone: builds in seconds, for the inner loop. Static, because SwiftPM builds
+        // everything where it is asked for a library that leaves its type open.
         .library(
-            name: "TributaryCores",
+            name: "TributaryCores", type: .static,
             targets: ["LedgerCore", "SyncProtocol", "AgentCore", "AggregatorCore"]),
     ],
     dependencies: [
