@@ -95,8 +95,12 @@ let package = Package(
             ],
             path: "Shared/HTTPSupport", swiftSettings: strict),
         .target(
+            name: "OTLP", dependencies: [protobuf], path: "Shared/OTLP", swiftSettings: strict),
+        .target(
             name: "Observability",
-            dependencies: ["TextFormats", logging, metrics, protobuf, tracing],
+            dependencies: [
+                "LedgerCore", "OTLP", "TextFormats", logging, metrics, protobuf, tracing,
+            ],
             path: "Shared/Observability",
             swiftSettings: strict),
         .target(
@@ -122,23 +126,22 @@ let package = Package(
         .target(
             name: "AgentRuntime",
             dependencies: [
-                "AgentCore", "AgentStore", "LedgerCore", "MQTTTransport", "SegmentStore", "Signing",
-                "SyncProtocol",
-                "Workers", logging,
+                "AgentCore", "AgentStore", "LedgerCore", "MQTTTransport", "OTLP", "Observability",
+                "SegmentStore", "Signing", "SyncProtocol", "Workers", logging, tracing,
             ],
             path: "Agent/AgentRuntime", swiftSettings: strict),
         .target(
             name: "AgentAPI",
             dependencies: [
-                "AgentCore", "HTTPSupport", "LedgerCore", "SyncProtocol", "TextFormats",
-                hummingbird,
+                "AgentCore", "HTTPSupport", "LedgerCore", "Observability", "SyncProtocol",
+                "TextFormats", httpTypes, hummingbird, tracing,
             ],
             path: "Agent/AgentAPI", swiftSettings: strict),
         .executableTarget(
             name: "AgentDaemon",
             dependencies: [
                 "AgentAPI", "AgentCore", "AgentRuntime", "DaemonSupport", "HTTPSupport",
-                "LedgerCore", "TextFormats", logging,
+                "LedgerCore", "Observability", "TextFormats", logging, tracing,
             ],
             path: "Agent/AgentDaemon", swiftSettings: strict),
 
@@ -152,25 +155,29 @@ let package = Package(
             dependencies: ["AggregatorCore", "LedgerCore", "SegmentStore", "SyncProtocol", grdb],
             path: "Aggregator/LedgerStoreSQLite", swiftSettings: strict),
         .target(
+            name: "TraceStore",
+            dependencies: ["LedgerCore", "OTLP", "Observability", grdb, protobuf],
+            path: "Aggregator/TraceStore", swiftSettings: strict),
+        .target(
             name: "AggregatorRuntime",
             dependencies: [
-                "AggregatorCore", "LedgerCore", "LedgerStoreSQLite", "MQTTTransport",
-                "SegmentStore", "Signing",
-                "SyncProtocol", "Workers", logging,
+                "AggregatorCore", "LedgerCore", "LedgerStoreSQLite", "MQTTTransport", "OTLP",
+                "Observability", "SegmentStore", "Signing", "SyncProtocol", "TraceStore",
+                "Workers", logging, tracing,
             ],
             path: "Aggregator/AggregatorRuntime", swiftSettings: strict),
         .target(
             name: "AggregatorAPI",
             dependencies: [
-                "AggregatorCore", "HTTPSupport", "LedgerCore", "SyncProtocol", "TextFormats",
-                hummingbird,
+                "AggregatorCore", "HTTPSupport", "LedgerCore", "OTLP", "Observability",
+                "SyncProtocol", "TextFormats", hummingbird,
             ],
             path: "Aggregator/AggregatorAPI", swiftSettings: strict),
         .executableTarget(
             name: "AggregatorDaemon",
             dependencies: [
                 "AggregatorAPI", "AggregatorRuntime", "DaemonSupport", "HTTPSupport", "LedgerCore",
-                logging,
+                "Observability", "TextFormats", logging, tracing,
             ],
             path: "Aggregator/AggregatorDaemon", swiftSettings: strict),
         .executableTarget(
@@ -252,8 +259,12 @@ let package = Package(
             path: "Tests/MQTTTransportTests",
             swiftSettings: strict),
         .testTarget(
-            name: "ObservabilityTests", dependencies: ["Observability", logging],
+            name: "ObservabilityTests",
+            dependencies: ["LedgerCore", "OTLP", "Observability", "TestSupport", logging, tracing],
             path: "Tests/ObservabilityTests", swiftSettings: strict),
+        .testTarget(
+            name: "OTLPTests", dependencies: ["OTLP", "TestSupport", protobuf],
+            path: "Tests/OTLPTests", swiftSettings: strict),
         .testTarget(
             name: "SegmentStoreTests",
             dependencies: [
@@ -269,6 +280,10 @@ let package = Package(
         .testTarget(
             name: "TextFormatsTests", dependencies: ["TextFormats"], path: "Tests/TextFormatsTests",
             swiftSettings: strict),
+        .testTarget(
+            name: "TraceStoreTests",
+            dependencies: ["LedgerCore", "OTLP", "Observability", "TestSupport", "TraceStore"],
+            path: "Tests/TraceStoreTests", swiftSettings: strict),
         .testTarget(
             name: "WorkloadTests", dependencies: ["Workload"], path: "Tests/WorkloadTests",
             swiftSettings: strict),

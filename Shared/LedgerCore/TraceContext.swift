@@ -4,6 +4,9 @@ package struct TraceContext: Hashable, Sendable {
     /// Of `tracestate`; what is longer is left out, as the recommendation allows.
     package static let stateBytesMax = 512
 
+    /// Of the flags: whoever called records its part of the trace (section 3.2.2.3).
+    package static let sampledFlag: UInt8 = 1
+
     /// 16 bytes, not all zero.
     package let traceID: [UInt8]
     /// 8 bytes, not all zero.
@@ -21,6 +24,9 @@ package struct TraceContext: Hashable, Sendable {
         self.flags = flags
         self.state = state.utf8.count <= TraceContext.stateBytesMax ? state : ""
     }
+
+    /// Whether the trace is recorded.
+    package var isSampled: Bool { flags & TraceContext.sampledFlag != 0 }
 
     /// Whether these make a trace context: 16 and 8 bytes, neither all zero (sections 3.2.2.3 and
     /// 3.2.2.4).

@@ -21,10 +21,12 @@ struct Architecture {
         "MQTTTransport": Rule(area: "Shared", level: 3),
         "SegmentStore": Rule(area: "Shared", level: 3),
         "Signing": Rule(area: "Shared", level: 3),
+        "OTLP": Rule(area: "Shared", level: 1),
         "Observability": Rule(area: "Shared", level: 3),
         "HTTPSupport": Rule(area: "Shared", level: 4),
         "AgentStore": Rule(area: "Agent", level: 4),
         "LedgerStoreSQLite": Rule(area: "Aggregator", level: 4),
+        "TraceStore": Rule(area: "Aggregator", level: 4),
         "AgentRuntime": Rule(area: "Agent", level: 5),
         "AggregatorRuntime": Rule(area: "Aggregator", level: 5),
         "AgentAPI": Rule(area: "Agent", level: 5),
@@ -37,7 +39,7 @@ struct Architecture {
 
     static let pureCores: Set = ["LedgerCore", "SyncProtocol", "AgentCore", "AggregatorCore"]
     static let interfaces: Set = ["AgentAPI", "AggregatorAPI", "HTTPSupport"]
-    static let stores: Set = ["SegmentStore", "AgentStore", "LedgerStoreSQLite"]
+    static let stores: Set = ["SegmentStore", "AgentStore", "LedgerStoreSQLite", "TraceStore"]
     /// Who may say that something is durable.
     static let makersOfDurable: Set = ["SegmentStore"]
 
