@@ -45,7 +45,7 @@ extension ByteReader {
             pairs.append(MetadataPair(name: name, value: value))
         }
         do throws(InvalidField) { return try Transaction.sorted(pairs) } catch {
-            throw failure(.invalid(what: error.description))
+            throw failure(.invalid(what: "the \(error.path)"))
         }
     }
 

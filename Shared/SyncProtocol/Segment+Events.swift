@@ -115,7 +115,7 @@ extension Event {
                 metadata: optional.metadata,
                 occurredAt: optional.occurredAt, related: optional.related)
         } catch {
-            throw reader.failure(.invalid(what: error.description))
+            throw reader.failure(.invalid(what: "the transaction's \(error.path)"))
         }
     }
 }

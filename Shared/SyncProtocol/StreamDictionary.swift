@@ -52,7 +52,8 @@ package enum Definition: Hashable, Sendable {
             default: throw InvalidValue("definition kind \(kind)")
             }
         } catch {
-            throw reader.failure(.invalid(what: "a definition (\(error.description))"))
+            // Without the name: it is a client's, and errors are logged.
+            throw reader.failure(.invalid(what: "a definition"))
         }
     }
 }
