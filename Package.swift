@@ -90,8 +90,9 @@ let package = Package(
         .target(
             name: "HTTPSupport",
             dependencies: [
-                "LedgerCore", "TextFormats", httpTypes, hummingbird, hummingbirdCore, logging, nio,
-                nioHTTPTypes, serviceLifecycle,
+                "LedgerCore", "Observability", "TextFormats", httpTypes, hummingbird,
+                hummingbirdCore,
+                logging, metrics, nio, nioHTTPTypes, serviceLifecycle,
             ],
             path: "Shared/HTTPSupport", swiftSettings: strict),
         .target(
@@ -127,7 +128,7 @@ let package = Package(
             name: "AgentRuntime",
             dependencies: [
                 "AgentCore", "AgentStore", "LedgerCore", "MQTTTransport", "OTLP", "Observability",
-                "SegmentStore", "Signing", "SyncProtocol", "Workers", logging, tracing,
+                "SegmentStore", "Signing", "SyncProtocol", "Workers", logging, metrics, tracing,
             ],
             path: "Agent/AgentRuntime", swiftSettings: strict),
         .target(
@@ -141,7 +142,7 @@ let package = Package(
             name: "AgentDaemon",
             dependencies: [
                 "AgentAPI", "AgentCore", "AgentRuntime", "DaemonSupport", "HTTPSupport",
-                "LedgerCore", "Observability", "TextFormats", logging, tracing,
+                "LedgerCore", "Observability", "TextFormats", logging, metrics, tracing,
             ],
             path: "Agent/AgentDaemon", swiftSettings: strict),
 
@@ -163,7 +164,7 @@ let package = Package(
             dependencies: [
                 "AggregatorCore", "LedgerCore", "LedgerStoreSQLite", "MQTTTransport", "OTLP",
                 "Observability", "SegmentStore", "Signing", "SyncProtocol", "TraceStore",
-                "Workers", logging, tracing,
+                "Workers", logging, metrics, tracing,
             ],
             path: "Aggregator/AggregatorRuntime", swiftSettings: strict),
         .target(
@@ -177,7 +178,7 @@ let package = Package(
             name: "AggregatorDaemon",
             dependencies: [
                 "AggregatorAPI", "AggregatorRuntime", "DaemonSupport", "HTTPSupport", "LedgerCore",
-                "Observability", "TextFormats", logging, tracing,
+                "Observability", "TextFormats", logging, metrics, tracing,
             ],
             path: "Aggregator/AggregatorDaemon", swiftSettings: strict),
         .executableTarget(
@@ -243,8 +244,8 @@ let package = Package(
         .testTarget(
             name: "HTTPSupportTests",
             dependencies: [
-                "HTTPSupport", "LedgerCore", "TextFormats", httpTypes, hummingbird,
-                hummingbirdCore, logging, nio, nioEmbedded, nioHTTPTypes, serviceLifecycle,
+                "HTTPSupport", "LedgerCore", "Observability", "TextFormats", httpTypes, hummingbird,
+                hummingbirdCore, logging, metrics, nio, nioEmbedded, nioHTTPTypes, serviceLifecycle,
             ],
             path: "Tests/HTTPSupportTests", swiftSettings: strict),
         .testTarget(
@@ -260,7 +261,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ObservabilityTests",
-            dependencies: ["LedgerCore", "OTLP", "Observability", "TestSupport", logging, tracing],
+            dependencies: [
+                "LedgerCore", "OTLP", "Observability", "TestSupport", logging, metrics, tracing,
+            ],
             path: "Tests/ObservabilityTests", swiftSettings: strict),
         .testTarget(
             name: "OTLPTests", dependencies: ["OTLP", "TestSupport", protobuf],

@@ -17,17 +17,17 @@ package struct AgentRoutes<Context: RequestContext>: Sendable {
         self.limits = limits
     }
 
-    package func add(to router: Router<Context>) {
-        router.post("/v1/transactions", use: record)
-        router.post("/v1/transactions/batch", use: recordBatch)
-        router.get("/v1/transactions", use: list)
-        router.get("/v1/transactions/:id", use: transaction)
-        router.get("/v1/transactions/:id/journey", use: journey)
-        router.get("/v1/accounts", use: accounts)
-        router.get("/v1/accounts/:address", use: account)
-        router.get("/v1/sync", use: sync)
-        router.get("/healthz", use: health)
-        router.get("/readyz", use: readiness)
+    package func add(to router: APIRouter<Context>) {
+        router.post("/v1/transactions", AgentOperations.record, use: record)
+        router.post("/v1/transactions/batch", AgentOperations.recordBatch, use: recordBatch)
+        router.get("/v1/transactions", AgentOperations.list, use: list)
+        router.get("/v1/transactions/:id", AgentOperations.transaction, use: transaction)
+        router.get("/v1/transactions/:id/journey", AgentOperations.journey, use: journey)
+        router.get("/v1/accounts", AgentOperations.accounts, use: accounts)
+        router.get("/v1/accounts/:address", AgentOperations.account, use: account)
+        router.get("/v1/sync", AgentOperations.sync, use: sync)
+        router.get("/healthz", AgentOperations.health, use: health)
+        router.get("/readyz", AgentOperations.readiness, use: readiness)
     }
 
     // MARK: Recording

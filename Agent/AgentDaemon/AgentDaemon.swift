@@ -6,6 +6,8 @@ import Foundation
 import HTTPSupport
 import LedgerCore
 import Logging
+import Metrics
+import Observability
 import TextFormats
 
 /// `tributary-agent`: parse, compose, run.
@@ -23,6 +25,10 @@ struct AgentDaemon {
     @Sendable private static func run(_ settings: Settings, _ logger: Logger) async throws {
         let address = try AgentKeys.address(settings)
         let configuration = try AgentKeys.configuration(settings)
+        let registry = MetricRegistry(
+            BuildMetrics.definitions + AgentRuntime.definitions + HTTPMetrics.definitions
+                + ProcessMetrics.definitions)
+        MetricsSystem.bootstrap(registry)
         let runtime = try AgentRuntime(configuration, logger: logger) { reason in
             DaemonLifetime.endBroken(reason, logger)
         }
@@ -34,7 +40,14 @@ struct AgentDaemon {
             ])
         let server = APIServer(
             address: address, logger: logger,
-            routes: { AgentRoutes(service: runtime, limits: configuration.limits).add(to: $0) },
+            about: APIAbout(title: "tributary-agent", version: TributaryVersion.current),
+            routes: { router in
+                AgentRoutes(service: runtime, limits: configuration.limits).add(to: router)
+                MetricsPage(
+                    registry,
+                    [BuildMetrics(version: TributaryVersion.current), runtime, ProcessMetrics()]
+                ).add(to: router)
+            },
             onListening: { DaemonLifetime.sayReady() })
         try await DaemonLifetime(logger: logger).run([server]) { runtime.stop() }
     }

@@ -53,7 +53,7 @@ package struct AgentConfiguration: Sendable {
 
 extension LogOptions {
     /// SQLite's pages, in bytes.
-    private static let pageBytes = 4096
+    static let pageBytes = 4096
     /// Of the quota, for acknowledgements and recovery when it is full: 1 MiB.
     private static let reservePages = 256
 

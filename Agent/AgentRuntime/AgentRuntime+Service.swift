@@ -25,6 +25,7 @@ extension AgentRuntime: AgentService {
                 submissions.append(try submission(request))
                 places.append(index)
             } catch {
+                metrics.refuse(.invalidField, count: 1)
                 answers[index] = .invalid(error)
             }
         }
@@ -58,6 +59,9 @@ extension AgentRuntime: AgentService {
         let result = await withUnsafeContinuation { continuation in
             let taken = commits.record(submissions) { continuation.resume(returning: $0) }
             if !taken { continuation.resume(returning: .failure(.overloaded)) }
+        }
+        if case .failure(let failure) = result {
+            metrics.refuse(failure.refusal, count: submissions.count)
         }
         return try result.get()
     }

@@ -18,6 +18,7 @@ package final class AgentRuntime: Sendable {
     package let configuration: AgentConfiguration
     let store: AgentStore
     let board: SyncBoard
+    let metrics = AgentMetrics()
     let commits: CommitThread
     let connection: MQTTConnection?
     let hasher = SHA256Hasher()

@@ -48,7 +48,7 @@ final class CommitThread: Sendable {
         thread = WorkerThread("commit") {
             var writer = Writer(
                 store: store, loaded: loaded, limits: limits, hasher: hasher, logger: logger,
-                health: health, committed: committed, broken: broken)
+                health: health, metrics: AgentMetrics(), committed: committed, broken: broken)
             writer.run(mailbox)
         }
     }
@@ -91,6 +91,7 @@ private struct Writer: ~Copyable {
     private let hasher: any ContentHasher
     private let logger: Logger
     private let health: WriteHealth
+    private let metrics: AgentMetrics
     private let committed: @Sendable (ChainPoint, Int) -> Void
     private let broken: @Sendable (String) -> Void
     private var admission: Admission<CommitThread.Reply>
@@ -108,6 +109,7 @@ private struct Writer: ~Copyable {
     init(
         store: AgentStore, loaded: AgentStore.Loaded, limits: AgentLimits,
         hasher: any ContentHasher, logger: Logger, health: WriteHealth,
+        metrics: AgentMetrics,
         committed: @escaping @Sendable (ChainPoint, Int) -> Void,
         broken: @escaping @Sendable (String) -> Void
     ) {
@@ -116,6 +118,7 @@ private struct Writer: ~Copyable {
         self.hasher = hasher
         self.logger = logger
         self.health = health
+        self.metrics = metrics
         self.committed = committed
         self.broken = broken
         admission = Admission(loaded.origin, hasher: hasher)
@@ -189,7 +192,10 @@ private struct Writer: ~Copyable {
             return
         }
         do throws(StoreError) {
-            succeed(try store.commit(pending, now: WallClock.now()))
+            let began = ContinuousClock.now
+            let durable = try store.commit(pending, now: WallClock.now())
+            count(pending.segments, since: began)
+            succeed(durable)
         } catch {
             fail([], error)
         }
@@ -210,10 +216,34 @@ private struct Writer: ~Copyable {
     }
 
     private func answer(_ answers: [(CommitThread.Reply, [Outcome])]) {
-        for (reply, outcomes) in answers { reply(.success(outcomes)) }
+        var replayed = 0
+        var mismatched = 0
+        for (reply, outcomes) in answers {
+            for outcome in outcomes {
+                switch outcome {
+                case .accepted: break
+                case .replayed: replayed += 1
+                case .mismatched: mismatched += 1
+                }
+            }
+            reply(.success(outcomes))
+        }
+        if replayed > 0 { metrics.replayed.increment(by: replayed) }
+        metrics.refuse(.idempotencyMismatch, count: mismatched)
+    }
+
+    /// What became durable, and how long it took; a commit of receipts alone is nobody's wait.
+    private func count(_ segments: [SealedSegment], since began: ContinuousClock.Instant) {
+        guard !segments.isEmpty else { return }
+        let duration = ContinuousClock.now - began
+        let transactions = segments.reduce(0) { $0 + Int($1.segment.header.count) }
+        metrics.accepted.increment(by: transactions)
+        metrics.commitTransactions.record(transactions)
+        metrics.commitDuration.record(duration: duration)
     }
 
     private mutating func fail(_ replies: [CommitThread.Reply], _ error: StoreError) {
+        metrics.commitFailures.increment()
         logger.error("commit failed", metadata: ["store.error": "\(error)"])
         health.failed("the last commit failed: \(error)")
         if store.isBroken { broken("\(error)") }

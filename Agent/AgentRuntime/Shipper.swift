@@ -64,6 +64,7 @@ private struct ShipperLoop: ~Copyable {
     private var acknowledged: ChainPoint
     private var seen = Seen.nothing
     private let oldestRetained: UInt64
+    private let metrics = AgentMetrics()
     /// The ends and sizes of the segments under way, and when each was handed over.
     private var underWay: [(end: ChainPoint, byteCount: Int, at: Timestamp)] = []
     /// What events up to a place had to wait for, for their receipts.
@@ -287,9 +288,10 @@ private struct ShipperLoop: ~Copyable {
             let topic = Topics.up(parts.configuration.agent)
             guard hand(MQTTMessage(topic: topic, payload: frame.encoded())) else { return [] }
             for one in stored { underWay.append((one.end, one.segment.bytes.count, now)) }
-            return session.sent(
-                ends: stored.map(\.end), byteCount: stored.reduce(0) { $0 + $1.segment.bytes.count }
-            )
+            let byteCount = stored.reduce(0) { $0 + $1.segment.bytes.count }
+            metrics.publishedSegments.increment(by: stored.count)
+            metrics.publishedBytes.increment(by: byteCount)
+            return session.sent(ends: stored.map(\.end), byteCount: byteCount)
         } catch {
             parts.logger.error("cannot read the log", metadata: ["store.error": "\(error)"])
             return []
@@ -333,6 +335,7 @@ private struct ShipperLoop: ~Copyable {
     // MARK: Acknowledgements
 
     private mutating func release(_ ack: Ack, _ attempt: UInt32) {
+        metrics.acknowledgements.increment()
         let now = WallClock.now()
         let covered = underWay.prefix { $0.end.sequence <= ack.through.sequence }
         let reason = waited.flatMap { acknowledged.sequence < $0.through ? $0.reason : nil }

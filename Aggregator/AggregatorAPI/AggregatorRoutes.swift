@@ -12,17 +12,18 @@ package struct AggregatorRoutes<Context: RequestContext>: Sendable {
         self.service = service
     }
 
-    package func add(to router: Router<Context>) {
-        router.get("/v1/transactions", use: list)
-        router.get("/v1/transactions/:id", use: transaction)
-        router.get("/v1/accounts", use: accounts)
-        router.get("/v1/accounts/:address", use: account)
-        router.get("/v1/ledger", use: ledger)
-        router.get("/v1/agents", use: agents)
-        router.get("/v1/agents/:id", use: agent)
-        router.get("/v1/conflicts", use: conflicts)
-        router.get("/healthz", use: health)
-        router.get("/readyz", use: readiness)
+    package func add(to router: APIRouter<Context>) {
+        router.get("/v1/transactions", AggregatorOperations.list, use: list)
+        router.get("/v1/transactions/:id", AggregatorOperations.transaction, use: transaction)
+        router.get("/v1/transactions/:id/journey", AggregatorOperations.journey, use: journey)
+        router.get("/v1/accounts", AggregatorOperations.accounts, use: accounts)
+        router.get("/v1/accounts/:address", AggregatorOperations.account, use: account)
+        router.get("/v1/ledger", AggregatorOperations.ledger, use: ledger)
+        router.get("/v1/agents", AggregatorOperations.agents, use: agents)
+        router.get("/v1/agents/:id", AggregatorOperations.agent, use: agent)
+        router.get("/v1/conflicts", AggregatorOperations.conflicts, use: conflicts)
+        router.get("/healthz", AggregatorOperations.health, use: health)
+        router.get("/readyz", AggregatorOperations.readiness, use: readiness)
     }
 
     // MARK: Transactions and accounts
@@ -53,6 +54,21 @@ package struct AggregatorRoutes<Context: RequestContext>: Sendable {
         }
         guard let found else {
             throw Problem(.notFound, "transaction \(id) is not in the global ledger")
+        }
+        var json = JSONWriter()
+        found.write(to: &json)
+        return .json(json)
+    }
+
+    private func journey(_ request: Request, _ context: Context) async throws -> Response {
+        let id = try parameter("id", of: context) { (text) throws(InvalidValue) in try EventID(text)
+        }
+        let found = try await answered { () async throws(AggregatorFailure) in
+            try await service.journey(id)
+        }
+        guard let found else {
+            throw Problem(
+                .notFound, "transaction \(id) is not in the global ledger, and was not announced")
         }
         var json = JSONWriter()
         found.write(to: &json)

@@ -212,6 +212,8 @@ package struct AggregatorHealth: Sendable {
 /// nowhere else.
 package protocol AggregatorService: Sendable {
     func transaction(_ id: EventID) async throws(AggregatorFailure) -> MergedTransaction?
+    /// Nil for one that is neither in the ledger nor announced by its agent.
+    func journey(_ id: EventID) async throws(AggregatorFailure) -> MergedJourney?
     /// In the reverse order of the log; nil for a cursor that is none of ours.
     func transactions(
         _ filter: MergedFilter, cursor: String?, limit: Int

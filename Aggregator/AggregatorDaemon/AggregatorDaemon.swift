@@ -4,6 +4,8 @@ import DaemonSupport
 import Foundation
 import HTTPSupport
 import Logging
+import Metrics
+import Observability
 
 /// `tributary-aggregator`: parse, compose, run.
 @main
@@ -18,6 +20,10 @@ struct AggregatorDaemon {
 
     @Sendable private static func run(_ settings: Settings, _ logger: Logger) async throws {
         let address = try settings.loopbackAddress(AggregatorKeys.listen)
+        let registry = MetricRegistry(
+            BuildMetrics.definitions + AggregatorRuntime.definitions + HTTPMetrics.definitions
+                + ProcessMetrics.definitions)
+        MetricsSystem.bootstrap(registry)
         let runtime = try AggregatorRuntime(
             try AggregatorKeys.configuration(settings), logger: logger
         ) { reason in
@@ -27,7 +33,14 @@ struct AggregatorDaemon {
             "aggregator started", metadata: ["aggregator.version": "\(TributaryVersion.current)"])
         let server = APIServer(
             address: address, logger: logger,
-            routes: { AggregatorRoutes(service: runtime).add(to: $0) },
+            about: APIAbout(title: "tributary-aggregator", version: TributaryVersion.current),
+            routes: { router in
+                AggregatorRoutes(service: runtime).add(to: router)
+                MetricsPage(
+                    registry,
+                    [BuildMetrics(version: TributaryVersion.current), runtime, ProcessMetrics()]
+                ).add(to: router)
+            },
             onListening: { DaemonLifetime.sayReady() })
         try await DaemonLifetime(logger: logger).run([server]) { runtime.stop() }
     }

@@ -4,6 +4,7 @@ import LedgerStoreSQLite
 import Logging
 import SegmentStore
 import SyncProtocol
+import Synchronization
 import Workers
 
 /// The thread that audits: whenever somebody asks for the ledger, and now and then by itself.
@@ -18,7 +19,14 @@ final class Auditor: Sendable {
     /// Questions that may wait.
     private static let capacity = 256
 
+    /// What the last audit that came to an end found, and up to which position.
+    struct Finding: Sendable {
+        let isConserved: Bool
+        let position: Int64
+    }
+
     private let mailbox = Mailbox<Request>(capacity: Auditor.capacity)
+    private let board = FindingBoard()
     private let thread: WorkerThread
 
     /// - Parameter interval: how often to audit without being asked.
@@ -29,14 +37,22 @@ final class Auditor: Sendable {
         look: @escaping @Sendable () -> Void
     ) {
         let mailbox = mailbox
+        let board = board
         thread = WorkerThread("auditor") {
             var desk = AuditDesk(store: store, limits: limits, hasher: hasher, logger: logger)
             while let requests = mailbox.take(patience: interval) {
                 if requests.isEmpty { look() }
-                for request in requests { request.reply(desk.summary(request.snapshot)) }
+                for request in requests {
+                    let summary = desk.summary(request.snapshot)
+                    board.note(summary)
+                    request.reply(summary)
+                }
             }
         }
     }
+
+    /// Nil before the first audit.
+    var lastFinding: Finding? { board.last }
 
     /// - Returns: false where too many wait.
     func post(_ request: Request) -> Bool {
@@ -46,6 +62,20 @@ final class Auditor: Sendable {
     func stop() {
         mailbox.close()
         _ = thread.join(atMost: .seconds(5))
+    }
+}
+
+/// Written by the auditor, read by any thread.
+private final class FindingBoard: Sendable {
+    private let finding = Mutex<Auditor.Finding?>(nil)
+
+    var last: Auditor.Finding? { finding.withLock { $0 } }
+
+    func note(_ result: Result<LedgerSummary, AggregatorFailure>) {
+        guard case .success(let summary) = result, let audit = summary.audit else { return }
+        finding.withLock {
+            $0 = Auditor.Finding(isConserved: audit.isConserved, position: summary.auditedThrough)
+        }
     }
 }
 

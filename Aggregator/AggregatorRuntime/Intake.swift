@@ -14,6 +14,15 @@ final class Intake: Sendable {
         case mqtt(MQTTEvent)
         /// A look at the fold and the fleet, between two commits.
         case look(@Sendable (Snapshot) -> Void)
+        /// Counts and the fleet, without the fold.
+        case tell(@Sendable (Figures) -> Void)
+    }
+
+    /// What the metrics need: a fold lent out would be copied by the next merge.
+    struct Figures: Sendable {
+        let position: Int64
+        let counts: GlobalLedger.Counts
+        let agents: [AgentView]
     }
 
     /// The merged state at one position of the log; copies share their storage until the next
@@ -67,6 +76,7 @@ final class Intake: Sendable {
 /// The state of the intake thread.
 private struct IntakeLoop {
     private let parts: Intake.Parts
+    private let metrics = AggregatorMetrics()
     private var fleet: Fleet
     private var ledger: GlobalLedger
     private var rows: [StreamTag: StreamRow]
@@ -115,6 +125,8 @@ private struct IntakeLoop {
     private mutating func take(_ work: Intake.Work) {
         switch work {
         case .look(let body): looks.append(body)
+        case .tell(let body):
+            body(Intake.Figures(position: position, counts: ledger.counts, agents: fleet.views))
         case .mqtt(.connected): sayUp()
         case .mqtt(.message(let message)): receive(message)
         case .mqtt(.rejected(_, let failure)):
@@ -132,6 +144,7 @@ private struct IntakeLoop {
             guard let content = try Message(frame) else { return }
             handle(content, frame, agent, WallClock.now())
         } catch {
+            metrics.brokenMessages.increment()
             parts.logger.warning(
                 "dropped a broken message",
                 metadata: ["agent.id": "\(agent)", "sync.error": "\(error)"])
@@ -151,6 +164,7 @@ private struct IntakeLoop {
                     $0.proved(proof, session: frame.session, signature: frame.signature)
                 }, tag, now)
         case .segments(let segments):
+            metrics.receivedSegments.increment(by: segments.segments.count)
             fleet.noteClock(agent, sentAt: segments.sentAt, now)
             let actions = fleet.session(segments.stream) {
                 $0.genesis.agent == agent
@@ -236,6 +250,7 @@ private struct IntakeLoop {
     }
 
     private func logDrop(_ drop: StreamSession.Drop, _ agent: AgentID) {
+        metrics.count(drop)
         parts.logger.debug(
             "message without effect",
             metadata: ["agent.id": "\(agent)", "sync.drop": "\(drop.rawValue)"])
@@ -318,11 +333,14 @@ private struct IntakeLoop {
         if withCheckpoint || mustCheckpoint { addCheckpoint() }
         guard !pending.isEmpty else { return }
         do throws(StoreError) {
+            let began = ContinuousClock.now
             let (positions, durable) = try parts.store.commit(
                 pending, rows: &rows, now: WallClock.now())
+            metrics.count(pending.arrivals, since: began)
             succeed(durable, positions)
         } catch {
             // What is in memory ran ahead of the store. Agents send again what is not acknowledged.
+            metrics.commitFailures.increment()
             parts.logger.error("commit failed", metadata: ["store.error": "\(error)"])
             parts.health.failed("the last commit failed: \(error)")
             if parts.store.isBroken { parts.broken("\(error)") }
@@ -367,6 +385,7 @@ private struct IntakeLoop {
             stream: tag, through: point, hub: parts.store.hub.tag, runs: runs,
             receivedAt: receivedAt, committedAt: committedAt)
         fleet.noteAck(session.genesis.agent, committedAt)
+        metrics.acknowledgements.increment()
         send(.ack(ack), session: number, to: session.genesis.agent)
     }
 

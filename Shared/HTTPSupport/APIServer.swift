@@ -1,6 +1,7 @@
 import Hummingbird
 import HummingbirdCore
 import Logging
+import Metrics
 import NIOCore
 import ServiceLifecycle
 import TextFormats
@@ -13,11 +14,13 @@ package struct APIServer: Service {
     private let address: ListenAddress
 
     /// - Parameters:
+    ///   - about: what the document of the routes says of them all.
     ///   - routes: adds the daemon's routes.
     ///   - onListening: called once the address is taken and requests are answered.
     package init(
         address: ListenAddress, logger: Logger, limits: APIServerLimits = APIServerLimits(),
-        routes: (Router<Context>) -> Void, onListening: @escaping @Sendable () async -> Void
+        about: APIAbout, routes: (APIRouter<Context>) -> Void,
+        onListening: @escaping @Sendable () async -> Void
     ) {
         self.address = address
         // The daemon has its own log; the server's own lines about single requests are for whoever
@@ -25,7 +28,7 @@ package struct APIServer: Service {
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         application = Application(
-            responder: APIServer.responder(logger: logger, routes: routes),
+            responder: APIServer.responder(logger: logger, about: about, routes: routes),
             server: .http1(configuration: APIServer.channel(limits)),
             configuration: ApplicationConfiguration(
                 address: address.bindAddress, serverName: "tributary", backlog: limits.backlog,
@@ -39,13 +42,16 @@ package struct APIServer: Service {
     }
 
     /// The routes alone, as the server answers them.
-    package static func responder(logger: Logger, routes: (Router<Context>) -> Void)
-        -> RouterResponder<Context>
-    {
+    package static func responder(
+        logger: Logger, about: APIAbout, metrics: any MetricsFactory = MetricsSystem.factory,
+        routes: (APIRouter<Context>) -> Void
+    ) -> RouterResponder<Context> {
         let router = Router(context: Context.self, options: .autoGenerateHeadEndpoints)
-        router.add(middleware: ProblemMiddleware(logger: logger))
-        ProblemPages().add(to: router)
-        routes(router)
+        router.add(middleware: ProblemMiddleware(logger: logger, metrics: metrics))
+        let described = APIRouter(router, about: about, metrics: metrics)
+        routes(described)
+        ProblemPages().add(to: described)
+        described.addDocument()
         router.refuseOtherMethods()
         return router.buildResponder()
     }

@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import Logging
+import Metrics
 import NIOCore
 import TextFormats
 
@@ -10,9 +11,11 @@ import TextFormats
 /// its status.
 package struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
     private let logger: Logger
+    private let meter: ProblemMeter
 
-    package init(logger: Logger) {
+    package init(logger: Logger, metrics: any MetricsFactory = MetricsSystem.factory) {
         self.logger = logger
+        meter = ProblemMeter(factory: metrics)
     }
 
     package func handle(
@@ -21,7 +24,11 @@ package struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         do {
             return try await next(request, context)
         } catch {
-            return problem(of: error, request, context).response(from: request, context: context)
+            let problem = problem(of: error, request, context)
+            // What no route took, the router itself refused.
+            let isRouted = !(error is HTTPError) && problem.code != .methodNotAllowed
+            meter.count(problem.code, isRouted: isRouted)
+            return problem.response(from: request, context: context)
         }
     }
 

@@ -4,16 +4,34 @@ import Hummingbird
 package struct ProblemPages<Context: RequestContext>: Sendable {
     package init() {}
 
-    package func add(to router: Router<Context>) {
-        router.get("/problems") { _, _ in ProblemPages.list }
-        router.get("/problems/:name") { _, context in
+    package func add(to router: APIRouter<Context>) {
+        router.get("/problems", ProblemPages.listing) { request, context in
+            ProblemPages.list.response(from: request, context: context)
+        }
+        router.get("/problems/:name", ProblemPages.reading) { request, context in
             let name = context.parameters.get("name") ?? ""
             guard let code = ProblemCode.allCases.first(where: { $0.name == name }) else {
                 throw Problem(
                     .notFound, "there is no problem of that name; /problems lists them all")
             }
-            return ProblemPages.page(code)
+            return ProblemPages.page(code).response(from: request, context: context)
         }
+    }
+
+    private static var listing: APIOperation {
+        APIOperation(
+            "listProblems", "Every kind of problem, a line each.",
+            answers: [APIAnswer(200, "Status, address and title.", .text())])
+    }
+
+    private static var reading: APIOperation {
+        APIOperation(
+            "getProblem", "What a kind of problem means, and what to do.",
+            parameters: [
+                .path("name", .string(), "The code, with hyphens: the end of a problem's type.")
+            ],
+            answers: [APIAnswer(200, "Title, status, code and advice.", .text())],
+            problems: [.notFound])
     }
 
     private static var list: String {

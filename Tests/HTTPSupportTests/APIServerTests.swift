@@ -17,6 +17,7 @@ private func withServer<Value: Sendable>(
     let logger = Logger(label: "test", factory: { _ in LogBox.Handler(box: log) })
     let server = APIServer(
         address: address, logger: logger, limits: limits,
+        about: APIAbout(title: "test", version: "0"),
         routes: { router in
             router.get("/hello") { _, _ in "hello" }
             router.post("/numbers") { request, _ in

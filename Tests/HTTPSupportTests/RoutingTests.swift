@@ -8,7 +8,7 @@ import TextFormats
 
 private struct Failure: Error {}
 
-private let echo: @Sendable (Router<BasicRequestContext>) -> Void = { router in
+private let echo: @Sendable (APIRouter<BasicRequestContext>) -> Void = { router in
     router.get("/v1/things/:id") { _, context in context.parameters.get("id") ?? "" }
     router.put("/v1/things/:id") { _, _ in "put" }
     router.post("/v1/numbers") { request, _ in

@@ -3,6 +3,7 @@ import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import Logging
+import Metrics
 import NIOCore
 import NIOEmbedded
 import Synchronization
@@ -20,11 +21,14 @@ struct Routes {
     let log = LogBox()
     private let responder: RouterResponder<BasicRequestContext>
 
-    init(_ routes: (Router<BasicRequestContext>) -> Void = { _ in }) {
+    init(
+        metrics: any MetricsFactory = NOOPMetricsHandler.instance,
+        _ routes: (APIRouter<BasicRequestContext>) -> Void = { _ in }
+    ) {
         let log = log
         responder = APIServer.responder(
             logger: Logger(label: "test", factory: { _ in LogBox.Handler(box: log) }),
-            routes: routes)
+            about: APIAbout(title: "test", version: "0"), metrics: metrics, routes: routes)
     }
 
     func ask(
@@ -62,6 +66,46 @@ private final class Collected: ResponseBodyWriter, Sendable {
     }
 
     func finish(_ trailingHeaders: HTTPFields?) async throws {}
+}
+
+/// Routes whose description matters to no test.
+extension APIRouter {
+    func get(
+        _ path: String,
+        use handler: @escaping @Sendable (Request, Context) async throws -> some ResponseGenerator
+    ) {
+        get(path, .plain("GET", path)) { request, context in
+            try await handler(request, context).response(from: request, context: context)
+        }
+    }
+
+    func post(
+        _ path: String,
+        use handler: @escaping @Sendable (Request, Context) async throws -> some ResponseGenerator
+    ) {
+        post(path, .plain("POST", path)) { request, context in
+            try await handler(request, context).response(from: request, context: context)
+        }
+    }
+
+    func put(
+        _ path: String,
+        use handler: @escaping @Sendable (Request, Context) async throws -> some ResponseGenerator
+    ) {
+        put(path, .plain("PUT", path)) { request, context in
+            try await handler(request, context).response(from: request, context: context)
+        }
+    }
+}
+
+extension APIOperation {
+    static func plain(_ method: String, _ path: String) -> APIOperation {
+        APIOperation(
+            "\(method) \(path)", "A route of a test.",
+            parameters: path.split(separator: "/").filter { $0.hasPrefix(":") }.map {
+                .path(String($0.dropFirst()), .string(), "")
+            }, answers: [APIAnswer(200, "It is there.", .text())])
+    }
 }
 
 /// What was logged, a line an event.

@@ -1,0 +1,108 @@
+import AgentCore
+import HTTPSupport
+import LedgerCore
+
+/// What each route of the agent does, takes and answers.
+enum AgentOperations {
+    static let id = APIParameter.path("id", .transactionID, "The transaction's id.")
+
+    // MARK: Recording
+
+    static let record = APIOperation(
+        "recordTransaction", "Records one transaction; 201 comes only when it is durable.",
+        parameters: [
+            .header(
+                "Idempotency-Key", .string(),
+                "A quoted string (RFC 8941; bare is accepted) of 1 to \(IdempotencyKey.lengthMax) bytes. The same request under the same key answers the first result again."
+            )
+        ],
+        request: [.json(.newTransaction)],
+        answers: [
+            APIAnswer(201, "Recorded.", .json(.recordedTransaction)),
+            APIAnswer(
+                200, "The same request came before under its key; this is what it became.",
+                headers: [APIAnswer.Header("Idempotency-Replayed", "true")],
+                .json(.recordedTransaction)),
+        ],
+        problems: [
+            .malformedJSON, .invalidField, .tooLarge, .unsupportedMediaType, .idempotencyMismatch,
+            .overloaded, .unavailable, .storageFull,
+        ])
+
+    static let recordBatch = APIOperation(
+        "recordBatch", "Records many transactions, each for itself, in order.",
+        request: [
+            .json(
+                .object(
+                    ["transactions": .array(of: .newTransaction)],
+                    optional: ["atomic": .boolean], others: .refused))
+        ],
+        answers: [
+            .ok(
+                "A result for each transaction, in order; some may be refused.",
+                .object(["results": .array(of: .batchResult)]))
+        ],
+        problems: [
+            .malformedJSON, .invalidField, .tooLarge, .unsupportedMediaType, .overloaded,
+            .unavailable, .storageFull,
+        ])
+
+    // MARK: Reading
+
+    static let list = APIOperation(
+        "listTransactions", "This device's transactions, the newest first.",
+        parameters: [
+            .query("account", .account, "Only those with a posting from or to this account."),
+            .query("reference", .string(), "Only those with this reference."),
+        ] + APIParameter.paging,
+        answers: [
+            .page(
+                "A page. It may hold fewer than asked for, even none, and still have a next one.",
+                of: .recordedTransaction)
+        ],
+        problems: [.invalidField, .overloaded, .unavailable])
+
+    static let transaction = APIOperation(
+        "getTransaction", "One transaction of this device.", parameters: [id],
+        answers: [.ok("The transaction.", .recordedTransaction)],
+        problems: [.invalidField, .notFound, .overloaded, .unavailable])
+
+    static let journey = APIOperation(
+        "getJourney", "The stages that a transaction has come through.", parameters: [id],
+        answers: [.ok("The stages with their times.", .agentJourney)],
+        problems: [.invalidField, .notFound, .overloaded, .unavailable])
+
+    static let accounts = APIOperation(
+        "listAccounts", "The accounts that this device has used, in the order of their first use.",
+        parameters: APIParameter.paging,
+        answers: [.page("A page of accounts.", of: .agentAccount)],
+        problems: [.invalidField, .unavailable])
+
+    static let account = APIOperation(
+        "getAccount", "One account as this device sees it.",
+        parameters: [.path("address", .account, "The account's address.")],
+        answers: [.ok("The account.", .agentAccount)],
+        problems: [.invalidField, .notFound, .unavailable])
+
+    // MARK: State
+
+    static let sync = APIOperation(
+        "getSync", "How this device stands with its aggregator.",
+        answers: [.ok("The state of sync.", .syncStatus)], problems: [.overloaded, .unavailable])
+
+    static let health = APIOperation(
+        "getHealth", "Whether the daemon runs.",
+        answers: [.ok("It does.", .object(["status": .words(["ok"])]))])
+
+    static let readiness = APIOperation(
+        "getReadiness",
+        "Whether transactions can be made durable now. Being offline does not change it.",
+        answers: [
+            .ok(
+                "They can.",
+                .object(
+                    ["status": .words(["ready"]), "connected": .boolean],
+                    optional: ["reason": .string()]))
+        ],
+        problems: [.unavailable, .overloaded])
+}

@@ -1,0 +1,94 @@
+import HTTPSupport
+import LedgerCore
+
+/// What the agent's requests and answers are made of.
+extension Schema {
+    /// As a client sends it.
+    static let newTransaction = Schema.named(
+        "NewTransaction",
+        .object(
+            ["postings": .array(of: newPosting, countMax: Transaction.Limits.postingsMax)],
+            optional: [
+                "kind": .orNull(.words([TransactionKind.transfer.name])),
+                "reference": .orNull(.string(lengthMax: Transaction.Limits.referenceBytesMax)),
+                "metadata": .orNull(metadata), "occurred_at": .orNull(.time),
+                "related": .orNull(transactionID),
+                "idempotency_key": .explained(
+                    .string(lengthMax: IdempotencyKey.lengthMax),
+                    "In a batch; a single transaction has its key in the head."),
+            ], others: .refused))
+
+    private static let newPosting = Schema.named(
+        "NewPosting",
+        .object(
+            ["source": account, "destination": account, "asset": asset, "amount": amount],
+            others: .refused))
+
+    static let recordedTransaction = Schema.named(
+        "RecordedTransaction",
+        transaction.adding([
+            "id": transactionID,
+            "status": .explained(
+                .words(["accepted", "merged"]),
+                "accepted: durable here; merged: committed by the aggregator, too."),
+            "accepted_at": .time,
+            "hlc": .explained(quantity, "The hybrid logical clock at which it was accepted."),
+        ]))
+
+    static let batchResult = Schema.named(
+        "BatchResult",
+        .either([
+            .object([
+                "status": .integer(minimum: 200, maximum: 201), "transaction": recordedTransaction,
+            ]),
+            .object(["status": .integer(minimum: 400, maximum: 599), "problem": problem]),
+        ]))
+
+    static let agentJourney = Schema.named(
+        "Journey",
+        .object([
+            "transaction": recordedTransaction, "agent": agentID, "accepted_at": .time,
+            "durable_at": .time,
+            "segment": .object(["first": count, "count": count]),
+            "receipt": .explained(
+                .orNull(receipt), "What the aggregator's acknowledgement said; null until it came."
+            ),
+        ]))
+
+    private static let receipt = Schema.named(
+        "Receipt",
+        .object([
+            "first": count, "through": count, "published_at": .orNull(.time), "attempt": count,
+            "acknowledged_at": .time, "received_at": .time, "committed_at": .time,
+            "hub": streamTag, "position": .orNull(count), "waited_for": .string(),
+        ]))
+
+    static let agentAccount = Schema.named(
+        "AccountBalances",
+        .object([
+            "address": account,
+            "balances": .array(
+                of: .object([
+                    "asset": asset, "balance": quantity, "input": quantity, "output": quantity,
+                    "local": .explained(quantity, "This device's own share."),
+                ])),
+        ]))
+
+    static let syncStatus = Schema.named(
+        "SyncStatus",
+        .object(
+            [
+                "agent": agentID, "connected": .boolean,
+                "session": .words(["offline", "greeting", "streaming", "stopped"]),
+                "broker": .string(), "since": .orNull(.time), "attempts": count,
+                "next_attempt_at": .orNull(.time),
+                "breaker": .words(["closed", "open", "halfOpen"]), "stream": streamTag,
+                "head": count, "acked": count,
+                "backlog": .object([
+                    "count": count, "bytes": count, "oldest_at": .orNull(.time),
+                    "oldest_age_seconds": .number(minimum: 0),
+                ]),
+                "last_ack_at": .orNull(.time), "storage": .object(["bytes": count]),
+                "now": .time,
+            ], optional: ["reason": .string(), "last_error": .string()]))
+}

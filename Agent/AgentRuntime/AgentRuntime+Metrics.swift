@@ -1,0 +1,75 @@
+import AgentCore
+import LedgerCore
+import Observability
+import SegmentStore
+
+extension AgentRuntime: MetricSource {
+    package static var definitions: [MetricDefinition] { AgentMetrics.definitions }
+
+    package func samples() async -> [MetricSample] {
+        let state = board.current
+        let waiting = state.head.sequence - min(state.acknowledged, state.head.sequence)
+        var samples = [
+            MetricSample(AgentMetrics.head, state.head.sequence),
+            MetricSample(AgentMetrics.acknowledged, state.acknowledged),
+            MetricSample(AgentMetrics.backlog, waiting),
+            MetricSample(AgentMetrics.backlogBytes, waiting == 0 ? 0 : state.backlogBytes),
+            MetricSample(AgentMetrics.ready, unreadiness() == nil ? 1 : 0),
+        ]
+        samples += AgentRuntime.samples(of: state.phase)
+        if let mqtt = connection?.status {
+            samples += [
+                MetricSample(AgentMetrics.connected, mqtt.isConnected ? 1 : 0),
+                MetricSample(AgentMetrics.connections, mqtt.connections),
+                MetricSample(AgentMetrics.rejected, mqtt.rejected),
+            ]
+        }
+        if let pages = configuration.log.pageCountMax {
+            samples.append(MetricSample(AgentMetrics.quota, pages * LogOptions.pageBytes))
+        }
+        if let time = state.lastAckAt {
+            samples.append(
+                MetricSample(
+                    AgentMetrics.lastAcknowledgement, Double(time.microseconds) / 1_000_000))
+        }
+        return samples + (await storedSamples())
+    }
+
+    private static func samples(of phase: OutboxSession.Phase) -> [MetricSample] {
+        let current =
+            switch phase {
+            case .offline: "offline"
+            case .greeting: "greeting"
+            case .streaming: "streaming"
+            case .stopped: "stopped"
+            }
+        return ["offline", "greeting", "streaming", "stopped"].map { state in
+            MetricSample(AgentMetrics.session, labeled: [state], state == current ? 1 : 0)
+        }
+    }
+
+    /// What only the database knows; left out where it cannot be read, which `ready` tells.
+    private func storedSamples() async -> [MetricSample] {
+        do throws(ServiceFailure) {
+            let status = try await syncStatus()
+            let age = status.backlog.oldest.map { max(0, status.now.microseconds(since: $0)) } ?? 0
+            return [
+                MetricSample(AgentMetrics.storage, status.storageBytes),
+                MetricSample(AgentMetrics.backlogAge, Double(age) / 1_000_000),
+            ]
+        } catch {
+            return []
+        }
+    }
+}
+
+extension ServiceFailure {
+    /// What its clients are told.
+    var refusal: AgentMetrics.Refusal {
+        switch self {
+        case .overloaded: .overloaded
+        case .storageFull: .storageFull
+        case .stopped, .unavailable: .unavailable
+        }
+    }
+}

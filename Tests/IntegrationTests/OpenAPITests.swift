@@ -1,0 +1,154 @@
+import FleetHarness
+import Foundation
+import Testing
+import Workload
+
+extension IntegrationTests {
+    /// Every route of both daemons, asked for what its description promises. To cover a new one:
+    /// describe it where it is added; a GET without parameters, or with those of ``values``, is then
+    /// asked by itself. What needs a body or has more answers gets a line in the tests below.
+    @Suite struct OpenAPITests {
+        /// For a path parameter, by the schema that it refers to or its own name: one that is
+        /// known, one that is unknown, and one that is none at all.
+        private struct Value {
+            let known: String
+            let unknown: String
+            var malformed: String?
+        }
+
+        /// What a test could only provoke by breaking the machine, or in another test: the queues
+        /// full, the disk full or failed, the daemon stopping.
+        private static let unprovoked: Set = [500, 503, 507]
+
+        @Test func `every route of an agent answers as its document says`() async throws {
+            try await withRunningFleet { fleet in
+                let agent = fleet.agents[0]
+                let id = try agent.client.accept((1...3).map { .sale($0) })[0]
+                try fleet.waitUntilDrained()
+                try waitUntil("the receipt is written", within: .seconds(15)) {
+                    try agent.client.http.json("/v1/transactions/\(id)/journey")["receipt"] != .null
+                }
+                let api = try DescribedAPI(agent.client.http)
+                try recordEverything(with: api)
+                try walk(
+                    api, values: values(id), queries: ["account": "customers:1", "reference": "r"])
+                fleet.expectCleanEnds()
+            }
+        }
+
+        @Test func `every route of an aggregator answers as its document says`() async throws {
+            try await withRunningFleet { fleet in
+                let id = try fleet.agents[0].client.accept((1...3).map { .sale($0) })[0]
+                try fleet.waitUntilDrained()
+                _ = try fleet.aggregator.client.auditedLedger()
+                let api = try DescribedAPI(fleet.aggregator.client.http)
+                try walk(
+                    api, values: values(id),
+                    queries: [
+                        "account": "customers:1", "agent": "till-1", "reference": "r",
+                        "prefix": "customers",
+                    ])
+                fleet.expectCleanEnds()
+            }
+        }
+
+        private func values(_ id: String) -> [String: Value] {
+            [
+                "TransactionID": Value(
+                    known: id, unknown: id.replacing(#/\d+$/#, with: "999"), malformed: "what"),
+                "Account": Value(
+                    known: "customers:1", unknown: "customers:none", malformed: "a::b"),
+                "AgentID": Value(known: "till-1", unknown: "till-999", malformed: "Till"),
+                "name": Value(known: "not-found", unknown: "nothing"),
+            ]
+        }
+
+        // MARK: What needs a body
+
+        private func recordEverything(with api: DescribedAPI) throws {
+            let posting =
+                #"{"source":"customers:1","destination":"stores:1","asset":"EUR/2","amount":1}"#
+            let all = #"""
+                {"postings":[\#(posting)],"kind":"transfer","reference":"r","metadata":{"a":"b"},
+                "occurred_at":"2026-11-20T10:00:00Z","related":"till-9.k3f9qa2m.1"}
+                """#
+            let path = "/v1/transactions"
+            let key = ["Idempotency-Key": "\"openapi\""]
+            try api.ask("recordTransaction", path, status: 201, headers: key, body: all)
+            let replayed = try api.ask(
+                "recordTransaction", path, status: 200, headers: key, body: all)
+            #expect(replayed.headers["idempotency-replayed"] == "true")
+            let one = #"{"postings":[\#(posting)]}"#
+            try api.ask("recordTransaction", path, status: 422, headers: key, body: one)
+            let large = one.replacing(":1}]", with: ":9007199254740993}]")
+            let answer = try api.ask("recordTransaction", path, status: 201, body: large)
+            #expect(try answer.json()["postings"][0]["amount"] == "9007199254740993")
+            let batch = #"{"transactions":[\#(all),\#(one),{"postings":[]}]}"#
+            try api.ask("recordBatch", "\(path)/batch", status: 200, body: batch)
+            for (id, path) in [("recordTransaction", path), ("recordBatch", "\(path)/batch")] {
+                for bad in ["{", "{}", "[]"] { try api.ask(id, path, status: 400, body: bad) }
+                let long = String(repeating: " ", count: 3 << 20)
+                try api.ask(id, path, status: 413, body: long)
+                let type = ["Content-Type": "text/csv"]
+                try api.ask(id, path, status: 415, headers: type, body: one)
+            }
+        }
+
+        // MARK: What can be asked without
+
+        private func walk(
+            _ api: DescribedAPI, values: [String: Value], queries: [String: String]
+        ) throws {
+            #expect(api.document["openapi"] == "3.1.1")
+            try api.expectUsableSchemas()
+            for operation in api.operations where operation.method == "GET" {
+                try read(operation, of: api, values, queries)
+            }
+            for operation in api.operations {
+                let missing = operation.statuses.subtracting(api.seen[operation.id] ?? [])
+                    .subtracting(Self.unprovoked)
+                #expect(missing.isEmpty, "\(operation.id) was never made to answer \(missing)")
+            }
+            try api.expectOtherMethodsRefused()
+        }
+
+        private func read(
+            _ operation: DescribedAPI.Operation, of api: DescribedAPI, _ values: [String: Value],
+            _ queries: [String: String]
+        ) throws {
+            var paths = [(path: operation.template, status: 200)]
+            for parameter in operation.parameters(in: "path") {
+                let name = try #require(parameter["name"].string)
+                let type = parameter["schema"]["$ref"].string?.split(separator: "/").last
+                let value = try #require(
+                    values[type.map(String.init) ?? name], "\(operation.id): a value for \(name)")
+                let choices =
+                    [(text: value.known, status: 200), (text: value.unknown, status: 404)]
+                    + (value.malformed.map { [(text: $0, status: 400)] } ?? [])
+                let described = choices.filter { operation.statuses.contains($0.status) }
+                paths = paths.flatMap { known in
+                    described.map { choice in
+                        (
+                            path: known.path.replacing("{\(name)}", with: choice.text),
+                            status: max(known.status, choice.status)
+                        )
+                    }
+                }
+            }
+            for (path, status) in paths { try api.ask(operation.id, path, status: status) }
+            let known = paths[0].path
+            try api.expectQueryParametersDescribed(operation, path: known)
+            for parameter in operation.parameters(in: "query") {
+                let name = try #require(parameter["name"].string)
+                guard let value = name == "limit" ? "1" : queries[name] else {
+                    #expect(name == "cursor", "\(operation.id): a value for \(name)")
+                    continue
+                }
+                let page = try api.ask(operation.id, "\(known)?\(name)=\(value)", status: 200)
+                guard name == "limit", let next = try page.json()["next"].string else { continue }
+                #expect(page.headers["link"]?.contains("cursor=") == true)
+                try api.ask(operation.id, "\(known)?limit=1&cursor=\(next)", status: 200)
+            }
+        }
+    }
+}
