@@ -79,17 +79,17 @@ install_packages() {
     echo "Installing ${missing[*]}"
     "${sudo[@]}" apt-get update -qq
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
-    mosquitto_notice "${missing[@]}"
+    broker_notice "${missing[@]}"
 }
 
-# Debian starts a system broker on port 1883 when it installs mosquitto on a machine with an init system.
-# Nothing here starts or uses that one: our brokers have a configuration and a free port of their own.
-mosquitto_notice() {
+# Debian starts a system broker when it installs mosquitto or nats-server on a machine with an init system.
+# Nothing here starts or uses those: our brokers have a configuration and a free port of their own.
+broker_notice() {
     local package
     for package in "$@"; do
-        if [[ $package == mosquitto && -d /run/systemd/system ]]; then
-            echo "Debian has started a broker of its own on port 1883. It is not used here; you can end it:"
-            echo "    sudo systemctl disable --now mosquitto"
+        if [[ $package =~ ^(mosquitto|nats-server)$ && -d /run/systemd/system ]]; then
+            echo "Debian has started a $package of its own. It is not used here; you can end it:"
+            echo "    sudo systemctl disable --now $package"
         fi
     done
 }

@@ -22,6 +22,7 @@ package struct FleetPlan: Sendable {
     /// Where the executables are.
     package var binaries: String
     package var agents: [String]
+    package var broker = BrokerKind.mosquitto
     /// Added to the command line of each agent, and of the aggregator.
     package var agentArguments: [String] = []
     package var aggregatorArguments: [String] = []
@@ -65,7 +66,7 @@ package final class Fleet: Sendable {
     package init(_ plan: FleetPlan) throws {
         try FileManager.default.createDirectory(
             atPath: plan.home, withIntermediateDirectories: true)
-        let broker = try Broker(home: plan.home)
+        let broker = try Broker(home: plan.home, kind: plan.broker)
         home = plan.home
         self.broker = broker
         aggregator = try Self.aggregator(plan, broker)

@@ -19,12 +19,14 @@ func withHome(_ body: @Sendable (String) throws -> Void) async throws {
 
 /// Runs the body with a fleet that is not yet started, and ends whatever runs at its end.
 func withFleet(
-    agents: [String] = ["till-1"], agentArguments: [String] = [],
+    agents: [String] = ["till-1"], over broker: BrokerKind = .mosquitto,
+    agentArguments: [String] = [],
     _ body: @Sendable (Fleet) throws -> Void
 ) async throws {
     try await withHome { home in
         var plan = FleetPlan(
             home: home, binaries: try FleetPlan.binariesBesideThis(), agents: agents)
+        plan.broker = broker
         plan.agentArguments = agentArguments
         let fleet = try Fleet(plan)
         defer { fleet.end() }
@@ -32,12 +34,13 @@ func withFleet(
     }
 }
 
-/// As ``withFleet(agents:agentArguments:_:)``, with everything started and ready.
+/// As ``withFleet(agents:over:agentArguments:_:)``, with everything started and ready.
 func withRunningFleet(
-    agents: [String] = ["till-1"], agentArguments: [String] = [],
+    agents: [String] = ["till-1"], over broker: BrokerKind = .mosquitto,
+    agentArguments: [String] = [],
     _ body: @Sendable (Fleet) throws -> Void
 ) async throws {
-    try await withFleet(agents: agents, agentArguments: agentArguments) { fleet in
+    try await withFleet(agents: agents, over: broker, agentArguments: agentArguments) { fleet in
         try fleet.start()
         try body(fleet)
     }

@@ -25,6 +25,8 @@ final class TestBroker {
             let path = folder.appending(path: name).path
             try text.write(toFile: path, atomically: true, encoding: .utf8)
         }
+        try FileManager.default.createDirectory(
+            at: folder.appending(path: Self.keptIn), withIntermediateDirectories: true)
         self.arguments = arguments(path)
         try start()
     }
@@ -43,7 +45,7 @@ final class TestBroker {
         let port = Loopback.freePort()
         let lines =
             [
-                "listener \(port) 127.0.0.1", "persistence false", "max_queued_messages 0",
+                "listener \(port) 127.0.0.1",
                 // Mosquitto tells it to MQTT 5 clients as its receive maximum; its default is 20.
                 "max_inflight_messages 64", "log_dest none",
                 // Started by root it would become somebody who cannot read the folder.
@@ -54,18 +56,21 @@ final class TestBroker {
         return try TestBroker(executable, port: port, file: file, files: files) { ["-c", $0] }
     }
 
-    /// nats-server, which speaks MQTT 3.1.1 only; `nil` where it is not installed.
-    static func nats() throws -> TestBroker? {
-        guard let executable = find("nats-server") else { return nil }
+    /// nats-server on free ports. It stores what MQTT keeps, so it needs a folder.
+    static func nats() throws -> TestBroker {
+        let executable = try #require(find("nats-server"), "these tests need nats-server installed")
         let port = Loopback.freePort()
         let file = """
             server_name: "test"
             listen: "127.0.0.1:\(Loopback.freePort())"
-            jetstream { store_dir: "FOLDER/jetstream", max_memory_store: 16MB, max_file_store: 64MB }
+            jetstream { store_dir: "FOLDER/\(keptIn)", max_memory_store: 16MB, max_file_store: 256MB }
             mqtt { listen: "127.0.0.1:\(port)" }
             """
         return try TestBroker(executable, port: port, file: file) { ["-c", $0] }
     }
+
+    /// The folder, inside the broker's, of what a broker with persistence keeps.
+    static let keptIn = "kept"
 
     /// Starts the process, and waits until it listens.
     func start() throws {
@@ -74,7 +79,7 @@ final class TestBroker {
         process.arguments = arguments
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
-        try process.run()
+        try withoutBlockedSignals { try process.run() }
         self.process = process
         let deadline = Date(timeIntervalSinceNow: patience)
         while Date() < deadline {
@@ -88,11 +93,36 @@ final class TestBroker {
         throw TimedOut(what: "\(executable) listens on \(port)")
     }
 
+    /// The threads that tests run on block signals, and what they start would inherit that: it could not be asked to
+    /// end.
+    private func withoutBlockedSignals(_ body: () throws -> Void) rethrows {
+        var none = sigset_t()
+        var before = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        try body()
+    }
+
     /// Ends the process as a power cut would.
     func kill() {
         guard let process, process.isRunning else { return }
         Glibc.kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
+    }
+
+    /// Ends the process as its supervisor would.
+    func stop() {
+        guard let process, process.isRunning else { return }
+        process.terminate()
+        process.waitUntilExit()
+    }
+
+    /// Loses its disk; only while it does not run.
+    func loseDisk() throws {
+        let kept = folder.appending(path: Self.keptIn)
+        try FileManager.default.removeItem(at: kept)
+        try FileManager.default.createDirectory(at: kept, withIntermediateDirectories: true)
     }
 
     static func find(_ name: String) -> String? {

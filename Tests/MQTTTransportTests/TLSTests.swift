@@ -3,29 +3,6 @@ import MQTTTransport
 import Testing
 
 extension RealTests {
-    /// Against nats-server, which closes on MQTT 5.
-    @Suite(.serialized) struct NATSTests {
-        @Test func `nats-server is reached with 3_1_1, and found again after its restart`() throws {
-            guard let broker = try TestBroker.nats() else {
-                print("skipped: nats-server is not installed")
-                return
-            }
-            let client = try TestClient.connected(.local(broker.port, subscriptions: ["t/+"]))
-            #expect(client.connection.status.version == .v311)
-            let delivery = try #require(
-                client.connection.publish(MQTTMessage(topic: "t/a", payload: [1, 2])).delivery)
-            #expect(try client.waitForMessage().payload == [1, 2])
-            try client.events.wait(until: "it is delivered") { $0.contains(.delivered(delivery)) }
-            broker.kill()
-            try broker.start()
-            try client.waitForConnected(times: 2)
-            #expect(
-                client.connection.publish(MQTTMessage(topic: "t/a", payload: [3])).delivery != nil)
-            _ = try client.waitForMessage { $0.payload == [3] }
-            client.connection.stop(farewell: MQTTMessage(topic: "t/a", payload: [4]))
-        }
-    }
-
     /// Against Mosquitto with TLS, with certificates made on the spot.
     @Suite(.serialized) struct TLSTests {
         static let certificateScript = """
