@@ -7,7 +7,7 @@ struct FleetCommand: AsyncParsableCommand {
         commandName: "fleet",
         abstract: "The agents, as the aggregator sees them: state, backlog, last acknowledgement.")
 
-    @Option(help: "The aggregator's address.")
+    @Option(help: ArgumentHelp("The aggregator's address.", valueName: "url"))
     var aggregator = Sources.defaultAggregator
 
     @Flag(help: "As JSON.")
@@ -49,41 +49,5 @@ extension FleetAnswer.Agent {
             return "stream \(stopped.stream) is \(stopped.standing)"
         }
         return setAside > 0 ? Wording.count(setAside, "event") + " set aside" : ""
-    }
-}
-
-/// The fleet as a table, as wide as the window.
-private struct FleetTable {
-    private let rows: [[String]]
-    private static let head = [
-        "AGENT", "STATE", "BACKLOG", "LAST ACK", "LAST SEEN", "CLOCK", "STREAM", "NOTE",
-    ]
-
-    init(_ agents: [FleetAnswer.Agent], now: Moment) {
-        func ago(_ moment: Moment?) -> String {
-            moment.map { "\(Wording.span(max(0, now - $0))) ago" } ?? "—"
-        }
-        rows = agents.map { agent in
-            let clock = agent.clockOffsetSeconds.map { offset in
-                (offset > 0 ? "+" : "") + Wording.span(Int64(offset * 1_000_000))
-            }
-            return [
-                agent.id, agent.state, Wording.count(agent.backlog), ago(agent.lastAckAt),
-                ago(agent.lastSeenAt),
-                clock ?? "—", agent.streams.last?.stream ?? "—", agent.note,
-            ]
-        }
-    }
-
-    func show(_ terminal: Terminal) {
-        let all = [FleetTable.head] + rows
-        let widths = FleetTable.head.indices.map { column in
-            (all.map { $0[column].count }.max() ?? 0) + 2
-        }
-        for (index, row) in all.enumerated() {
-            let line = zip(row, widths).map { $0.padded($1) }.joined()
-            let fitting = terminal.fit(line)
-            print(index == 0 ? terminal.bold(fitting) : fitting)
-        }
     }
 }

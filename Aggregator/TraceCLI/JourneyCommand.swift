@@ -6,7 +6,8 @@ import Workers
 struct JourneyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "journey",
-        abstract: "The stages of a transaction, as a waterfall in which long waits are short.")
+        abstract: "The stages of a transaction, as a waterfall in which long waits are short.",
+        usage: "tributary-trace journey <id> [<options>]")
 
     @Argument(help: "The transaction's id, as in till-042.k3f9qa2m.1051.")
     var id: String

@@ -4,13 +4,20 @@ import LedgerCore
 
 /// Where a command reads: any of the three, and what they say is put together.
 struct Sources: ParsableArguments {
-    @Option(help: "The aggregator's address, as in http://127.0.0.1:7420.")
+    @Option(
+        help: ArgumentHelp(
+            "The aggregator's address. Where nothing is named, \(defaultAggregator) is asked.",
+            valueName: "url"))
     var aggregator: String?
 
-    @Option(help: "The agent's address, as in http://127.0.0.1:7410.")
+    @Option(
+        help: ArgumentHelp("The agent's address, as in http://127.0.0.1:7410.", valueName: "url"))
     var agent: String?
 
-    @Option(help: "A data folder or database file of an agent. It is copied, never written.")
+    @Option(
+        help: ArgumentHelp(
+            "A data folder or database file of an agent. It is copied, never written.",
+            valueName: "path"))
     var db: String?
 
     static let defaultAggregator = "http://127.0.0.1:7420"
@@ -32,6 +39,15 @@ extension EventID {
     static func argument(_ text: String) throws -> EventID {
         do throws(InvalidValue) { return try EventID(text) } catch {
             throw TraceFailure.usage(error.description)
+        }
+    }
+}
+
+extension AgentID {
+    /// - Throws: `TraceFailure.usage`
+    static func argument(_ text: String) throws -> AgentID {
+        do throws(InvalidValue) { return try AgentID(text) } catch {
+            throw TraceFailure.usage("--agent: \(error.description)")
         }
     }
 }

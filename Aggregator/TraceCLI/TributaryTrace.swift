@@ -9,7 +9,7 @@ struct TributaryTrace: AsyncParsableCommand {
         commandName: "tributary-trace",
         abstract: "Where is this transaction, why, and what do I do?",
         discussion: """
-            Reads an aggregator (--aggregator URL), an agent (--agent URL), or a data folder copied off a device
+            Reads an aggregator (--aggregator URL), an agent (--agent URL), or a data folder copied off a device \
             (--db PATH, never written). Times are UTC.
 
             Exit status: 0 found and fine, 1 found and not fine, 2 usage, 3 not found, 4 cannot reach.

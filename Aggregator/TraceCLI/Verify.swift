@@ -9,12 +9,14 @@ struct Verify: AsyncParsableCommand {
         abstract:
             "Checks a log from its first byte to its last: checksums, chains, events, conservation, balances.",
         discussion: """
-            PATH is a data folder or database file of an agent or an aggregator, with its daemon running or not. It is
-            copied with its write-ahead log and the copy is read; the original is never written. A URL is a running
-            aggregator's: then it is asked what its own audit, made by other code than its balances, has found.
+            A path is a data folder or database file of an agent or an aggregator, with its daemon running or not. It \
+            is copied with its write-ahead log and the copy is read; the original is never written. An address is a \
+            running aggregator's: then it is asked what its own audit, made by other code than its balances, has found.
             """)
 
-    @Argument(help: "A data folder, a database file, or an aggregator's address.")
+    @Argument(
+        help: ArgumentHelp(
+            "A data folder, a database file, or an aggregator's address.", valueName: "path|url"))
     var place: String
 
     @Flag(help: "As JSON.")
@@ -118,8 +120,9 @@ struct Verify: AsyncParsableCommand {
         }
         print(
             "\(Wording.count(ledger.transactions, "transaction")), \(Wording.count(ledger.events, "event")), "
-                + "\(ledger.setAside) set aside, position \(ledger.position), digest \(ledger.digest)"
+                + "\(ledger.setAside) set aside, position \(ledger.position)"
         )
+        print("digest \(ledger.digest)")
         for violation in ledger.violations {
             print(
                 "- \(violation.account) \(violation.asset): stored \(violation.storedInput.text) in and "

@@ -98,12 +98,15 @@ struct Waterfall: Encodable {
 
     /// Columns that a stage is further right than the one before it.
     private static let step = 2
+    /// Where what is said of a stage begins, behind its bar.
+    private static let detailColumn = 44
 
     func show(_ terminal: Terminal) {
         print(terminal.bold(id))
         for (index, stage) in stages.enumerated() {
             let line = line(stage, indent: index * Waterfall.step)
-            print(terminal.fit(stage.name == "waiting" ? terminal.faint(line) : line))
+            let wrapped = terminal.wrap(line, hanging: Waterfall.detailColumn)
+            print(stage.name == "waiting" ? terminal.faint(wrapped) : wrapped)
         }
         let waited = stages.filter { $0.name == "waiting" }.reduce(0) { $0 + ($1.lasted ?? 0) }
         print("total \(Wording.span(total)), of it \(Wording.span(total - waited)) not waiting")
@@ -118,7 +121,9 @@ struct Waterfall: Encodable {
             ? "┈┈ \(Wording.span(stage.lasted ?? 0)) ┈┈"
             : "█ " + (stage.lasted.map(Wording.span) ?? "")
         let ofPlace = stage.place == stages[0].place ? "" : "  (\(stage.place)'s clock)"
-        return "\(time.padded(14))\(stage.name.padded(11))\(spaces)\(bar)".padded(44) + stage.detail
-            + ofPlace
+        let start = "\(time.padded(14))\(stage.name.padded(11))\(spaces)\(bar)"
+        let detail =
+            stage.detail.isEmpty ? String(ofPlace.drop { $0 == " " }) : stage.detail + ofPlace
+        return detail.isEmpty ? start : start.padded(Waterfall.detailColumn) + detail
     }
 }

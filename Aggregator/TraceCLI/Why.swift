@@ -6,7 +6,8 @@ import Workers
 /// `why ID`
 struct Why: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Where a transaction is, what holds it there, and what happens next.")
+        abstract: "Where a transaction is, what holds it there, and what happens next.",
+        usage: "tributary-trace why <id> [<options>]")
 
     @Argument(help: "The transaction's id, as in till-042.k3f9qa2m.1051.")
     var id: String
@@ -54,18 +55,24 @@ struct Why: AsyncParsableCommand {
             terminal.bold(
                 verdict.isFine ? terminal.good(verdict.headline) : terminal.bad(verdict.headline)))
         print("")
-        for line in stages(evidence) { print(terminal.fit(line)) }
+        for line in stages(evidence) { print(terminal.wrap(line, hanging: Why.detailColumn)) }
         print("")
-        print(verdict.explanation)
-        for sentence in evidence.unreachable { print(terminal.faint("Not asked: \(sentence).")) }
-        if let next = verdict.next { print("Next: \(next)") }
+        print(terminal.wrap(verdict.explanation))
+        for sentence in evidence.unreachable {
+            print(terminal.faint(terminal.wrap("Not asked: \(sentence).")))
+        }
+        if let next = verdict.next { print(terminal.wrap("Next: \(next)", hanging: 6)) }
     }
+
+    /// Where the details of a stage begin.
+    private static let detailColumn = 28
 
     private func stages(_ evidence: Evidence) -> [String] {
         let day = evidence.acceptedAt
         func line(_ name: String, _ moment: Moment?, _ detail: String) -> String {
             let time = moment.map { Wording.time($0, sameDayAs: day) } ?? "—"
-            return "  \(name.padded(11))\(time.padded(15))\(detail)"
+            let start = "  \(name.padded(11))\(time)"
+            return detail.isEmpty ? start : start.padded(Why.detailColumn) + detail
         }
         let what = evidence.postings.first?.sentence ?? ""
         let more = evidence.postings.count > 1 ? "  and \(evidence.postings.count - 1) more" : ""
