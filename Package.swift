@@ -181,12 +181,15 @@ let package = Package(
                 "Observability", "TextFormats", logging, metrics, tracing,
             ],
             path: "Aggregator/AggregatorDaemon", swiftSettings: strict),
+        .target(
+            name: "MessageInspection", dependencies: ["LedgerCore", "SyncProtocol", "TextFormats"],
+            path: "Aggregator/MessageInspection", swiftSettings: strict),
         .executableTarget(
             name: "TraceCLI",
             dependencies: [
-                "DaemonSupport", "LedgerCore", "SegmentStore", "Signing", "SyncProtocol",
-                "TextFormats", "Workers",
-                argumentParser, grdb,
+                "DaemonSupport", "LedgerCore", "MQTTTransport", "MessageInspection",
+                "SegmentStore", "Signing", "SyncProtocol", "TextFormats", "Workers",
+                argumentParser, grdb, grdbSQLite,
             ],
             path: "Aggregator/TraceCLI", swiftSettings: strict),
 
@@ -255,6 +258,12 @@ let package = Package(
             name: "LedgerCoreTests", dependencies: ["LedgerCore", "TestSupport"],
             path: "Tests/LedgerCoreTests",
             swiftSettings: strict),
+        .testTarget(
+            name: "MessageInspectionTests",
+            dependencies: [
+                "LedgerCore", "MessageInspection", "SyncProtocol", "TestSupport", "TextFormats",
+            ],
+            path: "Tests/MessageInspectionTests", swiftSettings: strict),
         .testTarget(
             name: "MQTTTransportTests", dependencies: ["MQTTTransport"],
             path: "Tests/MQTTTransportTests",

@@ -15,7 +15,9 @@ struct TributaryTrace: AsyncParsableCommand {
             Exit status: 0 found and fine, 1 found and not fine, 2 usage, 3 not found, 4 cannot reach.
             """,
         version: TributaryVersion.current,
-        subcommands: [Why.self, JourneyCommand.self, FleetCommand.self, Verify.self])
+        subcommands: [
+            Why.self, JourneyCommand.self, FleetCommand.self, Verify.self, Tap.self, Decode.self,
+        ])
 
     static func main() async {
         do {

@@ -23,6 +23,20 @@ package enum Topics {
     package static let allUp = "\(root)/up/+/+"
     package static let allStatus = "\(root)/status/+"
 
+    /// For whoever looks on: all there is, and all that is from, to or about an agent.
+    package static let everything = "\(root)/#"
+    package static func everything(about agent: AgentID) -> [String] {
+        ["\(root)/+/\(agent)", "\(root)/+/+/\(agent)", hub(shard: shard(of: agent))]
+    }
+
+    /// Whether a topic is one of `everything(about:)`.
+    package static func concerns(_ topic: String, _ agent: AgentID) -> Bool {
+        let levels = topic.split(separator: "/", omittingEmptySubsequences: false)
+        let isOfAgent = (4...5).contains(levels.count) && levels.last == agent.description[...]
+        return topic.hasPrefix("\(root)/") && isOfAgent
+            || topic == hub(shard: shard(of: agent))
+    }
+
     /// The agent that a message on an `up` or `status` topic is from, by the topic alone; the
     /// broker's access rules make it true.
     package static func agent(ofTopic topic: String) -> AgentID? {

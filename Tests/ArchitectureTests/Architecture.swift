@@ -16,6 +16,7 @@ struct Architecture {
         "TextFormats": Rule(area: "Shared", level: 0),
         "Workers": Rule(area: "Shared", level: 1),
         "SyncProtocol": Rule(area: "Shared", level: 1),
+        "MessageInspection": Rule(area: "Aggregator", level: 2),
         "AgentCore": Rule(area: "Agent", level: 2),
         "AggregatorCore": Rule(area: "Aggregator", level: 2),
         "MQTTTransport": Rule(area: "Shared", level: 3),

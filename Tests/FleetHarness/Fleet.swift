@@ -74,8 +74,12 @@ package final class Fleet: Sendable {
     }
 
     /// Starts everything, and waits until all are ready.
-    package func start(readyWithin limit: Duration = .seconds(30)) throws {
-        try broker.start()
+    ///
+    /// - Parameter withBroker: false where the broker runs already.
+    package func start(
+        withBroker: Bool = true, readyWithin limit: Duration = .seconds(30)
+    ) throws {
+        if withBroker { try broker.start() }
         let daemons = [aggregator.daemon] + agents.map(\.daemon)
         for daemon in daemons { try daemon.process.start() }
         for daemon in daemons { try daemon.waitUntilReady(within: limit) }

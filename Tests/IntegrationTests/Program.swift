@@ -4,7 +4,10 @@ import Foundation
 /// A program that has ended: how, and what it wrote to its standard output and error.
 struct Program {
     var exit: ProcessExit
+    /// Both, as a terminal shows them; of ``traceApart(_:in:)`` the standard output alone.
     var output: String
+    /// Of ``traceApart(_:in:)`` the standard error.
+    var errors = ""
 
     /// The output as JSON.
     func json() throws -> JSONValue { try JSONValue(parsing: Array(output.utf8)) }
@@ -45,5 +48,30 @@ struct Program {
 
     static func trace(_ arguments: [String], in home: String) throws -> Program {
         try run("tributary-trace", arguments, in: home)
+    }
+
+    /// With standard output and error apart, as a script sees them.
+    static func traceApart(_ arguments: [String], in home: String) throws -> Program {
+        let path = "\(try FleetPlan.binariesBesideThis())/tributary-trace"
+        let log = "\(home)/output-\(UInt32.random(in: 0 ... .max))"
+        let script = "exec \"$0\" \"$@\" 2>'\(log).errors'"
+        let process = ChildProcess(
+            name: "tributary-trace", executable: "/bin/sh",
+            arguments: ["-c", script, path] + arguments,
+            log: log)
+        try process.start()
+        guard let exit = process.waitUntilEnded(within: .seconds(30)) else {
+            process.kill()
+            throw TimedOut(what: "the end of tributary-trace \(arguments)", limit: .seconds(30))
+        }
+        return Program(
+            exit: exit, output: try String(contentsOfFile: log, encoding: .utf8),
+            errors: try String(contentsOfFile: "\(log).errors", encoding: .utf8))
+    }
+
+    /// The output as JSON: a document, or one a line.
+    func jsonLines() throws -> [JSONValue] {
+        if let document = try? json() { return [document] }
+        return try output.split(separator: "\n").map { try JSONValue(parsing: Array($0.utf8)) }
     }
 }

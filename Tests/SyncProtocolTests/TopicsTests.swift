@@ -30,4 +30,18 @@ import Testing
         let used = try Set((0..<2000).map { Topics.shard(of: try AgentID("till-\($0)")) })
         #expect(used == Set(0..<Topics.shards))
     }
+
+    @Test func `what is about an agent is its own topics and its shard's hub, and no other's`()
+        throws
+    {
+        let agent = try AgentID("till-042")
+        let other = try AgentID("till-04")
+        let own = [
+            Topics.up(agent), Topics.down(agent), Topics.status(agent),
+            Topics.hub(shard: Topics.shard(of: agent)),
+        ]
+        for topic in own { #expect(Topics.concerns(topic, agent), "\(topic)") }
+        let others = [Topics.up(other), Topics.down(other), Topics.hub(shard: 14), "till-042"]
+        for topic in others { #expect(!Topics.concerns(topic, agent), "\(topic)") }
+    }
 }
