@@ -17,6 +17,7 @@ struct TributaryTrace: AsyncParsableCommand {
         version: TributaryVersion.current,
         subcommands: [
             Why.self, JourneyCommand.self, FleetCommand.self, Verify.self, Tap.self, Decode.self,
+            SQLCommand.self,
         ])
 
     static func main() async {

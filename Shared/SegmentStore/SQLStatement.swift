@@ -7,14 +7,14 @@ import LedgerCore
 ///
 /// Parameters are bound in their order. It is reset when it goes out of scope, so no statement ever
 /// holds a snapshot open.
-struct SQLStatement: ~Copyable {
+package struct SQLStatement: ~Copyable {
     private let statement: Statement
     private let handle: OpaquePointer
     private let connection: OpaquePointer?
     private var bound: CInt = 0
 
     /// - Precondition: the same text is not being run on this connection already.
-    init(_ database: Database, _ sql: String) throws(StoreError) {
+    package init(_ database: Database, _ sql: String) throws(StoreError) {
         do {
             statement = try database.cachedStatement(sql: sql)
         } catch {
@@ -32,16 +32,16 @@ struct SQLStatement: ~Copyable {
 
     // MARK: Parameters
 
-    mutating func bind(_ value: Int64) throws(StoreError) {
+    package mutating func bind(_ value: Int64) throws(StoreError) {
         bound += 1
         try check(sqlite3_bind_int64(handle, bound, value))
     }
 
-    mutating func bind(_ value: Int) throws(StoreError) {
+    package mutating func bind(_ value: Int) throws(StoreError) {
         try bind(Int64(value))
     }
 
-    mutating func bind(_ value: String) throws(StoreError) {
+    package mutating func bind(_ value: String) throws(StoreError) {
         bound += 1
         var value = value
         // By its length: a client's key may contain a zero byte, and does not end there.
@@ -55,6 +55,13 @@ struct SQLStatement: ~Copyable {
             }
         }
         try check(code)
+    }
+
+    /// NULL where there is none.
+    package mutating func bind(ifPresent value: String?) throws(StoreError) {
+        if let value { return try bind(value) }
+        bound += 1
+        try check(sqlite3_bind_null(handle, bound))
     }
 
     mutating func bind(_ value: [UInt8]) throws(StoreError) {
@@ -74,7 +81,7 @@ struct SQLStatement: ~Copyable {
     }
 
     /// A sequence number. SQLite's integers have a sign; nobody writes 2⁶³ events.
-    mutating func bind(sequence: UInt64) throws(StoreError) {
+    package mutating func bind(sequence: UInt64) throws(StoreError) {
         guard let value = Int64(exactly: sequence) else {
             throw .corrupt(
                 place: "a segment", detail: "the sequence number \(sequence) is beyond 2⁶³ − 1")
@@ -94,7 +101,7 @@ struct SQLStatement: ~Copyable {
     }
 
     /// Runs a statement that returns no row.
-    consuming func run() throws(StoreError) {
+    package consuming func run() throws(StoreError) {
         let hasRow = try step()
         precondition(!hasRow, "a statement run for its effect returned a row")
     }
