@@ -34,7 +34,7 @@ struct MessageOutput: ParsableArguments {
             return (try jsonLine(MessageReport(message, inspected, withHex: hex)), isSound)
         }
         let time = Wording.time(Moment(microseconds: message.at.microseconds))
-        let topic = MessageOutput.shortTopic(message.topic).padded(23)
+        let topic = MessageOutput.shortTopic(message.topic, terminal)
         let line = terminal.fit(
             "\(time) \(topic)\(inspected.kind.padded(12))\(inspected.words.summary)")
         var lines = [isSound ? line : terminal.bad(line)]
@@ -54,10 +54,13 @@ struct MessageOutput: ParsableArguments {
         return lines + inspected.words.details.map { line($0.name, $0.value) }
     }
 
-    /// Without what begins every topic of ours.
-    private static func shortTopic(_ topic: String) -> String {
+    /// Without what begins every topic of ours, and as wide as its column; a long name is cut in a window.
+    private static func shortTopic(_ topic: String, _ terminal: Terminal) -> String {
         let prefix = "tributary/v1/"
-        return topic.hasPrefix(prefix) ? String(topic.dropFirst(prefix.count)) : topic
+        let short = topic.hasPrefix(prefix) ? String(topic.dropFirst(prefix.count)) : topic
+        let column = (terminal.width ?? 0) >= 120 ? 44 : 24
+        guard terminal.width != nil, short.count >= column else { return short.padded(column) }
+        return short.prefix(column - 2) + "… "
     }
 }
 

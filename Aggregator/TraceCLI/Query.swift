@@ -104,6 +104,12 @@ final class Query {
         let end = bytes[offset...].firstIndex(of: newline) ?? bytes.count
         let before = String(decoding: bytes[start..<offset], as: UTF8.self)
         let line = String(decoding: bytes[start..<end], as: UTF8.self)
-        return "  \(line)\n  \(String(repeating: " ", count: before.count))^"
+        // Of a long line what lies around the place.
+        let dropped = line.count > placeWidth ? max(0, before.count - placeWidth / 2) : 0
+        let shown = line.dropFirst(dropped).prefix(placeWidth)
+        let mark = String(repeating: " ", count: before.count - dropped) + "^"
+        return "  \(shown)\n  \(mark)"
     }
+
+    private static let placeWidth = 72
 }

@@ -98,21 +98,25 @@ struct Waterfall: Encodable {
 
     /// Columns that a stage is further right than the one before it.
     private static let step = 2
-    /// Where what is said of a stage begins, behind its bar.
-    private static let detailColumn = 44
+    /// The first column of what is said of a stage; further right where a bar is longer.
+    private static let detailColumnMin = 44
 
     func show(_ terminal: Terminal) {
         print(terminal.bold(id))
-        for (index, stage) in stages.enumerated() {
-            let line = line(stage, indent: index * Waterfall.step)
-            let wrapped = terminal.wrap(line, hanging: Waterfall.detailColumn)
+        let starts = stages.enumerated().map { start($1, indent: $0 * Waterfall.step) }
+        let column = max(Waterfall.detailColumnMin, (starts.map(\.count).max() ?? 0) + 1)
+        for (stage, start) in zip(stages, starts) {
+            let detail = detail(stage)
+            let line = detail.isEmpty ? start : start.padded(column) + detail
+            let wrapped = terminal.wrap(line, hanging: column)
             print(stage.name == "waiting" ? terminal.faint(wrapped) : wrapped)
         }
         let waited = stages.filter { $0.name == "waiting" }.reduce(0) { $0 + ($1.lasted ?? 0) }
         print("total \(Wording.span(total)), of it \(Wording.span(total - waited)) not waiting")
     }
 
-    private func line(_ stage: Stage, indent: Int) -> String {
+    /// Time, name and bar.
+    private func start(_ stage: Stage, indent: Int) -> String {
         let isWaiting = stage.name == "waiting"
         let time = isWaiting ? "" : Wording.time(stage.at, sameDayAs: stages.first?.at)
         let spaces = String(repeating: " ", count: indent)
@@ -120,10 +124,11 @@ struct Waterfall: Encodable {
             isWaiting
             ? "┈┈ \(Wording.span(stage.lasted ?? 0)) ┈┈"
             : "█ " + (stage.lasted.map(Wording.span) ?? "")
-        let ofPlace = stage.place == stages[0].place ? "" : "  (\(stage.place)'s clock)"
-        let start = "\(time.padded(14))\(stage.name.padded(11))\(spaces)\(bar)"
-        let detail =
-            stage.detail.isEmpty ? String(ofPlace.drop { $0 == " " }) : stage.detail + ofPlace
-        return detail.isEmpty ? start : start.padded(Waterfall.detailColumn) + detail
+        return "\(time.padded(14))\(stage.name.padded(11))\(spaces)\(bar)"
+    }
+
+    private func detail(_ stage: Stage) -> String {
+        let clock = stage.place == stages[0].place ? [] : ["(\(stage.place)'s clock)"]
+        return ((stage.detail.isEmpty ? [] : [stage.detail]) + clock).joined(separator: "  ")
     }
 }
