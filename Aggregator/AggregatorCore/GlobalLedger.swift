@@ -7,8 +7,8 @@ import SyncProtocol
 /// once, when a segment defines them, and then applies postings through array look-ups.
 ///
 /// **Invariants.** Only sums and counts: any order and batching of the same segments gives the same
-/// state. An event whose numbers make no sense is set aside and moves nothing; those behind it
-/// apply.
+/// state. An event whose numbers make no sense is set aside and moves nothing, and its group with
+/// it; those behind it apply.
 package struct GlobalLedger: Sendable {
     /// What a stream's number stands for here.
     private enum Name: Sendable {
@@ -65,24 +65,54 @@ package struct GlobalLedger: Sendable {
         batch.read(segment)
         var setAside = batch.setAside
         let streamNames = names[header.stream] ?? []
-        for item in batch.items where !apply(item, streamNames) {
-            let error = WireError(.invalid(what: "a number without its definition"), at: 0)
-            setAside.append(.poisoned(sequence: item.sequence, error))
+        if batch.hasGroups {
+            applyGroups(streamNames, &setAside)
+        } else {
+            for item in batch.items where !apply(item, streamNames) {
+                setAside.append(.poisoned(sequence: item.sequence, GlobalLedger.unnamed))
+            }
         }
         counts.setAside += UInt64(setAside.count)
         counts.transactions += UInt64(Int(header.count) - setAside.count)
         return setAside
     }
 
-    private mutating func apply(_ item: PostingBatch.Item, _ names: [Name]) -> Bool {
-        let entries = item.range
-        for index in entries where !isSound(batch.entries[index], names) { return false }
-        if item.scope != PostingBatch.Item.noScope {
-            guard item.scope < names.count, case .text = names[Int(item.scope)] else {
-                return false
+    private static let unnamed = WireError(
+        .invalid(what: "a number without its definition"), at: 0)
+
+    /// As for single items, but that a group applies all or none.
+    private mutating func applyGroups(_ names: [Name], _ setAside: inout [ReadEvent]) {
+        let items = batch.items
+        var start = 0
+        while start < items.count {
+            var end = start
+            while items[end].continuesGroup { end += 1 }
+            let group = items[start...end]
+            let culprits = Set(group.filter { !isSound($0, names) }.map(\.sequence))
+            if let first = culprits.min() {
+                let others = WireError(.brokenGroup(sequence: first), at: 0)
+                setAside += group.map { item in
+                    let isCulprit = culprits.contains(item.sequence)
+                    return .poisoned(
+                        sequence: item.sequence, isCulprit ? GlobalLedger.unnamed : others)
+                }
+            } else {
+                for item in group { _ = apply(item, names) }
             }
+            start = end + 1
         }
-        for index in entries {
+    }
+
+    private func isSound(_ item: PostingBatch.Item, _ names: [Name]) -> Bool {
+        for index in item.range where !isSound(batch.entries[index], names) { return false }
+        guard item.scope != PostingBatch.Item.noScope else { return true }
+        guard item.scope < names.count, case .text = names[Int(item.scope)] else { return false }
+        return true
+    }
+
+    private mutating func apply(_ item: PostingBatch.Item, _ names: [Name]) -> Bool {
+        guard isSound(item, names) else { return false }
+        for index in item.range {
             let entry = batch.entries[index]
             guard case .account(let source) = names[Int(entry.source)],
                 case .account(let destination) = names[Int(entry.destination)],

@@ -10,6 +10,8 @@ package struct WireError: Error, Hashable, Sendable, CustomStringConvertible {
         case tooLong(what: String, length: UInt64, limit: UInt64)
         case invalid(what: String)
         case trailingBytes
+        /// Sound itself, and of a group that cannot apply as a whole: because of this event.
+        case brokenGroup(sequence: UInt64)
     }
 
     package let reason: Reason
@@ -32,6 +34,8 @@ package struct WireError: Error, Hashable, Sendable, CustomStringConvertible {
                 "\(what) is \(length), more than the limit of \(limit)"
             case .invalid(let what): "\(what) is invalid"
             case .trailingBytes: "has bytes behind its end"
+            case .brokenGroup(let sequence):
+                "belongs to a group that cannot apply because of its event \(sequence)"
             }
         return "\(what) (at byte \(offset))"
     }

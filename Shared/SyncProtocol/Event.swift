@@ -8,7 +8,8 @@ package struct Event: Hashable, Sendable {
     package let transaction: Transaction
     package let keyed: KeyedRequest?
     package let trace: TraceContext?
-    /// Applies only together with the event behind it.
+    /// Applies only together with the event behind it, which stands in the same segment. The last
+    /// event of a group is the first one without it.
     package let continuesGroup: Bool
 
     package init(

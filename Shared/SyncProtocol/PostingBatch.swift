@@ -18,6 +18,8 @@ package struct PostingBatch: Sendable {
         package let count: Int32
         /// The number of the idempotency key's scope, or `noScope`.
         package let scope: UInt32
+        /// Applies only together with the item behind it.
+        package let continuesGroup: Bool
 
         package static let noScope = UInt32.max
 
@@ -28,35 +30,54 @@ package struct PostingBatch: Sendable {
     package private(set) var items: [Item] = []
     /// Events without effect: poisoned, or of a kind this version does not know.
     package private(set) var setAside: [ReadEvent] = []
+    /// Whether an item continues a group, so that whoever applies items must look for them.
+    package private(set) var hasGroups = false
 
     package init() {}
 
     /// Reads a segment's events in the place of what was read before. What it takes and what it
     /// sets aside is exactly what `Segment.events` takes and sets aside, but for names, which the
-    /// caller checks.
+    /// caller checks: a group with one item that has none moves nothing.
     package mutating func read(_ segment: Segment) {
         entries.removeAll(keepingCapacity: true)
         items.removeAll(keepingCapacity: true)
         setAside.removeAll()
+        hasGroups = false
         segment.bytes.withUnsafeBytes { pointer in
             var envelopes = EventEnvelopes(segment.header, pointer)
+            var group = GroupWalk()
             while let envelope = envelopes.next() {
-                read(envelope, pointer, segment.header.base)
+                let index = items.count
+                let isSound = read(envelope, pointer, segment.header.base)
+                group.pass(envelope, at: index, isSound: isSound, pointer)
+                if let broken = group.takeBroken() { setAside(broken) }
             }
+            group.end(behind: segment.header.lastSequence)
+            if let broken = group.takeBroken() { setAside(broken) }
         }
     }
 
+    /// Takes back the sound items of a broken group.
+    private mutating func setAside(_ broken: GroupWalk.Broken) {
+        let sound = items[broken.start...]
+        if let first = sound.first { entries.removeLast(entries.count - Int(first.start)) }
+        setAside += sound.map { .poisoned(sequence: $0.sequence, broken.error) }
+        items.removeLast(sound.count)
+    }
+
+    /// - Returns: false for an event that was set aside.
     private mutating func read(
         _ envelope: EventEnvelopes.Envelope, _ pointer: UnsafeRawBufferPointer,
         _ base: HybridTimestamp
-    ) {
+    ) -> Bool {
         let start = entries.count
         do throws(WireError) {
             var reader = ByteReader(pointer, in: try envelope.content.get())
             let tag = try reader.u8()
             guard TransactionKind(rawValue: tag & EventTag.kindMask) != nil else {
-                return setAside.append(
+                setAside.append(
                     .unknown(sequence: envelope.sequence, kind: tag & EventTag.kindMask))
+                return false
             }
             _ = try reader.time(after: base)
             let fields = EventFields(rawValue: try reader.u8())
@@ -64,14 +85,18 @@ package struct PostingBatch: Sendable {
             let hasMore = !fields.subtracting(.severalPostings).isEmpty
             let scope = hasMore ? try OptionalFields(from: &reader, fields).keyed?.scope : nil
             try reader.expectEnd()
+            let continuesGroup = tag & EventTag.continuesGroup != 0
+            if continuesGroup { hasGroups = true }
             items.append(
                 Item(
                     sequence: envelope.sequence, start: Int32(start),
                     count: Int32(entries.count - start),
-                    scope: scope ?? Item.noScope))
+                    scope: scope ?? Item.noScope, continuesGroup: continuesGroup))
+            return true
         } catch {
             entries.removeLast(entries.count - start)
             setAside.append(.poisoned(sequence: envelope.sequence, error))
+            return false
         }
     }
 

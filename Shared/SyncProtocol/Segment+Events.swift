@@ -18,7 +18,8 @@ package enum ReadEvent: Hashable, Sendable {
 
 extension Segment {
     /// All events in full, for people and for checks; the merge uses `PostingBatch`, which leaves
-    /// out what it does not need.
+    /// out what it does not need. A group applies as a whole: where one of its events cannot be read
+    /// or has no end in the segment, all of them are poisoned.
     ///
     /// - Parameter name: the definition of a number, from the stream's dictionary.
     package func events(name: (UInt32) -> Definition?) -> [ReadEvent] {
@@ -26,11 +27,26 @@ extension Segment {
         found.reserveCapacity(Int(header.count))
         bytes.withUnsafeBytes { pointer in
             var envelopes = EventEnvelopes(header, pointer)
+            var group = GroupWalk()
             while let envelope = envelopes.next() {
+                let index = found.count
                 found.append(read(envelope, pointer, name))
+                let isSound = if case .event = found[index] { true } else { false }
+                group.pass(envelope, at: index, isSound: isSound, pointer)
+                if let broken = group.takeBroken() { Segment.poison(&found, broken) }
             }
+            group.end(behind: header.lastSequence)
+            if let broken = group.takeBroken() { Segment.poison(&found, broken) }
         }
         return found
+    }
+
+    /// Takes the effect from the sound events of a broken group: those from its first place on.
+    private static func poison(_ events: inout [ReadEvent], _ broken: GroupWalk.Broken) {
+        for index in broken.start..<events.count {
+            guard case .event(let event) = events[index] else { continue }
+            events[index] = .poisoned(sequence: event.sequence, broken.error)
+        }
     }
 
     private func read(
@@ -63,6 +79,22 @@ struct EventEnvelopes {
     struct Envelope {
         let sequence: UInt64
         let content: Result<Range<Int>, WireError>
+
+        /// Whether the event applies only together with the one behind it: as its tag says, even
+        /// where the rest of it is poisoned. One without a tag ends its group.
+        @inline(__always)
+        func continuesGroup(_ bytes: UnsafeRawBufferPointer) -> Bool {
+            guard case .success(let range) = content, !range.isEmpty else { return false }
+            return bytes[range.lowerBound] & EventTag.continuesGroup != 0
+        }
+
+        /// Where its content begins, or where that cannot be said.
+        var offset: Int {
+            switch content {
+            case .success(let range): range.lowerBound
+            case .failure(let error): error.offset
+            }
+        }
     }
 
     private var reader: ByteReader

@@ -57,10 +57,7 @@ package struct SegmentBuilder: Sendable {
     package func hasRoom(_ transaction: Transaction, _ keyed: KeyedRequest?, _ trace: TraceContext?)
         -> Bool
     {
-        let used =
-            SegmentHeader.byteCount + definitions.count + events.count
-            + SegmentHeader.trailerByteCount
-        return used + SegmentBuilder.byteCountBound(transaction, keyed, trace)
+        byteCount + SegmentBuilder.byteCountBound(transaction, keyed, trace)
             <= SegmentHeader.segmentBytesMax
     }
 
@@ -82,6 +79,65 @@ package struct SegmentBuilder: Sendable {
         events.raw(scratch.bytes)
         encodeNewDefinitions()
         count += 1
+    }
+
+    /// What became of appending a group.
+    package enum GroupFit: Hashable, Sendable {
+        case appended
+        /// It would fit an empty segment. Seal this one, and append it again.
+        case needsEmptySegment
+        /// It has more than `SegmentHeader.groupBytesMax` bytes.
+        case tooLarge
+    }
+
+    /// One event of a group.
+    package struct GroupMember: Sendable {
+        package var transaction: Transaction
+        package var keyed: KeyedRequest?
+        package var trace: TraceContext?
+        package var time: HybridTimestamp
+
+        package init(
+            _ transaction: Transaction, keyed: KeyedRequest?, trace: TraceContext?,
+            time: HybridTimestamp
+        ) {
+            self.transaction = transaction
+            self.keyed = keyed
+            self.trace = trace
+            self.time = time
+        }
+    }
+
+    /// Appends events that apply all or none, or none of them. It needs no `hasRoom` before.
+    ///
+    /// - Precondition: 1 to `groupEventsMax` of them, and times that do not go back.
+    package mutating func append(group: [GroupMember]) -> GroupFit {
+        precondition(
+            (1...SegmentHeader.groupEventsMax).contains(group.count),
+            "a group of \(group.count) events")
+        let before = (count, events.count, definitions.count, definitionsEncoded)
+        for (index, member) in group.enumerated() {
+            append(
+                member.transaction, keyed: member.keyed, trace: member.trace, time: member.time,
+                continuesGroup: index + 1 < group.count)
+            let added = events.count - before.1 + definitions.count - before.2
+            let isTooLarge = added > SegmentHeader.groupBytesMax
+            guard isTooLarge || byteCount > SegmentHeader.segmentBytesMax else { continue }
+            dictionary.removeAll(from: before.3)
+            (count, definitionsEncoded) = (before.0, before.3)
+            events.truncate(to: before.1)
+            definitions.truncate(to: before.2)
+            if isTooLarge { return .tooLarge }
+            precondition(count > 0, "a group that no segment takes")
+            return .needsEmptySegment
+        }
+        return .appended
+    }
+
+    /// What the segment would take if it were sealed now.
+    private var byteCount: Int {
+        SegmentHeader.byteCount + definitions.count + events.count
+            + SegmentHeader.trailerByteCount
     }
 
     /// Ends the segment and begins the next one behind it.

@@ -24,6 +24,12 @@ package struct SegmentHeader: Hashable, Sendable {
     /// with its frame.
     package static let segmentBytesMax = 60 * 1024
     package static let trailerByteCount = 4
+    /// Transactions of a group: what one segment takes, and what a client can still mend when one of
+    /// them is refused.
+    package static let groupEventsMax = 1_000
+    /// A group's events with the names that they define, in bytes: 48 KiB, so that it fits one
+    /// segment with room for what later versions add to its events.
+    package static let groupBytesMax = 48 * 1024
 
     package var stream: StreamTag
     package var firstSequence: UInt64

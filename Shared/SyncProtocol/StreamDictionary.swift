@@ -138,6 +138,18 @@ package struct StreamDictionary: Sendable {
         return append(.text(text))
     }
 
+    /// Forgets the names from a number on, which nothing that stands refers to.
+    mutating func removeAll(from count: Int) {
+        for definition in definitions[count...] {
+            switch definition {
+            case .account(let account): accounts[account] = nil
+            case .asset(let asset): assets[asset] = nil
+            case .text(let text): texts[Array(text.utf8)] = nil
+            }
+        }
+        definitions.removeLast(definitions.count - count)
+    }
+
     private mutating func append(_ definition: Definition) -> UInt32 {
         definitions.append(definition)
         return UInt32(definitions.count - 1)

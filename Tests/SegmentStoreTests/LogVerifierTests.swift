@@ -34,6 +34,26 @@ import Testing
         #expect(report.accounts == stream.balances().accounts.count)
     }
 
+    @Test func `a group that cannot apply counts with none of its events, and each is named`()
+        throws
+    {
+        let folder = try ScratchFolder()
+        let database = try LogDatabase(path: folder.database, migrations: [])
+        var stream = try TestStream(seed: 12)
+        try stream.commit(to: database)
+        try stream.commit(to: database, count: 5, endless: 3)
+        try stream.commit(to: database)
+        try stream.saveCheckpoint(to: database)
+        if let failure = database.close() { throw failure }
+        let report = try verify(folder.database)
+        #expect(report.isConserved && report.comparedBalances, "\(report.findings)")
+        #expect(report.findings.map(\.sequences) == [6...6, 7...7, 8...8], "\(report.findings)")
+        #expect(
+            report.findings.allSatisfy {
+                $0.description.contains("a group that cannot apply because of its event 8")
+            }, "\(report.findings)")
+    }
+
     @Test(arguments: 0..<40 as Range<UInt64>)
     func `a flipped bit in a segment is found, in its segment`(seed: UInt64) throws {
         let folder = try ScratchFolder()

@@ -91,21 +91,27 @@ struct TestStream {
             digest: RequestDigest(high: random.next(), low: random.next()))
     }
 
-    mutating func seal(count: Int) throws -> (segment: Segment, hash: Hash256, events: [Event]) {
+    /// - Parameter endless: so many of the last ones are a group that has no end, and no effect.
+    mutating func seal(count: Int, endless: Int = 0) throws -> (
+        segment: Segment, hash: Hash256, events: [Event]
+    ) {
         var events: [Event] = []
-        for _ in 0..<count {
+        for index in 0..<count {
             let event = try nextEvent()
-            builder.append(event.transaction, keyed: event.keyed, trace: nil, time: event.time)
-            events.append(event)
+            let isEndless = index >= count - endless
+            builder.append(
+                event.transaction, keyed: event.keyed, trace: nil, time: event.time,
+                continuesGroup: isEndless)
+            if !isEndless { events.append(event) }
         }
         let (segment, hash) = builder.seal(TestStream.hasher)
         return (segment, hash, events)
     }
 
     /// Writes the stream's row where it is missing, the segment and its keys, as one commit.
-    mutating func commit(to database: LogDatabase, count: Int = 3) throws {
+    mutating func commit(to database: LogDatabase, count: Int = 3, endless: Int = 0) throws {
         let before = self
-        let (segment, hash, events) = try seal(count: count)
+        let (segment, hash, events) = try seal(count: count, endless: endless)
         do {
             let (result, durable) = try database.commit {
                 [row, genesis, genesisHash = self.hash] database in

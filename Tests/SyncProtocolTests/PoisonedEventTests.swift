@@ -36,13 +36,27 @@ import Testing
             case .unknown(let sequence, _):
                 #expect(setAside[sequence] == event, "seed \(seed)")
             case .poisoned(let sequence, _):
-                guard let item = items[sequence] else { continue }
+                guard items[sequence] != nil else { continue }
+                // Its own names, or those of another in its group.
+                let isUnnamed = group(of: sequence, in: batch).contains {
+                    !isNamed(batch, $0, name)
+                }
                 #expect(
-                    !isNamed(batch, item, name),
-                    "seed \(seed): only one reader sets event \(sequence) aside")
+                    isUnnamed, "seed \(seed): only one reader sets event \(sequence) aside")
             }
         }
         return read
+    }
+
+    private func group(of sequence: UInt64, in batch: PostingBatch) -> [PostingBatch.Item] {
+        var group: [PostingBatch.Item] = []
+        for item in batch.items {
+            group.append(item)
+            if item.continuesGroup { continue }
+            if group.contains(where: { $0.sequence == sequence }) { return group }
+            group = []
+        }
+        return []
     }
 
     private func posting(_ entry: PostingBatch.Entry, _ name: (UInt32) -> Definition?) -> Posting? {
@@ -95,7 +109,9 @@ import Testing
     }
 
     @Test(arguments: 0..<60 as Range<UInt64>)
-    func `an event whose content is damaged harms no other`(seed: UInt64) throws {
+    func `an event whose content is damaged harms none but those of its group, and all of these`(
+        seed: UInt64
+    ) throws {
         var random = SplitMix64(seed: seed)
         let (segment, definitions, events) = try random.segment(eventsMax: 12)
         for _ in 0..<40 {
@@ -108,10 +124,33 @@ import Testing
             }
             let damaged = try Segment(decoding: parts.assembled())
             let read = readBothWays(damaged, definitions, seed)
+            let group = group(of: victim, in: parts)
+            let isHarmed = if case .event = read[victim] { false } else { true }
             for (index, event) in events.enumerated() where index != victim {
-                #expect(read[index] == .event(event), "seed \(seed)")
+                if group.contains(index), isHarmed {
+                    #expect(
+                        isBroken(read[index], by: victim, of: events), "seed \(seed), \(index)")
+                } else if !group.contains(index) || group.upperBound <= events.count {
+                    #expect(read[index] == .event(event), "seed \(seed), event \(index)")
+                }
             }
         }
+    }
+
+    /// The events of a group by their tags, which the damage may have changed, too.
+    private func group(of index: Int, in parts: SegmentBytes) -> Range<Int> {
+        let continues = parts.eventRanges().map { parts.events[$0.lowerBound] & 0x80 != 0 }
+        var start = index
+        while start > 0, continues[start - 1] { start -= 1 }
+        var end = index
+        while end < continues.count, continues[end] { end += 1 }
+        // One past the segment's end: a group that has none.
+        return start..<end + 1
+    }
+
+    private func isBroken(_ event: ReadEvent, by victim: Int, of events: [Event]) -> Bool {
+        guard case .poisoned(_, let error) = event else { return false }
+        return error.reason == .brokenGroup(sequence: events[victim].sequence)
     }
 
     @Test func `an event of a kind that this version does not know is set aside, with its number`()
@@ -122,11 +161,17 @@ import Testing
         for kind in UInt8(0)..<64 where kind != TransactionKind.transfer.rawValue {
             var parts = SegmentBytes(segment)
             let range = parts.eventRanges()[0]
+            // Standing for itself, or first of a group: then the others of it have no effect either.
             parts.events[range.lowerBound] = kind | 0x40
             for place in range.dropFirst() { parts.events[place] = 0xFF }
             let read = readBothWays(try Segment(decoding: parts.assembled()), definitions, 3)
             #expect(read.first == .unknown(sequence: segment.header.firstSequence, kind: kind))
             #expect(Array(read.dropFirst()) == events.dropFirst().map { .event($0) })
+            guard events.count > 1 else { continue }
+            parts.events[range.lowerBound] = kind | 0xC0
+            let group = readBothWays(try Segment(decoding: parts.assembled()), definitions, 3)
+            #expect(group.first == .unknown(sequence: segment.header.firstSequence, kind: kind))
+            #expect(isBroken(group[1], by: 0, of: events))
         }
     }
 
@@ -154,7 +199,7 @@ import Testing
     {
         var random = SplitMix64(seed: 2)
         var (segment, definitions, events) = try random.segment(eventsMax: 40)
-        while events.count < 5 {
+        while events.count < 5 || events[2].continuesGroup {
             (segment, definitions, events) = try random.segment(eventsMax: 40)
         }
         var parts = SegmentBytes(segment)

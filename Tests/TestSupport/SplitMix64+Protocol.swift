@@ -1,6 +1,16 @@
 import LedgerCore
 import SyncProtocol
 
+extension SegmentBuilder {
+    /// - Precondition: the event has the next number.
+    package mutating func append(_ event: Event) {
+        precondition(event.sequence == nextSequence, "an event out of its turn")
+        append(
+            event.transaction, keyed: event.keyed, trace: event.trace, time: event.time,
+            continuesGroup: event.continuesGroup)
+    }
+}
+
 /// Random values of the protocol.
 extension SplitMix64 {
     package mutating func seen() -> Seen {
@@ -51,7 +61,9 @@ extension SplitMix64 {
         var clock = HybridClock()
         var now = Timestamp(microseconds: 1_760_000_000_000_000)
         var events: [Event] = []
-        for _ in 0..<count {
+        // As it was before the last event, where that continues a group.
+        var open: SegmentBuilder?
+        for index in 0..<count {
             let transaction = try transaction()
             let keyed = oneIn(3) ? try keyedRequest() : nil
             let trace = oneIn(3) ? traceContext() : nil
@@ -60,11 +72,19 @@ extension SplitMix64 {
             let event = Event(
                 sequence: builder.nextSequence, time: clock.tick(now: now),
                 transaction: transaction, keyed: keyed,
-                trace: trace, continuesGroup: oneIn(5))
-            builder.append(
-                transaction, keyed: keyed, trace: trace, time: event.time,
-                continuesGroup: event.continuesGroup)
+                trace: trace, continuesGroup: oneIn(5) && index + 1 < count)
+            open = event.continuesGroup ? builder : nil
+            builder.append(event)
             events.append(event)
+        }
+        // A group ends in its segment.
+        if let last = events.popLast() {
+            if let open { builder = open }
+            let closed = Event(
+                sequence: last.sequence, time: last.time, transaction: last.transaction,
+                keyed: last.keyed, trace: last.trace)
+            if open != nil { builder.append(closed) }
+            events.append(open == nil ? last : closed)
         }
         return events
     }
