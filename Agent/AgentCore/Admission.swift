@@ -58,6 +58,8 @@ package enum Outcome: Hashable, Sendable {
     case replayed(sequence: UInt64)
     /// Another request came before under the same key.
     case mismatched(sequence: UInt64)
+    /// A group of more bytes than one may have: none of it was recorded.
+    case groupTooLarge
 }
 
 /// The agent's ledger: takes what clients ask, puts it into segments, and answers when the segments
@@ -130,17 +132,62 @@ package struct Admission<Waiter: Sendable>: ~Copyable {
         answers.append(Answer(waiter: waiter, outcomes: outcomes))
     }
 
+    /// Takes a group: all of it becomes events of one segment, or none does.
+    ///
+    /// Its waiter gets one outcome a transaction where it is accepted, else a single one for all. A
+    /// replay's number is that of the group's first event.
+    ///
+    /// - Precondition: 1 to `SegmentHeader.groupEventsMax` submissions, of which only the first may
+    ///   have a key: the group's.
+    package mutating func submit<Failure>(
+        group: [Submission], waiter: Waiter, now: Timestamp,
+        stored: (IdempotencyKey) throws(Failure) -> KeyRecord?
+    ) throws(Failure) {
+        precondition(
+            group.dropFirst().allSatisfy { $0.keyed == nil }, "a group has one key, on its first")
+        answers.append(Answer(waiter: waiter, outcomes: try admit(group, now, stored)))
+    }
+
+    private mutating func admit<Failure>(
+        _ group: [Submission], _ now: Timestamp,
+        _ stored: (IdempotencyKey) throws(Failure) -> KeyRecord?
+    ) throws(Failure) -> [Outcome] {
+        if let known = try outcome(ofKnown: group[0].keyed, stored) { return [known] }
+        let members = group.map {
+            SegmentBuilder.GroupMember(
+                $0.transaction, keyed: $0.keyed, trace: $0.trace, time: clock.tick(now: now))
+        }
+        var fit = builder.append(group: members)
+        if fit == .needsEmptySegment {
+            sealOpenSegment()
+            fit = builder.append(group: members)
+        }
+        guard fit == .appended else { return [.groupTooLarge] }
+        let first = builder.nextSequence - UInt64(group.count)
+        if let keyed = group[0].keyed { remember(keyed, first) }
+        transactions += Int64(group.count)
+        return members.enumerated().map { index, member in
+            for posting in member.transaction.postings { apply(posting) }
+            return .accepted(sequence: first + UInt64(index), time: member.time)
+        }
+    }
+
+    /// What a request gets whose key came before; nil for a new one.
+    private func outcome<Failure>(
+        ofKnown keyed: KeyedRequest?, _ stored: (IdempotencyKey) throws(Failure) -> KeyRecord?
+    ) throws(Failure) -> Outcome? {
+        guard let keyed else { return nil }
+        let here = keys[keyed.key]
+        guard let known = here == nil ? try stored(keyed.key) : here else { return nil }
+        return known.digest == keyed.digest
+            ? .replayed(sequence: known.sequence) : .mismatched(sequence: known.sequence)
+    }
+
     private mutating func admit<Failure>(
         _ submission: Submission, _ now: Timestamp,
         _ stored: (IdempotencyKey) throws(Failure) -> KeyRecord?
     ) throws(Failure) -> Outcome {
-        if let keyed = submission.keyed {
-            let here = keys[keyed.key]
-            if let known = here == nil ? try stored(keyed.key) : here {
-                return known.digest == keyed.digest
-                    ? .replayed(sequence: known.sequence) : .mismatched(sequence: known.sequence)
-            }
-        }
+        if let known = try outcome(ofKnown: submission.keyed, stored) { return known }
         if !builder.hasRoom(submission.transaction, submission.keyed, submission.trace) {
             sealOpenSegment()
         }

@@ -4,6 +4,13 @@ import SyncProtocol
 package struct AgentLimits: Sendable, Hashable {
     /// Transactions of one batch request: what still answers within a second on a small device.
     package var batchTransactionsMax = 10_000
+    /// A line of NDJSON, in bytes: 64 KiB, far more than any transaction within its own limits needs.
+    package var lineBytesMax = 64 << 10
+    /// Transactions of a stream of lines that are recorded together and answered before more of it is
+    /// read: enough for one sync of the disk to pay, and what bounds the memory of a stream.
+    package var linesPerCommit = 2_048
+    /// Bytes of a stream of lines that wait while others are recorded, for the same reason.
+    package var lineBacklogBytesMax = 512 << 10
     /// Transactions that wait for a commit: what does not fit is answered 503 at once instead of
     /// late.
     package var waitingTransactionsMax = 65_536

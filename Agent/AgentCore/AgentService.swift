@@ -15,6 +15,35 @@ package struct ClientRequest: Sendable {
     }
 }
 
+/// Requests that are recorded all or none, under one key.
+package struct ClientGroup: Sendable {
+    /// Without keys of their own.
+    package var requests: [ClientRequest]
+    /// The client's idempotency key for all of it, unquoted.
+    package var key: String?
+
+    package init(requests: [ClientRequest], key: String? = nil) {
+        self.requests = requests
+        self.key = key
+    }
+}
+
+/// What came of a group.
+package enum GroupAnswer: Sendable {
+    /// All of it, in the order of its requests.
+    case accepted([RecordedTransaction])
+    /// The same group came before under its key; this is what it became then.
+    case replayed([RecordedTransaction])
+    /// Another request came before under the key.
+    case mismatched(first: EventID)
+    /// These parts break rules, each with its path in the batch, so nothing was recorded.
+    case invalid([InvalidField])
+    /// It has more transactions than `SegmentHeader.groupEventsMax`.
+    case tooManyTransactions
+    /// It would take more bytes than `SegmentHeader.groupBytesMax`.
+    case tooManyBytes
+}
+
 /// Why the agent cannot take, or find, anything now.
 package enum ServiceFailure: Error, Hashable, Sendable {
     /// More waits than may wait; try again soon.
@@ -246,6 +275,8 @@ package protocol AgentService: Sendable {
     var agent: AgentID { get }
     /// Records requests in their order and answers when all are durable.
     func record(_ requests: [ClientRequest]) async throws(ServiceFailure) -> [Answer]
+    /// Records a group, all or none, and answers when it is durable.
+    func record(_ group: ClientGroup) async throws(ServiceFailure) -> GroupAnswer
     func transaction(_ id: EventID) async throws(ServiceFailure) -> RecordedTransaction?
     func journey(_ id: EventID) async throws(ServiceFailure) -> Journey?
     /// Newest first.

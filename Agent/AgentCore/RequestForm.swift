@@ -59,6 +59,26 @@ package struct RequestForm: Hashable, Sendable {
         RequestDigest(hasher.sha256([], canonicalBytes()))
     }
 
+    /// Of a group under one key: of all its requests, in their order.
+    package static func digest(ofGroup forms: [RequestForm], _ hasher: some ContentHasher)
+        -> RequestDigest
+    {
+        // No single request's form begins so: `atomic` is none of its members.
+        var bytes = CanonicalBytes()
+        bytes.member("atomic", Member<Bool>.value(true)) { form, isAtomic in
+            form.number(isAtomic ? 1 : 0)
+        }
+        bytes.member("transactions", Member.value(forms)) { group, forms in
+            group.number(forms.count)
+            for form in forms {
+                let single = form.canonicalBytes()
+                group.number(single.count)
+                group.bytes += single
+            }
+        }
+        return RequestDigest(hasher.sha256([], bytes.bytes))
+    }
+
     /// One form for all ways to write the same request: members in the order of their names, each
     /// as its name, then 0 for null or 1 and the value; every text behind its length, so that no
     /// two requests have the same form. `"1250"` and `1250` are the same amount; a time is the text

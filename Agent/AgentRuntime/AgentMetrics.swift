@@ -8,6 +8,7 @@ struct AgentMetrics: Sendable {
     enum Refusal: String, CaseIterable, Sendable {
         case invalidField = "invalid_field"
         case idempotencyMismatch = "idempotency_mismatch"
+        case tooLarge = "too_large"
         case overloaded
         case unavailable
         case storageFull = "storage_full"

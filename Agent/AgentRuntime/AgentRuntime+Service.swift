@@ -41,7 +41,7 @@ extension AgentRuntime: AgentService {
         }
     }
 
-    private func submission(_ request: ClientRequest) throws(InvalidField) -> Submission {
+    func submission(_ request: ClientRequest) throws(InvalidField) -> Submission {
         let transaction = try request.form.transaction()
         guard let key = request.key else { return Submission(transaction, trace: request.trace) }
         do throws(InvalidValue) {
@@ -84,10 +84,12 @@ extension AgentRuntime: AgentService {
             return .replayed(first)
         case .mismatched(let sequence):
             return .mismatched(first: id(sequence))
+        case .groupTooLarge:
+            preconditionFailure("the outcome of a group, for a request that is none")
         }
     }
 
-    private func id(_ sequence: UInt64) -> EventID {
+    func id(_ sequence: UInt64) -> EventID {
         EventID(agent: agent, stream: store.stream.tag, sequence: sequence)
     }
 
@@ -132,7 +134,7 @@ extension AgentRuntime: AgentService {
         id.agent == agent && id.stream == store.stream.tag && id.branch == nil
     }
 
-    private func recorded(_ event: Event) -> RecordedTransaction {
+    func recorded(_ event: Event) -> RecordedTransaction {
         let status: RecordedTransaction.Status =
             event.sequence <= board.current.acknowledged ? .merged : .accepted
         return RecordedTransaction(id: id(event.sequence), event: event, status: status)

@@ -17,6 +17,8 @@ final class CommitThread: Sendable {
 
     enum Work: Sendable {
         case record([Submission], Reply)
+        /// All or none of them.
+        case recordGroup([Submission], Reply)
         /// A look at the folds, between two commits.
         case look(@Sendable (Balances) -> Void)
         case receipt(Receipt)
@@ -57,13 +59,25 @@ final class CommitThread: Sendable {
     ///
     /// - Returns: false where too many wait already.
     func record(_ submissions: [Submission], reply: @escaping Reply) -> Bool {
+        queue(submissions, reply, Work.record)
+    }
+
+    /// Queues a group for the next commit; otherwise as ``record(_:reply:)``.
+    func record(group: [Submission], reply: @escaping Reply) -> Bool {
+        queue(group, reply, Work.recordGroup)
+    }
+
+    private func queue(
+        _ submissions: [Submission], _ reply: @escaping Reply,
+        _ work: ([Submission], @escaping Reply) -> Work
+    ) -> Bool {
         let count = submissions.count
         let (before, _) = waiting.add(count, ordering: .relaxed)
         let posted =
             before > limits.waitingTransactionsMax
             ? .full
             : mailbox.post(
-                .record(submissions) { [self] result in
+                work(submissions) { [self] result in
                     waiting.subtract(count, ordering: .relaxed)
                     reply(result)
                 })
@@ -146,6 +160,7 @@ private struct Writer: ~Copyable {
     private mutating func take(_ work: CommitThread.Work) {
         switch work {
         case .record(let submissions, let reply): record(submissions, reply)
+        case .recordGroup(let group, let reply): record(group, reply, isGroup: true)
         case .look(let body): looks.append(body)
         case .receipt(let receipt):
             pending.receipts.append(receipt)
@@ -160,18 +175,24 @@ private struct Writer: ~Copyable {
         }
     }
 
-    private mutating func record(_ submissions: [Submission], _ reply: @escaping CommitThread.Reply)
-    {
+    private mutating func record(
+        _ submissions: [Submission], _ reply: @escaping CommitThread.Reply, isGroup: Bool = false
+    ) {
         if let stopped { return reply(.failure(.stopped(detail: stopped))) }
         guard loadIfSpent() else {
             return reply(
                 .failure(
                     .unavailable(detail: "the data folder cannot be read; see the agent's log")))
         }
+        let stored = { [store] (key: IdempotencyKey) throws(StoreError) in
+            try store.keyRecord(key)
+        }
+        let now = WallClock.now()
         do throws(StoreError) {
-            try admission.submit(submissions, waiter: reply, now: WallClock.now()) {
-                (key) throws(StoreError) in
-                try store.keyRecord(key)
+            if isGroup {
+                try admission.submit(group: submissions, waiter: reply, now: now, stored: stored)
+            } else {
+                try admission.submit(submissions, waiter: reply, now: now, stored: stored)
             }
         } catch {
             // Part of the batch may be admitted: all that waits is given up, and its clients ask
@@ -218,18 +239,21 @@ private struct Writer: ~Copyable {
     private func answer(_ answers: [(CommitThread.Reply, [Outcome])]) {
         var replayed = 0
         var mismatched = 0
+        var tooLarge = 0
         for (reply, outcomes) in answers {
             for outcome in outcomes {
                 switch outcome {
                 case .accepted: break
                 case .replayed: replayed += 1
                 case .mismatched: mismatched += 1
+                case .groupTooLarge: tooLarge += 1
                 }
             }
             reply(.success(outcomes))
         }
         if replayed > 0 { metrics.replayed.increment(by: replayed) }
         metrics.refuse(.idempotencyMismatch, count: mismatched)
+        metrics.refuse(.tooLarge, count: tooLarge)
     }
 
     /// What became durable, and how long it took; a commit of receipts alone is nobody's wait.

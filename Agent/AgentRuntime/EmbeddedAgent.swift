@@ -77,7 +77,7 @@ public final class EmbeddedAgent: Sendable {
         public let description: String
     }
 
-    private let runtime: AgentRuntime
+    let runtime: AgentRuntime
 
     /// Opens the data folder and starts syncing.
     ///
@@ -152,7 +152,7 @@ public final class EmbeddedAgent: Sendable {
 }
 
 extension EmbeddedAgent.Transfer {
-    fileprivate func request() throws(InvalidValue) -> ClientRequest {
+    func request() throws(InvalidValue) -> ClientRequest {
         var parsed: [LedgerCore.Posting] = []
         for posting in postings {
             parsed.append(
@@ -183,7 +183,7 @@ extension EmbeddedAgent.Outcome {
 }
 
 extension ServiceFailure {
-    fileprivate var sentence: String {
+    var sentence: String {
         switch self {
         case .overloaded: "more transactions wait for a commit than may wait"
         case .storageFull(let detail), .stopped(let detail), .unavailable(let detail): detail

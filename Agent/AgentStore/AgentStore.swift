@@ -267,6 +267,21 @@ package final class AgentStore: Sendable {
         return FoundEvent(event: event, stored: stored)
     }
 
+    /// The events of the group that begins with that number, or the one event where it begins none;
+    /// empty where this log does not have them.
+    package func group(from first: UInt64) throws(StoreError) -> [Event] {
+        var group: [Event] = []
+        guard let stored = try segment(containing: first) else { return [] }
+        try reader.segments(before: stored.position + 1, limit: ReadLimit(segments: 1)) { decoded in
+            for case .event(let event) in decoded.events where event.sequence >= first {
+                group.append(event)
+                if !event.continuesGroup { break }
+            }
+            return .stop
+        }
+        return group
+    }
+
     /// How many segments a listing reads at a time.
     private static let listingReadLimit = ReadLimit(segments: 16)
 

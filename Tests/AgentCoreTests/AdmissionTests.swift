@@ -53,6 +53,7 @@ import Testing
             switch $0 {
             case .accepted(let sequence, _), .replayed(let sequence), .mismatched(let sequence):
                 sequence
+            case .groupTooLarge: 0
             }
         }
     }

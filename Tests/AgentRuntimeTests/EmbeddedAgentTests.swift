@@ -65,6 +65,44 @@ import Testing
         }
     }
 
+    @Test func `a group is recorded all or none, and repeated as a whole after a new start`()
+        async throws
+    {
+        try await withFolder { folder in
+            let configuration = EmbeddedAgent.Configuration(id: "till-1", dataFolder: folder)
+            let first = try EmbeddedAgent(configuration, logger: Logger(label: "test"))
+            let group = [sale(10), sale(20), sale(30)]
+            let refused = try await first.record(group: group + [sale(0)], idempotencyKey: "day")
+            #expect(
+                refused
+                    == .refused(reasons: [
+                        "transfers[3]: an amount is a whole number from 1 to \(Int64.max), not 0"
+                    ]))
+            #expect(first.backlog == 0)
+            guard
+                case .recorded(let ids, false) = try await first.record(
+                    group: group, idempotencyKey: "day")
+            else {
+                Issue.record("not recorded")
+                return
+            }
+            #expect(ids.count == 3)
+            first.stop()
+
+            let second = try EmbeddedAgent(configuration, logger: Logger(label: "test"))
+            #expect(try await second.balance(of: "sales", asset: "EUR/2") == 60)
+            let again = try await second.record(group: group, idempotencyKey: "day")
+            #expect(again == .recorded(ids: ids, isRepeated: true))
+            let other = try await second.record([
+                EmbeddedAgent.Transfer(postings: group[0].postings, idempotencyKey: "day")
+            ])
+            let isRefused = if case .refused = other[0] { true } else { false }
+            #expect(isRefused, "\(other)")
+            #expect(second.backlog == 3)
+            second.stop()
+        }
+    }
+
     @Test func `a folder in use is refused with the process that has it`() async throws {
         try await withFolder { folder in
             let configuration = EmbeddedAgent.Configuration(id: "till-1", dataFolder: folder)

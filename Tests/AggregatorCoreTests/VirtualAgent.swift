@@ -108,7 +108,11 @@ final class VirtualAgent {
         _ batches: [[Submission]], now: Timestamp, _ fate: WriteFate, _ random: inout SplitMix64
     ) {
         for (index, batch) in batches.enumerated() {
-            admission.submit(batch, waiter: index, now: now) { _ in nil }
+            if random.oneIn(2) {
+                admission.submit(group: batch, waiter: index, now: now) { _ in nil }
+            } else {
+                admission.submit(batch, waiter: index, now: now) { _ in nil }
+            }
         }
         let sealed = admission.seal()
         switch fate {
