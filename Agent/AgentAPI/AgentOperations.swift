@@ -30,21 +30,30 @@ enum AgentOperations {
         ])
 
     static let recordBatch = APIOperation(
-        "recordBatch", "Records many transactions, each for itself, in order.",
-        request: [
-            .json(
-                .object(
-                    ["transactions": .array(of: .newTransaction)],
-                    optional: ["atomic": .boolean], others: .refused))
+        "recordBatch",
+        "Records many transactions in order: each for itself, or with atomic all or none; or a stream of lines, each answered by a line.",
+        parameters: [
+            .header(
+                "Idempotency-Key", .string(),
+                "Of an atomic batch, and the same as its idempotency_key; other items have their own."
+            )
         ],
+        request: [.json(.newBatch), .lines(of: .newTransaction)],
         answers: [
-            .ok(
-                "A result for each transaction, in order; some may be refused.",
-                .object(["results": .array(of: .batchResult)]))
+            APIAnswer(
+                200,
+                "A result for each transaction, in order. Those of a batch that is not atomic, and of lines, may be refused.",
+                headers: [
+                    APIAnswer.Header(
+                        "Idempotency-Replayed",
+                        "true: the same atomic batch came before under its key; these are its results."
+                    )
+                ],
+                .json(.object(["results": .array(of: .batchResult)])), .lines(of: .lineResult))
         ],
         problems: [
-            .malformedJSON, .invalidField, .tooLarge, .unsupportedMediaType, .overloaded,
-            .unavailable, .storageFull,
+            .malformedJSON, .invalidField, .tooLarge, .unsupportedMediaType, .idempotencyMismatch,
+            .overloaded, .unavailable, .storageFull,
         ])
 
     // MARK: Reading

@@ -69,37 +69,6 @@ package struct AgentRoutes<Context: RequestContext>: Sendable {
         }
     }
 
-    private func recordBatch(_ request: Request, _ context: Context) async throws -> Response {
-        let limit = limits.batchTransactionsMax
-        let batch = try await JSONBody.read(request, bytesMax: Self.bodyBytesMax) {
-            (json) throws(JSONError) in
-            try ReceivedBatch(json: &json, countMax: limit)
-        }
-        let requests = batch.items.compactMap { item in
-            if case .success(let received) = item {
-                ClientRequest(form: received.form, key: received.key)
-            } else {
-                nil
-            }
-        }
-        var answers = try await settled { () async throws(ServiceFailure) in
-            try await service.record(requests)
-        }[...]
-        return .object { json in
-            json.name("results")
-            json.array(of: batch.items) { json, item in
-                switch item {
-                case .failure(let error): Problem(error).writeResult(to: &json)
-                case .success:
-                    guard let answer = answers.popFirst() else {
-                        preconditionFailure("an item without its answer")
-                    }
-                    answer.writeResult(to: &json)
-                }
-            }
-        }
-    }
-
     // MARK: Reading
 
     private func list(_ request: Request, _ context: Context) async throws -> Response {
@@ -207,40 +176,10 @@ package struct AgentRoutes<Context: RequestContext>: Sendable {
         }
     }
 
-    private func settled<Value>(_ body: () async throws(ServiceFailure) -> Value)
+    func settled<Value>(_ body: () async throws(ServiceFailure) -> Value)
         async throws(Problem) -> Value
     {
         do throws(ServiceFailure) { return try await body() } catch { throw Problem(error) }
-    }
-}
-
-/// A batch as a client writes it: each item a transaction, or why it is none.
-private struct ReceivedBatch {
-    enum Key: String, JSONMember {
-        case transactions, atomic
-        static let table = JSONMemberTable<Self>(required: [.transactions])
-    }
-
-    private(set) var items: [Result<ReceivedTransaction, JSONError>] = []
-
-    init(json: inout JSONReader, countMax: Int) throws(JSONError) {
-        var members = try json.object(of: Key.self)
-        while let member = try json.next(&members) {
-            switch member {
-            case .transactions:
-                var elements = try json.array(countMax: countMax)
-                while try json.next(&elements) {
-                    items.append(
-                        try json.recovering { (json) throws(JSONError) in
-                            try ReceivedTransaction(json: &json)
-                        })
-                }
-            case .atomic:
-                guard try json.boolean() == false else {
-                    throw json.refusal("must be false: atomic batches are not there yet")
-                }
-            }
-        }
     }
 }
 

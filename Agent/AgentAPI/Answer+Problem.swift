@@ -1,5 +1,6 @@
 import AgentCore
 import HTTPSupport
+import LedgerCore
 import TextFormats
 
 extension Answer {
@@ -7,9 +8,7 @@ extension Answer {
     var problem: Problem? {
         switch self {
         case .accepted, .replayed: nil
-        case .mismatched(let first):
-            Problem(
-                .idempotencyMismatch, "the key belongs to another request, which became \(first)")
+        case .mismatched(let first): Answer.mismatchedProblem(first)
         case .invalid(let field):
             Problem(
                 .invalidField, field.description,
@@ -17,19 +16,28 @@ extension Answer {
         }
     }
 
-    /// One entry of a batch's `results`.
-    func writeResult(to json: inout JSONWriter) {
+    static func mismatchedProblem(_ first: EventID) -> Problem {
+        Problem(.idempotencyMismatch, "the key belongs to another request, which became \(first)")
+    }
+
+    /// One entry of a batch's `results`, or the answer to a line.
+    func writeResult(to json: inout JSONWriter, line: Int? = nil) {
         switch self {
-        case .accepted(let transaction): transaction.writeResult(to: &json, status: 201)
-        case .replayed(let transaction): transaction.writeResult(to: &json, status: 200)
-        case .mismatched, .invalid: problem?.writeResult(to: &json)
+        case .accepted(let transaction):
+            transaction.writeResult(to: &json, status: 201, line: line)
+        case .replayed(let transaction):
+            transaction.writeResult(to: &json, status: 200, line: line)
+        case .mismatched, .invalid:
+            let said = line.flatMap { problem?.atLine($0) } ?? problem
+            said?.writeResult(to: &json, line: line)
         }
     }
 }
 
 extension RecordedTransaction {
-    fileprivate func writeResult(to json: inout JSONWriter, status: Int) {
+    fileprivate func writeResult(to json: inout JSONWriter, status: Int, line: Int?) {
         json.object { json in
+            if let line { json.member("line", line) }
             json.member("status", status)
             json.name("transaction")
             write(to: &json)
@@ -38,8 +46,9 @@ extension RecordedTransaction {
 }
 
 extension Problem {
-    func writeResult(to json: inout JSONWriter) {
+    func writeResult(to json: inout JSONWriter, line: Int? = nil) {
         json.object { json in
+            if let line { json.member("line", line) }
             json.member("status", Int64(code.status.code))
             json.name("problem")
             write(to: &json)

@@ -1,5 +1,6 @@
 import HTTPSupport
 import LedgerCore
+import SyncProtocol
 
 /// What the agent's requests and answers are made of.
 extension Schema {
@@ -15,7 +16,21 @@ extension Schema {
                 "related": .orNull(transactionID),
                 "idempotency_key": .explained(
                     .string(lengthMax: IdempotencyKey.lengthMax),
-                    "In a batch; a single transaction has its key in the head."),
+                    "In a batch that is not atomic, and in a line; a single transaction has its key in the head."
+                ),
+            ], others: .refused))
+
+    static let newBatch = Schema.named(
+        "NewBatch",
+        .object(
+            ["transactions": .array(of: newTransaction)],
+            optional: [
+                "atomic": .explained(
+                    .boolean,
+                    "All or none, in one commit: at most \(SegmentHeader.groupEventsMax) transactions, which take at most \(SegmentHeader.groupBytesMax) bytes in the log."
+                ),
+                "idempotency_key": .explained(
+                    .string(lengthMax: IdempotencyKey.lengthMax), "Of an atomic batch."),
             ], others: .refused))
 
     private static let newPosting = Schema.named(
@@ -42,6 +57,19 @@ extension Schema {
                 "status": .integer(minimum: 200, maximum: 201), "transaction": recordedTransaction,
             ]),
             .object(["status": .integer(minimum: 400, maximum: 599), "problem": problem]),
+        ]))
+
+    /// The answer to a line, which it names.
+    static let lineResult = Schema.named(
+        "LineResult",
+        .either([
+            .object([
+                "line": count, "status": .integer(minimum: 200, maximum: 201),
+                "transaction": recordedTransaction,
+            ]),
+            .object([
+                "line": count, "status": .integer(minimum: 400, maximum: 599), "problem": problem,
+            ]),
         ]))
 
     static let agentJourney = Schema.named(

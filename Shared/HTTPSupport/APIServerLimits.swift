@@ -13,7 +13,7 @@ package struct APIServerLimits: Sendable, Hashable {
     package var headBytesMax = 32 << 10
     package var headFieldsMax = 100
     /// A client that sends a body must send `bodyBytesMin` in each of these windows, or the rest of
-    /// it.
+    /// it, or a part that is answered at once.
     package var bodyWindow: Duration = .seconds(10)
     package var bodyBytesMin = 4096
     /// Closes a connection whose client has taken nothing of a waiting answer for this long.

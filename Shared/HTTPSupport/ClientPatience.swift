@@ -2,7 +2,9 @@
 ///
 /// **Overview.** A client could send a byte a second and hold a connection for ever: an idle timer
 /// starts anew with each byte. This asks for a rate. A window in which we did not want bytes,
-/// because a route takes them more slowly than they come, is not counted against the client.
+/// because a route takes them more slowly than they come, is not counted against the client; nor is
+/// one in which a part of the body was answered: a till that streams a sale every few seconds is
+/// slow, and worth waiting for.
 ///
 /// **Function.** Feed it what happens on the connection; end a window each
 /// `APIServerLimits.bodyWindow` from the moment that `wantsWindows` becomes true until it is false.
@@ -22,6 +24,7 @@ struct ClientPatience {
     private struct Window {
         var bytes = 0
         var wasHeldBack = false
+        var wasAnswered = false
     }
 
     private var state: State = .atRest
@@ -43,6 +46,13 @@ struct ClientPatience {
     mutating func bodyRead(bytes: Int) {
         guard case .readingBody(var window) = state else { return }
         window.bytes += bytes
+        state = .readingBody(window)
+    }
+
+    /// A part of the answer goes out while the body still comes.
+    mutating func answered() {
+        guard case .readingBody(var window) = state else { return }
+        window.wasAnswered = true
         state = .readingBody(window)
     }
 
@@ -69,6 +79,6 @@ struct ClientPatience {
     mutating func windowEnded() -> Bool {
         guard case .readingBody(let window) = state else { return true }
         state = .readingBody(Window())
-        return window.wasHeldBack || !isAsking || window.bytes >= bytesMin
+        return window.wasHeldBack || window.wasAnswered || !isAsking || window.bytes >= bytesMin
     }
 }

@@ -51,6 +51,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         context.read()
     }
 
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if patience.wantsWindows, case .body = unwrapOutboundIn(data) { patience.answered() }
+        context.write(data, promise: promise)
+    }
+
     private func startWindow(_ context: ChannelHandlerContext) {
         bodyTimer = context.eventLoop.assumeIsolated().scheduleTask(
             in: TimeAmount(limits.bodyWindow)

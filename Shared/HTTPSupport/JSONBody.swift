@@ -5,6 +5,8 @@ import TextFormats
 
 /// A request's body, of the type and size that a route takes.
 package enum JSONBody {
+    package static let mediaType = "application/json"
+
     /// Reads one JSON document.
     ///
     /// - Throws: `Problem`: `unsupported_media_type`, `too_large` naming the limit,
@@ -12,7 +14,7 @@ package enum JSONBody {
     package static func read<Value>(
         _ request: Request, bytesMax: Int, _ read: (inout JSONReader) throws(JSONError) -> Value
     ) async throws(Problem) -> Value {
-        try ContentType.check(request, is: "application/json")
+        try ContentType.check(request, is: mediaType)
         let buffer = try await collect(request, bytesMax: bytesMax, limit: "JSON")
         return try decode(buffer, read)
     }
@@ -55,17 +57,33 @@ package enum ContentType {
     /// - Throws: `Problem` `unsupported_media_type` unless the request's body is of this type, with
     /// whatever parameters.
     package static func check(_ request: Request, is expected: String) throws(Problem) {
+        _ = try check(request, among: [expected])
+    }
+
+    /// - Returns: which of these types the request's body is of, with whatever parameters.
+    /// - Throws: `Problem` `unsupported_media_type` naming them all, for any other.
+    package static func check(_ request: Request, among accepted: [String]) throws(Problem)
+        -> String
+    {
         let given = request.headers[.contentType]
         // Nearly every client writes it exactly so.
-        if given == expected { return }
+        if let exact = accepted.first(where: { $0 == given }) { return exact }
+        let advice = "send \(accepted.joined(separator: " or "))"
         guard let given else {
-            throw Problem(
-                .unsupportedMediaType, "the request has no Content-Type; send \(expected)")
+            throw unsupported("the request has no Content-Type; \(advice)", accepted)
         }
-        guard essence(given) == expected else {
-            throw Problem(
-                .unsupportedMediaType, "this Content-Type is not taken here; send \(expected)")
+        let essence = essence(given)
+        guard let found = accepted.first(where: { $0 == essence }) else {
+            throw unsupported("this Content-Type is not taken here; \(advice)", accepted)
         }
+        return found
+    }
+
+    private static func unsupported(_ detail: String, _ accepted: [String]) -> Problem {
+        var problem = Problem(.unsupportedMediaType, detail)
+        // As RFC 9110, section 12.5.1, has it in an answer.
+        problem.headers[.accept] = accepted.joined(separator: ", ")
+        return problem
     }
 
     /// Type and subtype alone, in small letters (RFC 9110, section 8.3.1).

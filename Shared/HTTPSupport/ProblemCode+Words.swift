@@ -47,7 +47,7 @@ extension ProblemCode {
         case .alreadyReversed: "Nothing: the transfer is reversed in full."
         case .notTheDecider: "Ask whom the answer names, or ask again when the hub can be reached."
         case .tooLarge: "Send less at once; the detail names the limit."
-        case .unsupportedMediaType: "Send application/json."
+        case .unsupportedMediaType: "Send one of the types that the Accept header lists."
         case .insufficientFunds:
             "Send a smaller amount, or fund the account. The answer says as of when it was refused."
         case .idempotencyMismatch:

@@ -3,6 +3,15 @@ import Hummingbird
 import NIOCore
 import TextFormats
 
+extension JSONWriter {
+    /// A copy of what has been written so far, to be sent.
+    package borrowing func buffer() -> ByteBuffer {
+        var buffer = ByteBufferAllocator().buffer(capacity: count)
+        withBytes { _ = buffer.writeBytes($0) }
+        return buffer
+    }
+}
+
 extension Response {
     // A constant of ours, and valid.
     private static let link = HTTPField.Name("Link")
@@ -12,8 +21,7 @@ extension Response {
         _ json: borrowing JSONWriter, status: HTTPResponse.Status = .ok,
         contentType: String = "application/json"
     ) -> Response {
-        var buffer = ByteBufferAllocator().buffer(capacity: json.count)
-        json.withBytes { _ = buffer.writeBytes($0) }
+        let buffer = json.buffer()
         return Response(
             status: status,
             headers: [.contentType: contentType, .contentLength: String(buffer.readableBytes)],

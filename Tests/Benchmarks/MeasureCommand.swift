@@ -104,6 +104,7 @@ enum Benchmark: String, CaseIterable, ExpressibleByArgument {
     case rawMQTT = "raw-mqtt"
     case post
     case batch
+    case ndjsonIn = "ndjson-in"
     case endToEnd = "end-to-end"
     case merge
     case memory
@@ -118,6 +119,7 @@ enum Benchmark: String, CaseIterable, ExpressibleByArgument {
         case .rawMQTT: try RawMQTT.measure(plan)
         case .post: try PostBenchmark.measure(plan)
         case .batch: try BatchBenchmark.measure(plan)
+        case .ndjsonIn: try LinesBenchmark.measure(plan)
         case .endToEnd: try EndToEndBenchmark.measure(plan)
         case .merge: try MergeBenchmark.measure(plan)
         case .memory: try MemoryBenchmark.measure(plan)

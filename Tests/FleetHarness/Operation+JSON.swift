@@ -38,6 +38,17 @@ struct BatchBody: Encodable {
     var transactions: [TransactionBody]
 }
 
+struct GroupBody: Encodable {
+    var transactions: [TransactionBody]
+    var idempotencyKey: String
+    var atomic = true
+
+    enum CodingKeys: String, CodingKey {
+        case transactions, atomic
+        case idempotencyKey = "idempotency_key"
+    }
+}
+
 extension Workload.Operation {
     /// The body of `POST /v1/transactions`.
     package func transactionJSON() throws -> [UInt8] {
@@ -46,6 +57,21 @@ extension Workload.Operation {
 }
 
 extension Sequence<Workload.Operation> {
+    /// As lines of NDJSON, each under its own key.
+    package func linesJSON() throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        return try flatMap {
+            Array(try encoder.encode(TransactionBody($0, keyed: true))) + [UInt8(ascii: "\n")]
+        }
+    }
+
+    /// The body of an atomic `POST /v1/transactions/batch` under one key.
+    package func groupJSON(key: String) throws -> [UInt8] {
+        let body = GroupBody(
+            transactions: map { TransactionBody($0, keyed: false) }, idempotencyKey: key)
+        return Array(try JSONEncoder().encode(body))
+    }
+
     /// The body of `POST /v1/transactions/batch`, each item under its own key.
     package func batchJSON() throws -> [UInt8] {
         let body = BatchBody(transactions: map { TransactionBody($0, keyed: true) })

@@ -26,6 +26,13 @@ private func withServer<Value: Sendable>(
                 }
                 return "\(number)"
             }
+            router.post("/lines") { request, _ in
+                let limits = LineLimits(
+                    lineBytesMax: 100, linesPerAnswer: 10, backlogBytesMax: 1000)
+                return LineExchange.response(to: request, limits) { lines in
+                    ByteBuffer(string: lines.map { "answer \($0.number)\n" }.joined())
+                }
+            }
         }, onListening: { signal.finish() })
     let group = ServiceGroup(
         services: [server],
@@ -68,6 +75,24 @@ private struct Connection: Sendable {
     func send(_ text: String) {
         _ = text.utf8.withContiguousStorageIfAvailable {
             write(descriptor, $0.baseAddress, $0.count)
+        }
+    }
+
+    /// Everything up to a text, which must come within ten seconds.
+    func receive(until end: String) async -> String {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                var timeout = timeval(tv_sec: 10, tv_usec: 0)
+                setsockopt(
+                    descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout,
+                    socklen_t(MemoryLayout<timeval>.size))
+                var bytes: [UInt8] = []
+                var byte: UInt8 = 0
+                while !String(decoding: bytes, as: UTF8.self).hasSuffix(end),
+                    read(descriptor, &byte, 1) == 1
+                { bytes.append(byte) }
+                continuation.resume(returning: String(decoding: bytes, as: UTF8.self))
+            }
         }
     }
 
@@ -230,6 +255,44 @@ private struct Connection: Sendable {
             return await connection.receiveAll()
         }
         #expect(!answer.hasPrefix("HTTP/1.1 2") && answer != "(timed out)", "\(answer)")
+    }
+
+    @Test func `a client may wait for the answer to a line before it sends the next`()
+        async throws
+    {
+        let path = temporaryPath()
+        var limits = APIServerLimits()
+        limits.bodyWindow = .milliseconds(200)
+        let answer = try await withServer(at: .unix(path: path), limits: limits) { _ in
+            let connection = try Connection(path: path)
+            connection.send(
+                "POST /lines HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                    + "Transfer-Encoding: chunked\r\n\r\n")
+            for number in 1...8 {
+                connection.send("2\r\n1\n\r\n")
+                _ = await connection.receive(until: "answer \(number)\n")
+            }
+            connection.send("0\r\n\r\n")
+            return await connection.receiveAll()
+        }
+        #expect(answer.hasSuffix("0\r\n\r\n"), "\(answer)")
+    }
+
+    @Test func `lines that come a byte at a time are cut off before the first has ended`()
+        async throws
+    {
+        let path = temporaryPath()
+        var limits = APIServerLimits()
+        limits.bodyWindow = .milliseconds(50)
+        let answer = try await withServer(at: .unix(path: path), limits: limits) { _ in
+            let connection = try Connection(path: path)
+            connection.send(
+                "POST /lines HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    + "1\r\n{\r\n")
+            return await connection.receiveAll()
+        }
+        #expect(answer != "(timed out)" && !answer.contains("answer"), "\(answer)")
+        #expect(!answer.hasSuffix("0\r\n\r\n"), "it must not look whole")
     }
 
     @Test func `a client that is silent is cut off when it has been so for long enough`()

@@ -54,6 +54,23 @@ import Testing
         #expect(!channel.isActive)
     }
 
+    @Test func `a body that trickles may go on while parts of it are answered`() throws {
+        let channel = try channel()
+        try channel.writeInbound(head)
+        try channel.writeOutbound(HTTPResponsePart.head(HTTPResponse(status: .ok)))
+        for _ in 0..<100 {
+            try channel.writeInbound(body(1))
+            channel.read()
+            try channel.writeOutbound(HTTPResponsePart.body(ByteBuffer(string: "+")))
+            channel.embeddedEventLoop.advanceTime(by: .seconds(10))
+        }
+        #expect(channel.isActive)
+        try channel.writeInbound(body(99))
+        channel.read()
+        channel.embeddedEventLoop.advanceTime(by: .seconds(10))
+        #expect(!channel.isActive, "nothing was answered in the last window")
+    }
+
     @Test func `a window in which we did not ask for bytes does not count`() throws {
         let channel = try channel()
         try channel.writeInbound(head)

@@ -85,6 +85,17 @@ extension IntegrationTests {
             #expect(try answer.json()["postings"][0]["amount"] == "9007199254740993")
             let batch = #"{"transactions":[\#(all),\#(one),{"postings":[]}]}"#
             try api.ask("recordBatch", "\(path)/batch", status: 200, body: batch)
+            let group =
+                #"{"transactions":[\#(all),\#(one)],"atomic":true,"idempotency_key":"g"}"#
+            try api.ask("recordBatch", "\(path)/batch", status: 200, body: group)
+            let repeated = try api.ask("recordBatch", "\(path)/batch", status: 200, body: group)
+            #expect(repeated.headers["idempotency-replayed"] == "true")
+            let other = group.replacing("\(all),", with: "")
+            try api.ask("recordBatch", "\(path)/batch", status: 422, body: other)
+            let lines = try api.ask(
+                "recordBatch", "\(path)/batch", status: 200,
+                headers: ["Content-Type": "application/x-ndjson"], body: "\(one)\n{}\n\(one)")
+            #expect(lines.text.split(separator: "\n").count == 3)
             for (id, path) in [("recordTransaction", path), ("recordBatch", "\(path)/batch")] {
                 for bad in ["{", "{}", "[]"] { try api.ask(id, path, status: 400, body: bad) }
                 let long = String(repeating: " ", count: 3 << 20)

@@ -192,7 +192,11 @@ extension IntegrationTests.ProblemTests {
             batch("not JSON", #"{"transactions":["#, "malformed_json", at: nil),
             batch("none", "{}", "invalid_field", at: "transactions"),
             batch(
-                "atomic", #"{"transactions":[],"atomic":true}"#, "invalid_field", at: "atomic"),
+                "atomic and empty", #"{"transactions":[],"atomic":true}"#, "invalid_field",
+                at: "transactions"),
+            batch(
+                "atomic or not", #"{"transactions":[],"atomic":"yes"}"#, "invalid_field",
+                at: "atomic"),
             batch("unknown", #"{"transactions":[],"x":1}"#, "invalid_field", at: "x"),
         ]
     }

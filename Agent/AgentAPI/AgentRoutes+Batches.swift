@@ -1,0 +1,166 @@
+import AgentCore
+import HTTPSupport
+import Hummingbird
+import LedgerCore
+import SyncProtocol
+import TextFormats
+
+/// `POST /v1/transactions/batch`: one document or a stream of lines; each item for itself, or all or
+/// none.
+extension AgentRoutes {
+    func recordBatch(_ request: Request, _ context: Context) async throws -> Response {
+        let type = try ContentType.check(
+            request, among: [JSONBody.mediaType, LineExchange.mediaType])
+        let key = try IdempotencyKeyHeader.key(of: request)
+        if type == LineExchange.mediaType { return try recordLines(request, key) }
+        let limit = limits.batchTransactionsMax
+        let buffer = try await JSONBody.collect(
+            request, bytesMax: Self.bodyBytesMax,
+            limit: "JSON; \(LineExchange.mediaType) has none in all")
+        let batch = try JSONBody.decode(buffer) { (json) throws(JSONError) in
+            try ReceivedBatch(json: &json, countMax: limit)
+        }
+        if batch.isAtomic { return try await record(batch.group(key)) }
+        try batch.requireSeparateItems(key, countMax: limit)
+        return try await record(batch.items)
+    }
+
+    private func record(_ items: [Result<ReceivedTransaction, JSONError>]) async throws
+        -> Response
+    {
+        let requests = items.compactMap { item in
+            if case .success(let received) = item {
+                ClientRequest(form: received.form, key: received.key)
+            } else {
+                nil
+            }
+        }
+        var answers = try await settled { () async throws(ServiceFailure) in
+            try await service.record(requests)
+        }[...]
+        return .object { json in
+            json.name("results")
+            json.array(of: items) { json, item in
+                switch item {
+                case .failure(let error): Problem(error).writeResult(to: &json)
+                case .success:
+                    guard let answer = answers.popFirst() else {
+                        preconditionFailure("an item without its answer")
+                    }
+                    answer.writeResult(to: &json)
+                }
+            }
+        }
+    }
+
+    // MARK: All or none
+
+    private func record(_ group: ClientGroup) async throws -> Response {
+        let answer = try await settled { () async throws(ServiceFailure) in
+            try await service.record(group)
+        }
+        switch answer {
+        case .accepted(let transactions):
+            return results(transactions.map { .accepted($0) })
+        case .replayed(let transactions):
+            var response = results(transactions.map { .replayed($0) })
+            if let name = IdempotencyKeyHeader.replayed { response.headers[name] = "true" }
+            return response
+        case .mismatched(let first): throw Answer.mismatchedProblem(first)
+        case .invalid(let fields):
+            throw Problem.refusedGroup(
+                fields.map { Problem.Part(path: $0.path, message: $0.message) })
+        case .tooManyTransactions:
+            throw Problem.tooMany("atomic batch", countMax: SegmentHeader.groupEventsMax)
+        case .tooManyBytes:
+            throw Problem.tooLarge(
+                "what the atomic batch would take in the log",
+                bytesMax: SegmentHeader.groupBytesMax, limit: "one atomic batch")
+        }
+    }
+
+    private func results(_ answers: [Answer]) -> Response {
+        .object { json in
+            json.name("results")
+            json.array(of: answers) { json, answer in answer.writeResult(to: &json) }
+        }
+    }
+
+    // MARK: Lines
+
+    private func recordLines(_ request: Request, _ key: String?) throws(Problem) -> Response {
+        guard key == nil else {
+            throw .invalid(
+                "Idempotency-Key", "is not for lines; give each line its own idempotency_key")
+        }
+        let limits = LineLimits(
+            lineBytesMax: limits.lineBytesMax, linesPerAnswer: limits.linesPerCommit,
+            backlogBytesMax: limits.lineBacklogBytesMax)
+        return LineExchange.response(to: request, limits) { [self] lines in await answers(to: lines)
+        }
+    }
+
+    /// Records what some lines ask for, and answers when it is durable.
+    private func answers(to lines: [BodyLine]) async -> ByteBuffer {
+        var requests: [ClientRequest] = []
+        requests.reserveCapacity(lines.count)
+        let readings = lines.map { line -> Problem? in
+            do throws(Problem) {
+                requests.append(try received(line))
+                return nil
+            } catch {
+                return error
+            }
+        }
+        let recorded: Result<[Answer], Problem>
+        do throws(Problem) {
+            let requests = requests
+            recorded = .success(
+                try await settled { () async throws(ServiceFailure) in
+                    requests.isEmpty ? [] : try await service.record(requests)
+                })
+        } catch {
+            recorded = .failure(error)
+        }
+        return write(lines, readings, recorded)
+    }
+
+    private func received(_ line: BodyLine) throws(Problem) -> ClientRequest {
+        guard case .text(let text) = line.content else {
+            throw .tooLarge("the line", bytesMax: limits.lineBytesMax, limit: "a line")
+        }
+        let received = try JSONBody.decode(text) { (json) throws(JSONError) in
+            try ReceivedTransaction(json: &json)
+        }
+        return ClientRequest(form: received.form, key: received.key)
+    }
+
+    /// A result a line. What could not be recorded now is each line's problem: the lines behind it
+    /// may fare better.
+    private func write(
+        _ lines: [BodyLine], _ readings: [Problem?], _ recorded: Result<[Answer], Problem>
+    ) -> ByteBuffer {
+        var json = JSONWriter(capacity: lines.count * 512)
+        var next = 0
+        for (line, problem) in zip(lines, readings) {
+            switch (problem, recorded) {
+            case (let problem?, _), (nil, .failure(let problem)):
+                problem.atLine(line.number).writeResult(to: &json, line: line.number)
+            case (nil, .success(let answers)):
+                answers[next].writeResult(to: &json, line: line.number)
+                next += 1
+            }
+            json.newline()
+        }
+        return json.buffer()
+    }
+}
+
+extension Problem {
+    /// The same, said of a line.
+    func atLine(_ number: Int) -> Problem {
+        var problem = self
+        problem.detail = "line \(number): \(detail)"
+        return problem
+    }
+}
