@@ -156,6 +156,13 @@ let package = Package(
             dependencies: ["AggregatorCore", "LedgerCore", "SegmentStore", "SyncProtocol", grdb],
             path: "Aggregator/LedgerStoreSQLite", swiftSettings: strict),
         .target(
+            name: "Projection",
+            dependencies: [
+                "AggregatorCore", "LedgerCore", "SegmentStore", "SyncProtocol", "Workers", grdb,
+                logging,
+            ],
+            path: "Aggregator/Projection", swiftSettings: strict),
+        .target(
             name: "TraceStore",
             dependencies: ["LedgerCore", "OTLP", "Observability", grdb, protobuf],
             path: "Aggregator/TraceStore", swiftSettings: strict),
@@ -163,7 +170,8 @@ let package = Package(
             name: "AggregatorRuntime",
             dependencies: [
                 "AggregatorCore", "LedgerCore", "LedgerStoreSQLite", "MQTTTransport", "OTLP",
-                "Observability", "SegmentStore", "Signing", "SyncProtocol", "TraceStore",
+                "Observability", "Projection", "SegmentStore", "Signing", "SyncProtocol",
+                "TraceStore",
                 "Workers", logging, metrics, tracing,
             ],
             path: "Aggregator/AggregatorRuntime", swiftSettings: strict),
@@ -171,7 +179,7 @@ let package = Package(
             name: "AggregatorAPI",
             dependencies: [
                 "AggregatorCore", "HTTPSupport", "LedgerCore", "OTLP", "Observability",
-                "SyncProtocol", "TextFormats", hummingbird,
+                "SyncProtocol", "TextFormats", httpTypes, hummingbird, nio,
             ],
             path: "Aggregator/AggregatorAPI", swiftSettings: strict),
         .executableTarget(
@@ -265,6 +273,13 @@ let package = Package(
             ],
             path: "Tests/MessageInspectionTests", swiftSettings: strict),
         .testTarget(
+            name: "LedgerStoreSQLiteTests",
+            dependencies: [
+                "AggregatorCore", "LedgerCore", "LedgerStoreSQLite", "SegmentStore", "Signing",
+                "SyncProtocol", "TestSupport",
+            ],
+            path: "Tests/LedgerStoreSQLiteTests", swiftSettings: strict),
+        .testTarget(
             name: "MQTTTransportTests", dependencies: ["MQTTTransport"],
             path: "Tests/MQTTTransportTests",
             swiftSettings: strict),
@@ -277,6 +292,14 @@ let package = Package(
         .testTarget(
             name: "OTLPTests", dependencies: ["OTLP", "TestSupport", protobuf],
             path: "Tests/OTLPTests", swiftSettings: strict),
+        .testTarget(
+            name: "ProjectionTests",
+            dependencies: [
+                "AggregatorCore", "AggregatorRuntime", "LedgerCore", "LedgerStoreSQLite",
+                "Projection", "SegmentStore", "Signing", "SyncProtocol", "TestSupport", grdb,
+                logging,
+            ],
+            path: "Tests/ProjectionTests", swiftSettings: strict),
         .testTarget(
             name: "SegmentStoreTests",
             dependencies: [

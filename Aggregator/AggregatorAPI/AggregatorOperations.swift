@@ -9,20 +9,6 @@ enum AggregatorOperations {
 
     // MARK: Transactions and accounts
 
-    static let list = APIOperation(
-        "listTransactions", "The transactions of all agents, the last merged first.",
-        parameters: [
-            .query("account", .account, "Only those with a posting from or to this account."),
-            .query("agent", .agentID, "Only those of this agent."),
-            .query("reference", .string(), "Only those with this reference."),
-        ] + APIParameter.paging,
-        answers: [
-            .page(
-                "A page. It may hold fewer than asked for, even none, and still have a next one.",
-                of: .mergedTransaction)
-        ],
-        problems: [.invalidField, .overloaded, .unavailable])
-
     static let transaction = APIOperation(
         "getTransaction", "One transaction of the global ledger.", parameters: [id],
         answers: [.ok("The transaction.", .mergedTransaction)],

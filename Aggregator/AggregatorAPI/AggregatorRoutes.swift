@@ -13,7 +13,6 @@ package struct AggregatorRoutes<Context: RequestContext>: Sendable {
     }
 
     package func add(to router: APIRouter<Context>) {
-        router.get("/v1/transactions", AggregatorOperations.list, use: list)
         router.get("/v1/transactions/:id", AggregatorOperations.transaction, use: transaction)
         router.get("/v1/transactions/:id/journey", AggregatorOperations.journey, use: journey)
         router.get("/v1/accounts", AggregatorOperations.accounts, use: accounts)
@@ -27,24 +26,6 @@ package struct AggregatorRoutes<Context: RequestContext>: Sendable {
     }
 
     // MARK: Transactions and accounts
-
-    private func list(_ request: Request, _ context: Context) async throws -> Response {
-        let query = try QueryParameters(
-            request, known: ["account", "agent", "reference", "cursor", "limit"])
-        let filter = MergedFilter(
-            account: try query.value("account") { (text) throws(InvalidValue) in
-                try AccountAddress(text)
-            },
-            agent: try query.value("agent") { (text) throws(InvalidValue) in try AgentID(text) },
-            reference: query["reference"])
-        let limit = try query.limit()
-        let page = try await answered { () async throws(AggregatorFailure) in
-            try await service.transactions(filter, cursor: query["cursor"], limit: limit)
-        }
-        guard let page else { throw QueryParameters.badCursor }
-        return .page(page.items, next: page.next, of: request) { json, item in item.write(to: &json)
-        }
-    }
 
     private func transaction(_ request: Request, _ context: Context) async throws -> Response {
         let id = try parameter("id", of: context) { (text) throws(InvalidValue) in try EventID(text)
@@ -180,12 +161,16 @@ package struct AggregatorRoutes<Context: RequestContext>: Sendable {
     private func answered<Value>(_ body: () async throws(AggregatorFailure) -> Value)
         async throws(Problem) -> Value
     {
-        do throws(AggregatorFailure) { return try await body() } catch {
-            switch error {
-            case .overloaded:
-                throw Problem(.overloaded, "too many questions wait already", retryAfter: 1)
-            case .unavailable(let detail): throw Problem(.unavailable, detail, retryAfter: 1)
-            }
+        do throws(AggregatorFailure) { return try await body() } catch { throw Problem(error) }
+    }
+}
+
+extension Problem {
+    init(_ failure: AggregatorFailure) {
+        switch failure {
+        case .overloaded:
+            self.init(.overloaded, "too many questions wait already", retryAfter: 1)
+        case .unavailable(let detail): self.init(.unavailable, detail, retryAfter: 1)
         }
     }
 }

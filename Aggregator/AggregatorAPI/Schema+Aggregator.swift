@@ -8,7 +8,8 @@ extension Schema {
     static let mergedTransaction = Schema.named(
         "MergedTransaction",
         transaction.adding([
-            "id": transactionID, "status": .words(["merged"]), "agent": agentID,
+            "id": transactionID, "status": .words(MergedStatus.allCases.map(\.rawValue)),
+            "agent": agentID,
             "accepted_at": .explained(.time, "By the agent's clock."),
             "hlc": .explained(quantity, "The hybrid logical clock at which it was accepted."),
             "position": .explained(count, "Of its segment, in the aggregator's log."),
@@ -63,6 +64,8 @@ extension Schema {
                     "stored_output": quantity, "log_input": quantity, "log_output": quantity,
                 ])),
             "unbalanced_assets": .array(of: asset), "audited_through": count, "position": count,
+            "indexed_through": .explained(
+                count, "How far the rows that searches read have come: a position, too."),
             "digest": hash, "facts_digest": hash,
             "assets": .array(
                 of: .object(["asset": asset, "input": quantity, "output": quantity])),

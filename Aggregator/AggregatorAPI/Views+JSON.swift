@@ -8,7 +8,7 @@ extension MergedTransaction {
     func write(to json: inout JSONWriter) {
         json.object { json in
             json.member("id", id.description)
-            json.member("status", "merged")
+            json.member("status", status.rawValue)
             json.member("agent", id.agent.description)
             json.member("accepted_at", microseconds: event.time.time.microseconds)
             json.member("hlc", event.time.rawValue)
@@ -59,6 +59,7 @@ extension LedgerSummary {
             json.array(of: audit?.unbalanced ?? []) { json, asset in json.value(asset.description) }
             json.member("audited_through", auditedThrough)
             json.member("position", position)
+            json.member("indexed_through", indexedThrough)
             json.member("digest", digest.description)
             json.member("facts_digest", factsDigest.description)
             json.name("assets")

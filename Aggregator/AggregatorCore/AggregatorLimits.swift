@@ -30,8 +30,6 @@ package struct AggregatorLimits: Sendable, Hashable {
     package var bytesPerCheckpoint = 32 << 20
     /// Definitions a stream may have: what the aggregator keeps in memory for it.
     package var definitionsPerStreamMax: UInt32 = 16 << 20
-    /// Segments that one page of a listing may look through before it answers with a cursor.
-    package var listingSegmentsMax = 512
     /// How long an answer may wait for the audit to catch up with the log, in microseconds.
     package var auditWaitMax: Int64 = 5_000_000
 

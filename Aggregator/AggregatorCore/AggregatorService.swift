@@ -11,6 +11,7 @@ package enum AggregatorFailure: Error, Hashable, Sendable {
 package struct MergedTransaction: Sendable {
     package let id: EventID
     package let event: Event
+    package let status: MergedStatus
     /// Of its segment in the aggregator's log.
     package let position: Int64
     package let segmentFirst: UInt64
@@ -23,11 +24,13 @@ package struct MergedTransaction: Sendable {
     package let committedAt: Timestamp
 
     package init(
-        id: EventID, event: Event, position: Int64, segmentFirst: UInt64, segmentCount: UInt32,
-        publishedAt: Timestamp?, attempt: UInt32, receivedAt: Timestamp?, committedAt: Timestamp
+        id: EventID, event: Event, status: MergedStatus = .merged, position: Int64,
+        segmentFirst: UInt64, segmentCount: UInt32, publishedAt: Timestamp?, attempt: UInt32,
+        receivedAt: Timestamp?, committedAt: Timestamp
     ) {
         self.id = id
         self.event = event
+        self.status = status
         self.position = position
         self.segmentFirst = segmentFirst
         self.segmentCount = segmentCount
@@ -35,25 +38,6 @@ package struct MergedTransaction: Sendable {
         self.attempt = attempt
         self.receivedAt = receivedAt
         self.committedAt = committedAt
-    }
-}
-
-package struct MergedFilter: Sendable {
-    package var account: AccountAddress?
-    package var agent: AgentID?
-    package var reference: String?
-
-    package init(account: AccountAddress? = nil, agent: AgentID? = nil, reference: String? = nil) {
-        self.account = account
-        self.agent = agent
-        self.reference = reference
-    }
-
-    package func admits(_ agent: AgentID, _ transaction: Transaction) -> Bool {
-        if let wanted = self.agent, wanted != agent { return false }
-        if let reference, transaction.reference != reference { return false }
-        guard let account else { return true }
-        return transaction.postings.contains { $0.source == account || $0.destination == account }
     }
 }
 
@@ -88,6 +72,8 @@ package struct LedgerSummary: Sendable {
     /// Nil while the audit has not yet read the log up to here.
     package let audit: AuditResult?
     package let auditedThrough: Int64
+    /// How far the rows behind the log have come.
+    package var indexedThrough: Int64 = 0
 
     package init(
         position: Int64, counts: GlobalLedger.Counts, totals: [AssetTotal], digest: Hash256,
@@ -214,10 +200,6 @@ package protocol AggregatorService: Sendable {
     func transaction(_ id: EventID) async throws(AggregatorFailure) -> MergedTransaction?
     /// Nil for one that is neither in the ledger nor announced by its agent.
     func journey(_ id: EventID) async throws(AggregatorFailure) -> MergedJourney?
-    /// In the reverse order of the log; nil for a cursor that is none of ours.
-    func transactions(
-        _ filter: MergedFilter, cursor: String?, limit: Int
-    ) async throws(AggregatorFailure) -> MergedPage<MergedTransaction>?
     func account(_ address: AccountAddress) async throws(AggregatorFailure) -> MergedAccount?
     /// In the order of their first use.
     func accounts(

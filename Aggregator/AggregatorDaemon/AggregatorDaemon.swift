@@ -14,8 +14,22 @@ struct AggregatorDaemon {
         let command = DaemonCommand(
             name: "tributary-aggregator",
             abstract: "The Tributary aggregator: merges the streams of all agents into one ledger.",
-            keys: AggregatorKeys.all, check: AggregatorKeys.check, run: run)
+            keys: AggregatorKeys.all, subcommands: [rebuild], check: AggregatorKeys.check, run: run)
         exit(await command.main().rawValue)
+    }
+
+    private static let rebuild = DaemonCommand.Subcommand(
+        "rebuild",
+        abstract:
+            "Deletes the rows that searches read; the aggregator that runs, or the next one, makes them anew from its log."
+    ) { settings, logger, _ in
+        let data = settings.required(.data)
+        let wereThere = try AggregatorRuntime.deleteRows(inDataFolder: data)
+        logger.notice(
+            wereThere
+                ? "the rows are deleted and will be made anew from the log"
+                : "there are no rows; they will be made from the log",
+            metadata: ["aggregator.data": "\(data)"])
     }
 
     @Sendable private static func run(_ settings: Settings, _ logger: Logger) async throws {
@@ -36,6 +50,7 @@ struct AggregatorDaemon {
             about: APIAbout(title: "tributary-aggregator", version: TributaryVersion.current),
             routes: { router in
                 AggregatorRoutes(service: runtime).add(to: router)
+                SearchRoutes(search: runtime, service: runtime).add(to: router)
                 MetricsPage(
                     registry,
                     [BuildMetrics(version: TributaryVersion.current), runtime, ProcessMetrics()]

@@ -8,11 +8,11 @@ extension AggregatorRuntime: AggregatorService {
     // MARK: The log
 
     /// Reads block, so they run off the pool.
-    private func reading<Value: Sendable>(
-        _ body: @escaping @Sendable (LedgerStore) throws(StoreError) -> Value
+    func reading<Value: Sendable>(
+        _ body: @escaping @Sendable (AggregatorRuntime) throws(StoreError) -> Value
     ) async throws(AggregatorFailure) -> Value {
-        let result = await readers.run { [store] () -> Result<Value, StoreError> in
-            do throws(StoreError) { return .success(try body(store)) } catch {
+        let result = await readers.run { [self] () -> Result<Value, StoreError> in
+            do throws(StoreError) { return .success(try body(self)) } catch {
                 return .failure(error)
             }
         }
@@ -24,21 +24,7 @@ extension AggregatorRuntime: AggregatorService {
 
     package func transaction(_ id: EventID) async throws(AggregatorFailure) -> MergedTransaction? {
         guard id.branch == nil else { return nil }
-        return try await reading { (store) throws(StoreError) in try store.transaction(id) }
-    }
-
-    package func transactions(
-        _ filter: MergedFilter, cursor: String?, limit: Int
-    ) async throws(AggregatorFailure) -> MergedPage<MergedTransaction>? {
-        var place = LogPlace.end
-        if let cursor {
-            guard let parsed = LogPlace(cursor) else { return nil }
-            place = parsed
-        }
-        return try await reading { [place, configuration] (store) throws(StoreError) in
-            try store.transactions(
-                before: place, limit: limit, segmentsMax: configuration.limits.listingSegmentsMax,
-                filter)
+        return try await reading { (runtime) throws(StoreError) in try runtime.store.transaction(id)
         }
     }
 
@@ -87,7 +73,9 @@ extension AggregatorRuntime: AggregatorService {
             let request = Auditor.Request(snapshot: snapshot) { continuation.resume(returning: $0) }
             if !auditor.post(request) { continuation.resume(returning: .failure(.overloaded)) }
         }
-        return try result.get()
+        var summary = try result.get()
+        summary.indexedThrough = projection.indexedThrough
+        return summary
     }
 
     package func agents() async throws(AggregatorFailure) -> [AgentView] {

@@ -3,6 +3,7 @@ import LedgerCore
 import LedgerStoreSQLite
 import Logging
 import MQTTTransport
+import Projection
 import SegmentStore
 import Signing
 import SyncProtocol
@@ -16,6 +17,8 @@ package final class AggregatorRuntime: Sendable {
     let store: LedgerStore
     let intake: Intake
     let auditor: Auditor
+    let projection: Projection
+    private let projector: Projector
     let connection: MQTTConnection
     let health = WriteHealth()
     let hasher = SHA256Hasher()
@@ -23,6 +26,8 @@ package final class AggregatorRuntime: Sendable {
     /// Held until the end, and let go of with `stop`.
     private let folder: Mutex<DataFolder?>
     private let logger: Logger
+
+    static let projectionName = "projection.db"
 
     /// How often the audit runs without being asked.
     private static let auditInterval: Duration = .seconds(60)
@@ -49,6 +54,7 @@ package final class AggregatorRuntime: Sendable {
             },
             publicKey: signer.publicKey)
         store = try LedgerStore(path: folder.file("aggregator.db"), hub: genesis, hasher: hasher)
+        projection = Projection(path: folder.file(AggregatorRuntime.projectionName))
         // The connection calls the intake, and the intake publishes through the connection:
         // whichever is made first gets the other through this.
         let handler = Handler()
@@ -78,6 +84,7 @@ package final class AggregatorRuntime: Sendable {
                 logger.warning("the intake is full: an event was dropped")
             }
         }
+        projector = Projector(projection, following: FollowedStore(store), logger: logger)
         connection.start()
     }
 
@@ -106,6 +113,7 @@ package final class AggregatorRuntime: Sendable {
         let isMerged = intake.finish()
         connection.stop()
         auditor.stop()
+        projector.stop()
         readers.stop()
         if let failure = store.close() {
             logger.error("closing the database", metadata: ["store.error": "\(failure)"])

@@ -4,42 +4,6 @@ import LedgerCore
 import SegmentStore
 import SyncProtocol
 
-/// A place in the log between two events, as the cursor of a listing names it.
-package struct LogPlace: Hashable, Sendable {
-    package let position: Int64
-    package let sequence: UInt64
-
-    /// Behind everything.
-    package static let end = LogPlace(position: .max, sequence: .max)
-
-    private init(position: Int64, sequence: UInt64) {
-        self.position = position
-        self.sequence = sequence
-    }
-
-    /// - Returns: nil for what is no cursor.
-    package init?(_ cursor: String) {
-        let parts = cursor.split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.count == 2, let position = Int64(parts[0]), let sequence = UInt64(parts[1]),
-            position > 0
-        else {
-            return nil
-        }
-        self.init(position: position, sequence: sequence)
-    }
-
-    fileprivate init(_ stored: StoredSegment, before sequence: UInt64) {
-        self.init(position: stored.position, sequence: sequence)
-    }
-
-    /// The first position behind all events before this place.
-    fileprivate var positionBehind: Int64 {
-        sequence > 0 && position < .max ? position + 1 : position
-    }
-
-    package var cursor: String { "\(position)-\(sequence)" }
-}
-
 extension LedgerStore {
     /// The segments behind a position, some at a time.
     package func segments(after position: Int64) throws(StoreError) -> [StoredSegment] {
@@ -57,40 +21,6 @@ extension LedgerStore {
         return try stored.map { (stored) throws(StoreError) in
             try merged(event, stored, logged.stream)
         }
-    }
-
-    /// How many segments a listing reads at a time.
-    private static let listingReadLimit = ReadLimit(segments: 16)
-
-    /// Events before a place of the log, the latest first.
-    ///
-    /// - Parameter segmentsMax: how many segments to look through before answering with what was
-    ///   found.
-    package func transactions(
-        before place: LogPlace, limit: Int, segmentsMax: Int, _ filter: MergedFilter
-    ) throws(StoreError) -> MergedPage<MergedTransaction> {
-        var found: [(event: Event, segment: DecodedSegment)] = []
-        var next: LogPlace?
-        var segments = 0
-        try reader.segments(before: place.positionBehind, limit: LedgerStore.listingReadLimit) {
-            decoded in
-            let agent = decoded.stream.genesis.agent
-            let before = decoded.stored.position == place.position ? place.sequence : .max
-            for case .event(let event) in decoded.events.reversed() where event.sequence < before {
-                guard filter.admits(agent, event.transaction) else { continue }
-                found.append((event, decoded))
-                next = LogPlace(decoded.stored, before: event.sequence)
-                if found.count == limit { return .stop }
-            }
-            segments += 1
-            next = segments == segmentsMax ? LogPlace(decoded.stored, before: 0) : nil
-            return segments == segmentsMax ? .stop : .next
-        }
-        var items: [MergedTransaction] = []
-        for (event, decoded) in found {
-            items.append(try merged(event, decoded.stored, decoded.stream))
-        }
-        return MergedPage(items: items, next: next?.cursor)
     }
 
     private func merged(

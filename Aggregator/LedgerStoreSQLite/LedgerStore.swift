@@ -124,7 +124,7 @@ package final class LedgerStore: Sendable {
 
     /// The names that streams had defined when the checkpoint was written; the replay brings the
     /// later ones.
-    private static func restoreNames(
+    static func restoreNames(
         _ ledger: inout GlobalLedger, _ rows: [StreamRow], before position: Int64,
         _ database: Database
     ) throws {

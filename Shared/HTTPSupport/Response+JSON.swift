@@ -39,15 +39,18 @@ extension Response {
 
     /// A page of a list: `{"items":[…],"next":"cursor"}`, with the next page's address as a link
     /// (RFC 8288).
+    ///
+    /// - Parameter members: writes what this list says beside its items.
     package static func page<Item>(
         _ items: [Item], next: String?, of request: Request,
-        _ write: (inout JSONWriter, Item) -> Void
+        _ write: (inout JSONWriter, Item) -> Void, members: (inout JSONWriter) -> Void = { _ in }
     ) -> Response {
         var response = object { json in
             json.name("items")
             json.array(of: items, write)
             json.name("next")
             if let next { json.value(next) } else { json.null() }
+            members(&json)
         }
         if let next, let link {
             response.headers[link] = "<\(nextPage(next, of: request))>; rel=\"next\""

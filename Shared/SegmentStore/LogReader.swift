@@ -96,6 +96,16 @@ package final class LogReader: Sendable {
 
     // MARK: Walks
 
+    /// The next segments behind a position, the oldest first, as many as one read hands out; none
+    /// at the end of the log.
+    package func batch(
+        after position: Int64, limit: ReadLimit = .init()
+    ) throws(StoreError) -> [DecodedSegment] {
+        try read { (database) throws(StoreError) in
+            try SegmentLog.segments(database, after: position, limit: limit)
+        }
+    }
+
     /// Walks the segments behind a position, the oldest first, until `visit` says stop or the log
     /// ends.
     package func segments(

@@ -59,12 +59,20 @@ package struct SQLStatement: ~Copyable {
 
     /// NULL where there is none.
     package mutating func bind(ifPresent value: String?) throws(StoreError) {
-        if let value { return try bind(value) }
+        if let value { try bind(value) } else { try bindNull() }
+    }
+
+    /// NULL where there is none.
+    package mutating func bind(ifPresent value: Int64?) throws(StoreError) {
+        if let value { try bind(value) } else { try bindNull() }
+    }
+
+    private mutating func bindNull() throws(StoreError) {
         bound += 1
         try check(sqlite3_bind_null(handle, bound))
     }
 
-    mutating func bind(_ value: [UInt8]) throws(StoreError) {
+    package mutating func bind(_ value: [UInt8]) throws(StoreError) {
         bound += 1
         let code = value.withUnsafeBytes { bytes in
             // A null pointer would bind NULL, not an empty blob.
@@ -76,7 +84,7 @@ package struct SQLStatement: ~Copyable {
         try check(code)
     }
 
-    mutating func bind(_ value: Hash256) throws(StoreError) {
+    package mutating func bind(_ value: Hash256) throws(StoreError) {
         try bind(value.bytes)
     }
 
@@ -92,7 +100,7 @@ package struct SQLStatement: ~Copyable {
     // MARK: Rows
 
     /// - Returns: whether there is a row.
-    mutating func step() throws(StoreError) -> Bool {
+    package mutating func step() throws(StoreError) -> Bool {
         switch sqlite3_step(handle) {
         case SQLITE_ROW: return true
         case SQLITE_DONE: return false
@@ -106,24 +114,40 @@ package struct SQLStatement: ~Copyable {
         precondition(!hasRow, "a statement run for its effect returned a row")
     }
 
-    func integer(_ column: CInt) -> Int64 { sqlite3_column_int64(handle, column) }
+    /// Runs a statement that returns no row, and makes it ready for the next one's parameters: for
+    /// many rows in a row.
+    package mutating func execute() throws(StoreError) {
+        let hasRow = try step()
+        precondition(!hasRow, "a statement run for its effect returned a row")
+        reset()
+    }
 
-    func isNull(_ column: CInt) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
+    /// Makes it ready for other parameters.
+    package mutating func reset() {
+        sqlite3_reset(handle)
+        bound = 0
+    }
 
-    func text(_ column: CInt) -> String {
+    package func integer(_ column: CInt) -> Int64 { sqlite3_column_int64(handle, column) }
+
+    package func isNull(_ column: CInt) -> Bool {
+        sqlite3_column_type(handle, column) == SQLITE_NULL
+    }
+
+    package func text(_ column: CInt) -> String {
         guard let characters = sqlite3_column_text(handle, column) else { return "" }
         let count = Int(sqlite3_column_bytes(handle, column))
         return String(decoding: UnsafeBufferPointer(start: characters, count: count), as: UTF8.self)
     }
 
-    func blob(_ column: CInt) -> [UInt8] {
+    package func blob(_ column: CInt) -> [UInt8] {
         let count = Int(sqlite3_column_bytes(handle, column))
         guard count > 0, let start = sqlite3_column_blob(handle, column) else { return [] }
         return Array(UnsafeRawBufferPointer(start: start, count: count))
     }
 
     /// - Throws: `StoreError.corrupt` where the column does not hold 32 bytes.
-    func hash(_ column: CInt) throws(StoreError) -> Hash256 {
+    package func hash(_ column: CInt) throws(StoreError) -> Hash256 {
         let bytes = blob(column)
         guard bytes.count == Hash256.byteCount else {
             throw .corrupt(
@@ -151,7 +175,7 @@ package struct SQLStatement: ~Copyable {
 
 extension Database {
     /// The database's file, for messages.
-    var place: String {
+    package var place: String {
         let name = sqlite3_db_filename(sqliteConnection, "main").map { String(cString: $0) } ?? ""
         return name.isEmpty ? "the database" : name
     }

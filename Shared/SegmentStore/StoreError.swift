@@ -38,7 +38,7 @@ package enum StoreError: Error, CustomStringConvertible {
 
 extension StoreError {
     /// Translates whatever came out of a transaction on the database at `place`.
-    init(_ error: any Error, at place: String) {
+    package init(_ error: any Error, at place: String) {
         switch error {
         case let error as StoreError: self = error
         case let error as DatabaseError:

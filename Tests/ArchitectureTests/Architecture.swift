@@ -28,6 +28,7 @@ struct Architecture {
         "AgentStore": Rule(area: "Agent", level: 4),
         "LedgerStoreSQLite": Rule(area: "Aggregator", level: 4),
         "TraceStore": Rule(area: "Aggregator", level: 4),
+        "Projection": Rule(area: "Aggregator", level: 4),
         "AgentRuntime": Rule(area: "Agent", level: 5),
         "AggregatorRuntime": Rule(area: "Aggregator", level: 5),
         "AgentAPI": Rule(area: "Agent", level: 5),
@@ -40,7 +41,9 @@ struct Architecture {
 
     static let pureCores: Set = ["LedgerCore", "SyncProtocol", "AgentCore", "AggregatorCore"]
     static let interfaces: Set = ["AgentAPI", "AggregatorAPI", "HTTPSupport"]
-    static let stores: Set = ["SegmentStore", "AgentStore", "LedgerStoreSQLite", "TraceStore"]
+    static let stores: Set = [
+        "SegmentStore", "AgentStore", "LedgerStoreSQLite", "Projection", "TraceStore",
+    ]
     /// Who may say that something is durable.
     static let makersOfDurable: Set = ["SegmentStore"]
 

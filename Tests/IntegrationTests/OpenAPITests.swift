@@ -46,7 +46,8 @@ extension IntegrationTests {
                     api, values: values(id),
                     queries: [
                         "account": "customers:1", "agent": "till-1", "reference": "r",
-                        "prefix": "customers",
+                        "prefix": "customers", "kind": "transfer", "status": "merged",
+                        "from": "2026-01-01T00:00:00Z", "to": "2999-01-01T00:00:00Z",
                     ])
                 fleet.expectCleanEnds()
             }

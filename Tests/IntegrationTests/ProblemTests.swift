@@ -230,6 +230,12 @@ extension IntegrationTests.ProblemTests {
         ]
     }
 
+    private static func badSearch(_ query: String, at part: String) -> BadRequest {
+        BadRequest(
+            name: query, method: "GET", path: "/v1/transactions?\(query)", status: 400,
+            code: "invalid_field", at: part)
+    }
+
     fileprivate static var badAggregatorReads: [BadRequest] {
         [
             BadRequest(
@@ -238,6 +244,17 @@ extension IntegrationTests.ProblemTests {
             BadRequest(
                 name: "no agent's name", method: "GET", path: "/v1/agents/T_9", status: 400,
                 code: "invalid_field", at: "id"),
+            badSearch("kind=gift", at: "kind"), badSearch("status=lost", at: "status"),
+            badSearch("from=yesterday", at: "from"), badSearch("to=2026-11-20", at: "to"),
+            badSearch("cursor=-1", at: "cursor"), badSearch("cursor=007", at: "cursor"),
+            BadRequest(
+                name: "a statement's cursor", method: "GET",
+                path: "/v1/accounts/a:1/entries?cursor=what", status: 400, code: "invalid_field",
+                at: "cursor"),
+            BadRequest(
+                name: "the statement of nobody", method: "GET",
+                path: "/v1/accounts/nobody:1/entries",
+                status: 404, code: "not_found"),
             BadRequest(
                 name: "conflicts", method: "GET", path: "/v1/conflicts?limit=0", status: 400,
                 code: "invalid_field", at: "limit"),

@@ -1,0 +1,185 @@
+import AggregatorCore
+import AggregatorRuntime
+import Foundation
+import GRDB
+import LedgerCore
+import LedgerStoreSQLite
+import Logging
+import Projection
+import SegmentStore
+import Signing
+import SyncProtocol
+import Synchronization
+import TestSupport
+
+/// A folder of its own for one test, removed with its content at the end.
+final class ScratchFolder: Sendable {
+    let path: String
+
+    init() throws {
+        let url = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "tributary-test-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+        path = url.path
+    }
+
+    deinit {
+        do { try FileManager.default.removeItem(atPath: path) } catch {
+            print("left behind: \(path): \(error)")
+        }
+    }
+}
+
+/// What is in the log, as plain values: the model that rows are compared with.
+struct LoggedTransaction {
+    let id: EventID
+    let event: Event
+    let mergedAt: Timestamp
+
+    func isAdmitted(by filter: TransactionFilter) -> Bool {
+        if let account = filter.account {
+            let touches = event.transaction.postings.contains {
+                $0.source == account || $0.destination == account
+            }
+            guard touches else { return false }
+        }
+        if let agent = filter.agent, agent != id.agent { return false }
+        if let reference = filter.reference {
+            guard let own = event.transaction.reference,
+                own.utf8.elementsEqual(reference.utf8)
+            else { return false }
+        }
+        if filter.status == .setAside { return false }
+        return filter.admits(event.time.time)
+    }
+}
+
+/// An aggregator's store with the streams of a few agents, and what it has been given.
+struct TestLog {
+    let store: LedgerStore
+    let path: String
+    private(set) var transactions: [LoggedTransaction] = []
+    private var writers: [SegmentWriter] = []
+    private var rows: [StreamTag: StreamRow] = [:]
+    private var now = Timestamp(microseconds: 1_770_000_000_000_000)
+
+    init(_ path: String, streams: Int = 3, _ random: inout SplitMix64) throws {
+        self.path = path
+        let hub = Genesis(
+            writer: .hub, ledger: "test", agent: try AgentID("hub"),
+            nonce: random.bytes(Genesis.nonceByteCount),
+            publicKey: PublicKey(bytes: random.bytes(PublicKey.byteCount)))
+        store = try LedgerStore(path: path, hub: hub, hasher: SHA256Hasher())
+        for number in 0..<streams {
+            writers.append(try SegmentWriter(agent: "till-\(number)", SHA256Hasher(), &random))
+        }
+    }
+
+    /// Commits one segment of a random stream.
+    mutating func commit(
+        _ transactions: [Transaction], damage: ((inout [UInt8]) -> Void)? = nil,
+        _ random: inout SplitMix64
+    ) throws {
+        let index = random.below(writers.count)
+        var writer = writers[index]
+        let (whole, events) = writer.seal(transactions, &random)
+        var sealed = whole
+        if let damage {
+            var bytes = sealed.segment.bytes
+            damage(&bytes)
+            sealed = SealedSegment(segment: try Segment(decoding: bytes), hash: random.hash())
+        }
+        now = now.advanced(byMicroseconds: 1_000)
+        var commit = LedgerStore.Commit()
+        if rows[writer.tag] == nil {
+            commit.streams = [LedgerStore.NewStream(genesis: writer.genesis, hash: writer.hash)]
+        }
+        commit.arrivals = [
+            LedgerStore.Arrival(
+                stream: writer.tag, segments: [sealed], publishedAt: now, attempt: 2,
+                receivedAt: now)
+        ]
+        _ = try store.commit(commit, rows: &rows, now: now)
+        self.transactions += events.map {
+            LoggedTransaction(id: writer.id(of: $0), event: $0, mergedAt: now)
+        }
+        writers[index] = writer
+    }
+
+    /// Commits some segments of a few random transactions each.
+    mutating func grow(segments: Int, _ random: inout SplitMix64) throws {
+        for _ in 0..<segments {
+            try commit(try (0...random.below(5)).map { _ in try random.transaction() }, &random)
+        }
+    }
+}
+
+/// A projection with the follower that a test moves by hand.
+struct TestProjection {
+    let projection: Projection
+    var follower: Follower
+
+    init(_ path: String, _ source: any LogSource, _ limits: ProjectionLimits = ProjectionLimits()) {
+        projection = Projection(path: path, limits: limits)
+        follower = Follower(
+            projection, source, Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    mutating func catchUp() throws {
+        while try follower.step() == .behind {}
+    }
+
+    /// All rows of all tables, as text.
+    func dump() throws -> [String] {
+        var configuration = Configuration()
+        configuration.readonly = true
+        let queue = try DatabaseQueue(path: projection.path, configuration: configuration)
+        return try queue.read { database in
+            let tables = try String.fetchAll(
+                database,
+                sql: "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+            return try tables.flatMap { table in
+                try Row.fetchAll(database, sql: "SELECT * FROM \(table)").map { "\(table) \($0)" }
+                    .sorted()
+            }
+        }
+    }
+
+    func integer(_ sql: String) throws -> Int64? {
+        var configuration = Configuration()
+        configuration.readonly = true
+        return try DatabaseQueue(path: projection.path, configuration: configuration).read {
+            try Int64.fetchOne($0, sql: sql)
+        }
+    }
+}
+
+/// A log that fails at the Nth question.
+final class FailingSource: LogSource {
+    private let source: any LogSource
+    private let left: Mutex<Int>
+
+    init(_ source: any LogSource, after questions: Int) {
+        self.source = source
+        left = Mutex(questions)
+    }
+
+    var identity: String { source.identity }
+
+    func lastPosition() throws(StoreError) -> Int64 { try source.lastPosition() }
+
+    func judge(after position: Int64) throws(StoreError) -> GlobalLedger {
+        try source.judge(after: position)
+    }
+
+    func segments(
+        after position: Int64, limit: ReadLimit
+    ) throws(StoreError) -> [FollowedSegment] {
+        let fails = left.withLock { left in
+            left -= 1
+            return left < 0
+        }
+        if fails { throw .unavailable("the log cannot be read, for the test's sake") }
+        return try source.segments(after: position, limit: limit)
+    }
+}
