@@ -109,6 +109,7 @@ enum Benchmark: String, CaseIterable, ExpressibleByArgument {
     case merge
     case memory
     case latency
+    case export
 
     /// Measured in every run.
     var isRaw: Bool { self == .rawSQLite || self == .rawMQTT }
@@ -124,6 +125,7 @@ enum Benchmark: String, CaseIterable, ExpressibleByArgument {
         case .merge: try MergeBenchmark.measure(plan)
         case .memory: try MemoryBenchmark.measure(plan)
         case .latency: try LatencyBenchmark.measure(plan)
+        case .export: try ExportBenchmark.measure(plan)
         }
     }
 }
