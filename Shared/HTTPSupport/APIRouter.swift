@@ -37,15 +37,6 @@ package final class APIRouter<Context: RequestContext> {
         add(.delete, path, operation, handler)
     }
 
-    /// A route that still lacks its description: the document does not name it, and a test fails.
-    package func get(_ path: String, use handler: @escaping Handler) {
-        router.on(RouterPath(path), method: .get, use: handler)
-    }
-
-    package func post(_ path: String, use handler: @escaping Handler) {
-        router.on(RouterPath(path), method: .post, use: handler)
-    }
-
     /// Method and address of every route that the document names.
     package var documented: Set<String> {
         Set(routes.map { "\($0.method) \($0.template)" })
