@@ -22,6 +22,8 @@ final class ProjectionFile: Sendable {
         if ProjectionFile.inode(path) == nil { try ProjectionFile.remove(path) }
         var configuration = Configuration()
         configuration.busyMode = .timeout(5)
+        // Six look-ups a transaction, for references that the writer has just made itself.
+        configuration.foreignKeysEnabled = false
         configuration.maximumReaderCount = limits.readersMax
         configuration.prepareDatabase { database in
             guard !database.configuration.readonly else { return }

@@ -117,6 +117,7 @@ private final class Export {
         case head
         case size
         case chunk(remaining: Int)
+        case trailer
         case end
     }
 
@@ -163,7 +164,7 @@ private final class Export {
                 byteCount += part.count
                 rest = rest.dropFirst(part.count)
                 state = part.count == remaining ? .size : .chunk(remaining: remaining - part.count)
-            case .head, .size:
+            case .head, .size, .trailer:
                 rest = rest.dropFirst()
                 guard byte == UInt8(ascii: "\n") else {
                     line.append(byte)
@@ -185,7 +186,8 @@ private final class Export {
         case .size where text.isEmpty: break
         case .size:
             guard let size = Int(text, radix: 16) else { throw Implausible("chunk size \(text)") }
-            state = size > 0 ? .chunk(remaining: size) : .end
+            state = size > 0 ? .chunk(remaining: size) : .trailer
+        case .trailer: if text.isEmpty { state = .end }
         case .chunk, .end: break
         }
     }
