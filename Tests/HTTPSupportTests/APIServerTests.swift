@@ -262,7 +262,7 @@ private struct Connection: Sendable {
     {
         let path = temporaryPath()
         var limits = APIServerLimits()
-        limits.bodyWindow = .milliseconds(200)
+        limits.bodyWindow = .seconds(2)
         let answer = try await withServer(at: .unix(path: path), limits: limits) { _ in
             let connection = try Connection(path: path)
             connection.send(
