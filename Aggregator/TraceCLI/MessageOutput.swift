@@ -38,7 +38,9 @@ struct MessageOutput: ParsableArguments {
         let line = terminal.fit(
             "\(time) \(topic)\(inspected.kind.padded(12))\(inspected.words.summary)")
         var lines = [isSound ? line : terminal.bad(line)]
-        if details { lines += detailLines(message, inspected).map(terminal.fit) }
+        if details {
+            lines += detailLines(message, inspected).map { terminal.wrap($0, hanging: 29) }
+        }
         if hex { lines += HexDump(message.payload).lines.map(terminal.faint) }
         return (lines.joined(separator: "\n"), isSound)
     }

@@ -11,19 +11,25 @@ struct RowPrinter {
         case csv
     }
 
+    private enum Layout {
+        case lines(widths: [Int])
+        case columns
+    }
+
+    /// Between the columns of a table.
+    private static let gap = 2
     /// Rows that a table's widths are taken from; a later cell that is wider moves its line.
     private static let sampleMax = 500
     /// Written at once, in bytes.
     private static let chunkBytes = 64 * 1024
-    /// No column is made narrower than this to fit the window.
-    private static let columnWidthMin = 8
 
     private let form: Form
     private let columns: [String]
     private let terminal: Terminal
     private var sample: [[SQLValue]] = []
-    /// Set once the sample is written.
-    private var widths: [Int]?
+    /// Set once the sample is written. Where a line of a table would be wider than the window, each row is shown with
+    /// a column a line instead: nothing is cut.
+    private var layout: Layout?
     private var pending: [UInt8] = []
     private(set) var rows: UInt64 = 0
 
@@ -40,8 +46,8 @@ struct RowPrinter {
         case .csv: write(row.map { RowPrinter.quoted($0.csv) }.joined(separator: ","), "\r\n")
         case .json: write(object(row))
         case .table:
-            if widths != nil {
-                write(line(row))
+            if let layout {
+                write(row, layout)
             } else {
                 sample.append(row)
                 if sample.count == RowPrinter.sampleMax { writeSample() }
@@ -50,7 +56,7 @@ struct RowPrinter {
     }
 
     mutating func finish() {
-        if form == .table, widths == nil { writeSample() }
+        if form == .table, layout == nil { writeSample() }
         flush()
     }
 
@@ -63,40 +69,35 @@ struct RowPrinter {
                 widths[index] = max(widths[index], value.shown.count)
             }
         }
-        self.widths = fitting(widths)
-        write(terminal.bold(head()))
-        for row in sample { write(line(row)) }
+        let width = widths.reduce(0, +) + RowPrinter.gap * (widths.count - 1)
+        let layout: Layout =
+            terminal.width.map { width > $0 } ?? false ? .columns : .lines(widths: widths)
+        self.layout = layout
+        if case .lines = layout { write(terminal.bold(line(columns.map { ($0, false) }, widths))) }
+        for row in sample { write(row, layout) }
         sample = []
     }
 
-    /// The widest columns are narrowed until a line fits the window.
-    private func fitting(_ widths: [Int]) -> [Int] {
-        guard let window = terminal.width else { return widths }
-        var widths = widths
-        while widths.reduce(0, +) + 2 * (widths.count - 1) > window,
-            let widest = widths.indices.max(by: { widths[$0] < widths[$1] }),
-            widths[widest] > RowPrinter.columnWidthMin
-        {
-            widths[widest] -= 1
+    private mutating func write(_ row: [SQLValue], _ layout: Layout) {
+        switch layout {
+        case .lines(let widths): write(line(row.map { ($0.shown, $0.isNumber) }, widths))
+        case .columns:
+            let width = (columns.map(\.count).max() ?? 0) + RowPrinter.gap
+            for (name, value) in zip(columns, row) {
+                write(terminal.wrap(name.padded(width) + value.shown, hanging: width))
+            }
+            write("")
         }
-        return widths
     }
 
-    private func head() -> String { joined(columns.map { ($0, false) }) }
-
-    private func line(_ row: [SQLValue]) -> String { joined(row.map { ($0.shown, $0.isNumber) }) }
-
-    private func joined(_ cells: [(text: String, isNumber: Bool)]) -> String {
-        guard let widths else { return "" }
+    private func line(_ cells: [(text: String, isNumber: Bool)], _ widths: [Int]) -> String {
         let parts = zip(cells, widths).map { cell, width in
-            let isCut = terminal.width != nil && cell.text.count > width
-            let text = isCut ? cell.text.prefix(width - 1) + "…" : cell.text
-            let space = String(repeating: " ", count: max(0, width - text.count))
-            return cell.isNumber ? space + text : text + space
+            let space = String(repeating: " ", count: max(0, width - cell.text.count))
+            return cell.isNumber ? space + cell.text : cell.text + space
         }
-        var line = parts.joined(separator: "  ")
+        var line = parts.joined(separator: String(repeating: " ", count: RowPrinter.gap))
         while line.last == " " { line.removeLast() }
-        return terminal.fit(line)
+        return line
     }
 
     // MARK: JSON and CSV

@@ -19,7 +19,9 @@ struct Tap: ParsableCommand {
             A broker that asks for a password gets it from TRIBUTARY_BROKER_PASSWORD, with --user.
             """)
 
-    @Option(help: "The MQTT broker, as mqtt://HOST:PORT or mqtts://HOST:PORT.")
+    @Option(
+        help: ArgumentHelp(
+            "The MQTT broker, as mqtt://HOST:PORT or mqtts://HOST:PORT.", valueName: "url"))
     var broker = "mqtt://127.0.0.1:1883"
 
     @Option(help: "Only what is from, to or about this agent.")
@@ -34,16 +36,20 @@ struct Tap: ParsableCommand {
         help: ArgumentHelp("How large the file of --write may become, in MiB.", valueName: "MiB"))
     var writeMax = 1024
 
-    @Option(help: "The user name for the broker.")
+    @Option(help: ArgumentHelp("The user name for the broker.", valueName: "name"))
     var user: String?
 
-    @Option(help: "PEM file of the authorities that may vouch for the broker; else the system's.")
+    @Option(
+        help: ArgumentHelp(
+            "PEM file of the authorities that may vouch for the broker; else the system's.",
+            valueName: "path"))
     var tlsCa: String?
 
-    @Option(help: "PEM file of the certificate shown to the broker.")
+    @Option(
+        help: ArgumentHelp("PEM file of the certificate shown to the broker.", valueName: "path"))
     var tlsCertificate: String?
 
-    @Option(help: "PEM file of that certificate's key.")
+    @Option(help: ArgumentHelp("PEM file of that certificate's key.", valueName: "path"))
     var tlsKey: String?
 
     func validate() throws {

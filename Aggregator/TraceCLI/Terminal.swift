@@ -54,6 +54,9 @@ struct Terminal {
         return (lines + [line]).joined(separator: "\n")
     }
 
+    /// Prints what is broken as by ``wrap(_:hanging:)``.
+    func say(_ text: String) { print(wrap(text, hanging: 2)) }
+
     private func words(_ text: String) -> [Substring] {
         var words: [Substring] = []
         var start = text.startIndex

@@ -65,9 +65,10 @@ struct Verify: AsyncParsableCommand {
                 ? terminal.good(
                     "Sound: every checksum, chain and event holds, and money is conserved.")
                 : terminal.bad(
-                    "Not sound: \(Wording.count(UInt64(report.findingCount), "finding")) in \(file.path)."
-                ))
-        print(
+                    terminal.wrap(
+                        "Not sound: \(Wording.count(UInt64(report.findingCount), "finding")) in \(file.path)."
+                    )))
+        terminal.say(
             "\(file.path): \(Wording.count(UInt64(report.streams), "stream")), "
                 + "\(Wording.count(UInt64(report.segments), "segment")), \(Wording.count(UInt64(report.events), "event")), "
                 + "\(Wording.count(UInt64(report.bytes), "byte")), \(Wording.count(UInt64(report.accounts), "account"))"
@@ -78,12 +79,12 @@ struct Verify: AsyncParsableCommand {
                 "  \(asset.asset.description.padded(12)) in \(asset.input)  out \(asset.output)\(mark)"
             )
         }
-        for finding in report.findings.prefix(20) { print("- \(finding)") }
+        for finding in report.findings.prefix(20) { terminal.say("- \(finding)") }
         if report.findingCount > 20 {
             print("… and \(report.findingCount - 20) more; --json lists them")
         }
         if !report.isSound {
-            print(
+            terminal.say(
                 "Next: stop the daemon, keep this folder as it is, and restore a backup into another one."
             )
         }
@@ -114,23 +115,23 @@ struct Verify: AsyncParsableCommand {
                 terminal.good("Sound: the balances are those of the log, and money is conserved."))
         case false: print(terminal.bad("Not sound: the balances are not those of the log."))
         default:
-            print(
+            terminal.say(
                 "The audit has read the log up to \(ledger.auditedThrough) of \(ledger.position); ask again."
             )
         }
-        print(
+        terminal.say(
             "\(Wording.count(ledger.transactions, "transaction")), \(Wording.count(ledger.events, "event")), "
                 + "\(ledger.setAside) set aside, position \(ledger.position)"
         )
         print("digest \(ledger.digest)")
         for violation in ledger.violations {
-            print(
+            terminal.say(
                 "- \(violation.account) \(violation.asset): stored \(violation.storedInput.text) in and "
                     + "\(violation.storedOutput.text) out, the log says \(violation.logInput.text) and "
                     + violation.logOutput.text)
         }
         for asset in ledger.unbalancedAssets {
-            print("- \(asset): what went in is not what went out")
+            terminal.say("- \(asset): what went in is not what went out")
         }
     }
 }

@@ -15,7 +15,8 @@ extension IntegrationTests {
             let exit: ProcessExit
         }
 
-        @Test func `every command speaks JSON that a program can read, and none is forgotten`()
+        @Test
+        func `every command speaks JSON to a program and fits a window, and none is forgotten`()
             async throws
         {
             try await withRunningFleet(agents: ["till-1", "till-2"]) { fleet in
@@ -41,7 +42,20 @@ extension IntegrationTests {
                     let lines = try result.jsonLines()
                     #expect(!lines.isEmpty, said)
                     #expect(lines.allSatisfy { $0.object != nil }, said)
+                    try expectFits(invocation, fleet)
                 }
+            }
+        }
+
+        /// In windows of both widths no line is wider than the window.
+        private func expectFits(_ invocation: Invocation, _ fleet: Fleet) throws {
+            for width in [80, 160] {
+                let words = try Program.run(
+                    "tributary-trace", invocation.arguments, in: fleet.home,
+                    environment: ["COLUMNS": "\(width)"])
+                #expect(words.exit == invocation.exit, "\(invocation.arguments): \(words.output)")
+                let wide = words.output.split(separator: "\n").filter { $0.count > width }
+                #expect(wide == [], "\(invocation.arguments) at \(width)")
             }
         }
 
