@@ -1,6 +1,16 @@
 import Foundation
 import SwiftProtobuf
 
+/// Every message here. What the runtime's own base gives to generated code is not enough: there, `==` is
+/// written out for each message, and here the compiler makes it.
+package protocol OTLPMessage: Message, Hashable {}
+
+extension OTLPMessage {
+    package func isEqualTo(message: any Message) -> Bool {
+        (message as? Self) == self
+    }
+}
+
 // A field that has its default value is not written (proto3).
 
 extension Visitor {

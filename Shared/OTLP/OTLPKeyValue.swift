@@ -58,7 +58,7 @@ extension [OTLPKeyValue] {
 
 // MARK: Wire
 
-extension OTLPKeyValue: Message, _MessageImplementationBase {
+extension OTLPKeyValue: OTLPMessage {
     package static let protoMessageName = "opentelemetry.proto.common.v1.KeyValue"
 
     package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
@@ -78,7 +78,7 @@ extension OTLPKeyValue: Message, _MessageImplementationBase {
     }
 }
 
-extension OTLPAnyValue: Message, _MessageImplementationBase {
+extension OTLPAnyValue: OTLPMessage {
     package static let protoMessageName = "opentelemetry.proto.common.v1.AnyValue"
 
     package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
@@ -131,7 +131,7 @@ extension OTLPAnyValue: Message, _MessageImplementationBase {
     }
 }
 
-extension ArrayValue: Message, _MessageImplementationBase {
+extension ArrayValue: OTLPMessage {
     static let protoMessageName = "opentelemetry.proto.common.v1.ArrayValue"
 
     mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {

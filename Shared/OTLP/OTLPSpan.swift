@@ -93,7 +93,7 @@ package struct OTLPStatus: Sendable {
 
 // MARK: Wire
 
-extension OTLPSpan: Message, _MessageImplementationBase {
+extension OTLPSpan: OTLPMessage {
     package static let protoMessageName = "opentelemetry.proto.trace.v1.Span"
 
     package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
@@ -143,7 +143,7 @@ extension OTLPSpan: Message, _MessageImplementationBase {
     }
 }
 
-extension OTLPEvent: Message, _MessageImplementationBase {
+extension OTLPEvent: OTLPMessage {
     package static let protoMessageName = "opentelemetry.proto.trace.v1.Span.Event"
 
     package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
@@ -167,7 +167,7 @@ extension OTLPEvent: Message, _MessageImplementationBase {
     }
 }
 
-extension OTLPLink: Message, _MessageImplementationBase {
+extension OTLPLink: OTLPMessage {
     package static let protoMessageName = "opentelemetry.proto.trace.v1.Span.Link"
 
     package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
@@ -195,7 +195,7 @@ extension OTLPLink: Message, _MessageImplementationBase {
     }
 }
 
-extension OTLPStatus: Message, _MessageImplementationBase {
+extension OTLPStatus: OTLPMessage {
     package static let protoMessageName = "opentelemetry.proto.trace.v1.Status"
 
     package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {

@@ -75,7 +75,7 @@ package struct OTLPScope: Sendable {
 
 // MARK: Wire
 
-extension OTLPTraces: Message, _MessageImplementationBase {
+extension OTLPTraces: OTLPMessage {
     package static let protoMessageName = "opentelemetry.proto.trace.v1.TracesData"
 
     package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
@@ -93,7 +93,7 @@ extension OTLPTraces: Message, _MessageImplementationBase {
     }
 }
 
-extension OTLPResourceSpans: Message, _MessageImplementationBase {
+extension OTLPResourceSpans: OTLPMessage {
     package static let protoMessageName = "opentelemetry.proto.trace.v1.ResourceSpans"
 
     package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
@@ -113,7 +113,7 @@ extension OTLPResourceSpans: Message, _MessageImplementationBase {
     }
 }
 
-extension OTLPResource: Message, _MessageImplementationBase {
+extension OTLPResource: OTLPMessage {
     package static let protoMessageName = "opentelemetry.proto.resource.v1.Resource"
 
     package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
@@ -131,7 +131,7 @@ extension OTLPResource: Message, _MessageImplementationBase {
     }
 }
 
-extension OTLPScopeSpans: Message, _MessageImplementationBase {
+extension OTLPScopeSpans: OTLPMessage {
     package static let protoMessageName = "opentelemetry.proto.trace.v1.ScopeSpans"
 
     package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
@@ -151,7 +151,7 @@ extension OTLPScopeSpans: Message, _MessageImplementationBase {
     }
 }
 
-extension OTLPScope: Message, _MessageImplementationBase {
+extension OTLPScope: OTLPMessage {
     package static let protoMessageName = "opentelemetry.proto.common.v1.InstrumentationScope"
 
     package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
