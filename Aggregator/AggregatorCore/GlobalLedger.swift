@@ -145,6 +145,9 @@ package struct GlobalLedger: Sendable {
         }
     }
 
+    /// The traces of the events of the segment that was merged last.
+    package var tracesOfLast: [TraceContext] { batch.traces }
+
     package mutating func takeChangedPages() -> [Int] {
         balances.takeChangedPages()
     }

@@ -174,7 +174,7 @@ private struct IntakeLoop {
             }
             perform(actions, segments.stream, now, segments)
         case .status(let status): takeStatus(status, frame, agent)
-        case .definitions, .welcome, .ack, .needs, .needsDefinitions, .hub: break
+        case .definitions, .welcome, .ack, .needs, .needsDefinitions, .hub, .spans: break
         }
     }
 

@@ -119,3 +119,13 @@ extension DefinitionsMessage {
         return words
     }
 }
+
+extension SpansMessage {
+    var words: MessageWords {
+        var words = MessageWords("\(spans.count) bytes of spans")
+        words.add("bytes", spans.count)
+        words.add("dropped", dropped)
+        words.add("sent", at: sentAt)
+        return words
+    }
+}

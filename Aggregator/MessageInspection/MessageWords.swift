@@ -99,6 +99,7 @@ extension Message {
         case .needsDefinitions: "needs definitions"
         case .status: "status"
         case .hub: "hub"
+        case .spans: "spans"
         }
     }
 
@@ -115,6 +116,7 @@ extension Message {
         case .needsDefinitions(let message): (message.words, nil)
         case .status(let message): (message.words, nil)
         case .hub(let message): (message.words, nil)
+        case .spans(let message): (message.words, nil)
         }
     }
 }

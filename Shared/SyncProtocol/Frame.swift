@@ -11,6 +11,7 @@ package struct Frame: Hashable, Sendable {
         case proof = 2
         case segments = 3
         case definitions = 4
+        case spans = 9
         // To an agent.
         case welcome = 16
         case ack = 17

@@ -5,22 +5,29 @@ protocol FrameBody {
     static var kind: Frame.Kind { get }
     func encode(into writer: inout ByteWriter)
     init(from reader: inout ByteReader) throws(WireError)
+    /// The traces that the message belongs to; only what this version passes them on with has them.
+    var traces: [TraceContext] { get set }
 }
 
 extension FrameBody {
-    /// The message's fields, and behind them a list of extensions, empty so far: what a later
-    /// version adds there, this one passes over.
+    var traces: [TraceContext] {
+        get { [] }
+        set {}
+    }
+
+    /// The message's fields, and behind them a list of extensions: what a later version adds there,
+    /// this one passes over.
     func bodyBytes() -> [UInt8] {
         var writer = ByteWriter()
         encode(into: &writer)
-        writer.varint(0)
+        TraceExtension.encode(traces, into: &writer)
         return writer.bytes
     }
 
     init(body: [UInt8]) throws(WireError) {
         self = try ByteReader.decode(body) { (reader) throws(WireError) in
-            let message = try Self(from: &reader)
-            try reader.skipExtensions()
+            var message = try Self(from: &reader)
+            message.traces = try reader.traces()
             try reader.expectEnd()
             return message
         }
@@ -39,6 +46,7 @@ package enum Message: Hashable, Sendable {
     case needsDefinitions(NeedsDefinitions)
     case status(Status)
     case hub(HubNotice)
+    case spans(SpansMessage)
 
     private var body: any FrameBody {
         switch self {
@@ -52,6 +60,7 @@ package enum Message: Hashable, Sendable {
         case .needsDefinitions(let message): message
         case .status(let message): message
         case .hub(let message): message
+        case .spans(let message): message
         }
     }
 
@@ -77,6 +86,7 @@ package enum Message: Hashable, Sendable {
         case .needsDefinitions: self = .needsDefinitions(try NeedsDefinitions(body: frame.body))
         case .status: self = .status(try Status(body: frame.body))
         case .hub: self = .hub(try HubNotice(body: frame.body))
+        case .spans: self = .spans(try SpansMessage(body: frame.body))
         }
     }
 }

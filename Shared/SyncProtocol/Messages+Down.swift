@@ -109,6 +109,7 @@ package struct Ack: Hashable, Sendable {
 
     /// What one commit can bring of one stream: a run for each message, and some to spare.
     package static let runsMax = 1024
+    package static let tracesMax = TraceExtension.contextsMax
 
     package var stream: StreamTag
     package var through: ChainPoint
@@ -121,6 +122,8 @@ package struct Ack: Hashable, Sendable {
     /// aggregator's clock.
     package var receivedAt: Timestamp
     package var committedAt: Timestamp
+    /// The spans that send it, one for each traced message that it acknowledges.
+    package var traces: [TraceContext] = []
 
     /// - Precondition: at most `runsMax` runs.
     package init(

@@ -102,9 +102,10 @@ package struct Proof: Hashable, Sendable {
 /// Segments of one stream, in their order along the chain.
 package struct SegmentsMessage: Hashable, Sendable {
     package static let segmentsMax = 4096
-    /// Of the body before the first segment, and behind the last: the list of extensions, empty.
+    /// Of the body before the first segment, and behind the last: the list of extensions, with one
+    /// trace at most.
     static let prefixByteCount = 24
-    static let suffixByteCount = 1
+    static let suffixByteCount = TraceExtension.oneByteCount
     /// Segments that one message may carry together, in bytes, each counted with its length field.
     package static let segmentBytesMax =
         Frame.byteCountMax - Frame.byteCount(body: prefixByteCount + suffixByteCount)
@@ -115,6 +116,8 @@ package struct SegmentsMessage: Hashable, Sendable {
     /// How often the first segment was sent before, plus one.
     package var attempt: UInt32
     package var segments: [[UInt8]]
+    /// The span that sent it, where it is traced: none or one. Not under the signature.
+    package var traces: [TraceContext] = []
 
     /// - Precondition: 1 to `segmentsMax` segments.
     package init(stream: StreamTag, sentAt: Timestamp, attempt: UInt32, segments: [[UInt8]]) {

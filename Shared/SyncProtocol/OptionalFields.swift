@@ -76,9 +76,15 @@ extension ByteReader {
     }
 
     mutating func skipExtensions() throws(WireError) {
+        try extensions { _, _ in }
+    }
+
+    /// Hands out the extensions of an event or of a message, each with its tag; whoever does not
+    /// know a tag passes over it.
+    mutating func extensions(_ body: (UInt64, UnsafeRawBufferPointer) -> Void) throws(WireError) {
         for _ in 0..<(try length("the number of extensions", limit: OptionalFields.extensionsMax)) {
-            _ = try varint()
-            try skip(try length("an extension", limit: SegmentHeader.segmentBytesMax))
+            let tag = try varint()
+            body(tag, try slice(try length("an extension", limit: SegmentHeader.segmentBytesMax)))
         }
     }
 }

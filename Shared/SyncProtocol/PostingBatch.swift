@@ -32,6 +32,8 @@ package struct PostingBatch: Sendable {
     package private(set) var setAside: [ReadEvent] = []
     /// Whether an item continues a group, so that whoever applies items must look for them.
     package private(set) var hasGroups = false
+    /// Of the events that are to be traced; neighbours of one trace together.
+    package private(set) var traces: [TraceContext] = []
 
     package init() {}
 
@@ -43,6 +45,7 @@ package struct PostingBatch: Sendable {
         items.removeAll(keepingCapacity: true)
         setAside.removeAll()
         hasGroups = false
+        traces.removeAll()
         segment.bytes.withUnsafeBytes { pointer in
             var envelopes = EventEnvelopes(segment.header, pointer)
             var group = GroupWalk()
@@ -83,15 +86,19 @@ package struct PostingBatch: Sendable {
             let fields = EventFields(rawValue: try reader.u8())
             try readPostings(&reader, fields)
             let hasMore = !fields.subtracting(.severalPostings).isEmpty
-            let scope = hasMore ? try OptionalFields(from: &reader, fields).keyed?.scope : nil
+            let optional = hasMore ? try OptionalFields(from: &reader, fields) : nil
             try reader.expectEnd()
             let continuesGroup = tag & EventTag.continuesGroup != 0
             if continuesGroup { hasGroups = true }
+            if let trace = optional?.trace, trace.isSampled, trace != traces.last {
+                traces.append(trace)
+            }
             items.append(
                 Item(
                     sequence: envelope.sequence, start: Int32(start),
                     count: Int32(entries.count - start),
-                    scope: scope ?? Item.noScope, continuesGroup: continuesGroup))
+                    scope: optional?.keyed?.scope ?? Item.noScope,
+                    continuesGroup: continuesGroup))
             return true
         } catch {
             entries.removeLast(entries.count - start)

@@ -17,11 +17,15 @@ package enum Topics {
     package static func up(_ agent: AgentID) -> String { "\(root)/up/\(shard(of: agent))/\(agent)" }
     package static func down(_ agent: AgentID) -> String { "\(root)/down/\(agent)" }
     package static func status(_ agent: AgentID) -> String { "\(root)/status/\(agent)" }
+    package static func spans(_ agent: AgentID) -> String {
+        "\(root)/spans/\(shard(of: agent))/\(agent)"
+    }
     package static func hub(shard: Int) -> String { "\(root)/hub/\(shard)" }
 
     /// What an aggregator listens to.
     package static let allUp = "\(root)/up/+/+"
     package static let allStatus = "\(root)/status/+"
+    package static let allSpans = "\(root)/spans/+/+"
 
     /// For whoever looks on: all there is, and all that is from, to or about an agent.
     package static let everything = "\(root)/#"
@@ -37,13 +41,16 @@ package enum Topics {
             || topic == hub(shard: shard(of: agent))
     }
 
-    /// The agent that a message on an `up` or `status` topic is from, by the topic alone; the
+    /// Whether messages there are about the work itself: they wait for all others.
+    package static func isOfSpans(_ topic: String) -> Bool { topic.hasPrefix("\(root)/spans/") }
+
+    /// The agent that a message on an `up`, `spans` or `status` topic is from, by the topic alone; the
     /// broker's access rules make it true.
     package static func agent(ofTopic topic: String) -> AgentID? {
         let levels = topic.split(separator: "/", omittingEmptySubsequences: false)
         guard levels.count >= 4, levels[0] == "tributary", levels[1] == "v1" else { return nil }
         switch (levels[2], levels.count) {
-        case ("up", 5): return try? AgentID(String(levels[4]))
+        case ("up", 5), ("spans", 5): return try? AgentID(String(levels[4]))
         case ("status", 4): return try? AgentID(String(levels[3]))
         default: return nil
         }

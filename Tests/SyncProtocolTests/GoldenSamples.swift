@@ -15,7 +15,7 @@ enum GoldenSamples {
     }
 
     static func all() throws -> [Sample] {
-        try geneses() + segments() + messages()
+        try geneses() + segments() + messages() + tracedMessages()
     }
 
     // MARK: Genesis
@@ -182,6 +182,36 @@ enum GoldenSamples {
         }
     }
 
+    /// The messages that pass traces on, with some.
+    private static func tracedMessages() throws -> [Sample] {
+        let one = TraceContext(traceID: run(0xA0, 16), spanID: run(0xB0, 8), flags: 1)
+        let two = TraceContext(traceID: run(0x30, 16), spanID: run(0x50, 8), flags: 0)
+        return try [Frame.Kind.segments, .ack].map { kind in
+            let message: Message =
+                switch try message(kind) {
+                case .segments(var segments):
+                    {
+                        segments.traces = [one]
+                        return .segments(segments)
+                    }()
+                case .ack(var ack):
+                    {
+                        ack.traces = [one, two]
+                        return .ack(ack)
+                    }()
+                case let other: other
+                }
+            return Sample(
+                name: "message-\(kind)-traced",
+                comment: "The body of a message of the kind \(kind) that belongs to traces.",
+                encoded: message.framed(session: 5).body
+            ) {
+                let read = try Message(Frame(kind: kind, session: 5, body: $0))
+                return read?.framed(session: 5).body ?? []
+            }
+        }
+    }
+
     static func message(_ kind: Frame.Kind) throws -> Message {
         let (first, second) = try chain()
         let tag = first.header.stream
@@ -238,6 +268,7 @@ enum GoldenSamples {
                 NeedsDefinitions(stream: tag, segment: head.hash, first: 0, through: 3))
         case .status: .status(Status(isOnline: true, stream: tag, head: head, at: now))
         case .hub: .hub(HubNotice(isUp: true, hub: hub, at: now))
+        case .spans: .spans(SpansMessage(sentAt: now, dropped: 3, spans: [0x0A, 0x00]))
         }
     }
 

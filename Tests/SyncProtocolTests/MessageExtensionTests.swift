@@ -75,6 +75,31 @@ import Testing
                     what: "an extension", length: UInt64(limit) + 1, limit: UInt64(limit)))
     }
 
+    @Test func `what is wrong with a message's traces counts as none, and the message counts`()
+        throws
+    {
+        let (message, fields) = try sample(.ack)
+        let zeros = [UInt8](repeating: 0, count: 25)
+        let good = [UInt8](repeating: 7, count: 25)
+        for content in [zeros, good + zeros, Array(good.dropLast()), good + [1]] {
+            let list = [1, 1, UInt8(content.count)] + content
+            #expect(try read(.ack, fields + list) == message, "\(content.count) bytes")
+        }
+        let seventeen = [[UInt8]](repeating: good, count: 17).joined()
+        let many = [1, 1, 0xA9, 0x03] + seventeen
+        #expect(try read(.ack, fields + many) == message)
+        guard case .ack(let traced)? = try read(.ack, fields + [1, 1, 25] + good) else {
+            Issue.record("it is no acknowledgement")
+            return
+        }
+        #expect(
+            traced.traces == [
+                TraceContext(
+                    traceID: [UInt8](repeating: 7, count: 16),
+                    spanID: [UInt8](repeating: 7, count: 8), flags: 7)
+            ])
+    }
+
     @Test func `an extension is under the message's checksum and signature like its fields`() throws
     {
         let (_, fields) = try sample(.ack)

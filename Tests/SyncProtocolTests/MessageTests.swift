@@ -180,9 +180,14 @@ import Testing
             rest -= SegmentsMessage.byteCount(ofSegment: count)
         }
         let tag = try StreamTag("k3f9qa2m")
-        let message = Message.segments(
-            SegmentsMessage(
-                stream: tag, sentAt: Timestamp(microseconds: 1), attempt: 1, segments: segments))
+        var content = SegmentsMessage(
+            stream: tag, sentAt: Timestamp(microseconds: 1), attempt: 1, segments: segments)
+        content.traces = [
+            TraceContext(
+                traceID: [UInt8](repeating: 2, count: 16), spanID: [UInt8](repeating: 3, count: 8),
+                flags: 1)
+        ]
+        let message = Message.segments(content)
         let signature = Signature(bytes: [UInt8](repeating: 1, count: 64))
         let bytes = message.framed(session: 1, signature: signature).encoded()
         #expect(bytes.count == Frame.byteCountMax - rest)

@@ -10,6 +10,8 @@ import Testing
         #expect(Topics.status(agent) == "tributary/v1/status/till-042")
         #expect(Topics.agent(ofTopic: Topics.up(agent)) == agent)
         #expect(Topics.agent(ofTopic: Topics.status(agent)) == agent)
+        #expect(Topics.agent(ofTopic: Topics.spans(agent)) == agent)
+        #expect(Topics.isOfSpans(Topics.spans(agent)) && !Topics.isOfSpans(Topics.up(agent)))
     }
 
     @Test(arguments: [

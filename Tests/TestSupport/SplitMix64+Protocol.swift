@@ -104,6 +104,8 @@ extension SplitMix64 {
                 Status(isOnline: oneIn(2), stream: streamTag(), head: chainPoint(), at: timestamp())
             )
         case .hub: .hub(HubNotice(isUp: oneIn(2), hub: seen(), at: timestamp()))
+        case .spans:
+            .spans(SpansMessage(sentAt: timestamp(), dropped: next(), spans: bytes(below(300))))
         }
     }
 
