@@ -128,7 +128,8 @@ let package = Package(
             name: "AgentRuntime",
             dependencies: [
                 "AgentCore", "AgentStore", "LedgerCore", "MQTTTransport", "OTLP", "Observability",
-                "SegmentStore", "Signing", "SyncProtocol", "Workers", logging, metrics, tracing,
+                "SegmentStore", "Signing", "SyncProtocol", "Workers", logging, metrics, protobuf,
+                tracing,
             ],
             path: "Agent/AgentRuntime", swiftSettings: strict),
         .target(
@@ -172,7 +173,7 @@ let package = Package(
                 "AggregatorCore", "LedgerCore", "LedgerStoreSQLite", "MQTTTransport", "OTLP",
                 "Observability", "Projection", "SegmentStore", "Signing", "SyncProtocol",
                 "TraceStore",
-                "Workers", logging, metrics, tracing,
+                "Workers", logging, metrics, protobuf, tracing,
             ],
             path: "Aggregator/AggregatorRuntime", swiftSettings: strict),
         .target(
@@ -186,7 +187,7 @@ let package = Package(
             name: "AggregatorDaemon",
             dependencies: [
                 "AggregatorAPI", "AggregatorRuntime", "DaemonSupport", "HTTPSupport", "LedgerCore",
-                "Observability", "TextFormats", logging, metrics, tracing,
+                "Observability", "TextFormats", "TraceStore", logging, metrics, tracing,
             ],
             path: "Aggregator/AggregatorDaemon", swiftSettings: strict),
         .target(

@@ -5,6 +5,13 @@ import LedgerCore
 /// What each route of the agent does, takes and answers.
 enum AgentOperations {
     static let id = APIParameter.path("id", .transactionID, "The transaction's id.")
+    /// W3C Trace Context.
+    private static let trace: [APIParameter] = [
+        .header(
+            "traceparent", .string(),
+            "The trace that the request belongs to; one that breaks a rule counts as none."),
+        .header("tracestate", .string(), "Passed on as it is."),
+    ]
 
     // MARK: Recording
 
@@ -15,7 +22,7 @@ enum AgentOperations {
                 "Idempotency-Key", .string(),
                 "A quoted string (RFC 8941; bare is accepted) of 1 to \(IdempotencyKey.lengthMax) bytes. The same request under the same key answers the first result again."
             )
-        ],
+        ] + trace,
         request: [.json(.newTransaction)],
         answers: [
             APIAnswer(201, "Recorded.", .json(.recordedTransaction)),
@@ -37,7 +44,7 @@ enum AgentOperations {
                 "Idempotency-Key", .string(),
                 "Of an atomic batch, and the same as its idempotency_key; other items have their own."
             )
-        ],
+        ] + trace,
         request: [.json(.newBatch), .lines(of: .newTransaction)],
         answers: [
             APIAnswer(

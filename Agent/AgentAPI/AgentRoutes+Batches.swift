@@ -9,10 +9,16 @@ import TextFormats
 /// none.
 extension AgentRoutes {
     func recordBatch(_ request: Request, _ context: Context) async throws -> Response {
+        try await RequestTrace.of(request, "POST /v1/transactions/batch", tracer) { trace in
+            try await recordBatch(request, trace)
+        }
+    }
+
+    private func recordBatch(_ request: Request, _ trace: RequestTrace) async throws -> Response {
         let type = try ContentType.check(
             request, among: [JSONBody.mediaType, LineExchange.mediaType])
         let key = try IdempotencyKeyHeader.key(of: request)
-        if type == LineExchange.mediaType { return try recordLines(request, key) }
+        if type == LineExchange.mediaType { return try recordLines(request, key, trace) }
         let limit = limits.batchTransactionsMax
         let buffer = try await JSONBody.collect(
             request, bytesMax: Self.bodyBytesMax,
@@ -20,24 +26,27 @@ extension AgentRoutes {
         let batch = try JSONBody.decode(buffer) { (json) throws(JSONError) in
             try ReceivedBatch(json: &json, countMax: limit)
         }
-        if batch.isAtomic { return try await record(batch.group(key)) }
+        if batch.isAtomic { return try await record(batch.group(key), trace) }
         try batch.requireSeparateItems(key, countMax: limit)
-        return try await record(batch.items)
+        return try await record(batch.items, trace)
     }
 
-    private func record(_ items: [Result<ReceivedTransaction, JSONError>]) async throws
-        -> Response
-    {
+    private func record(
+        _ items: [Result<ReceivedTransaction, JSONError>], _ trace: RequestTrace
+    ) async throws -> Response {
+        let creation = trace.creation()
         let requests = items.compactMap { item in
             if case .success(let received) = item {
-                ClientRequest(form: received.form, key: received.key)
+                ClientRequest(form: received.form, key: received.key, trace: creation.context)
             } else {
                 nil
             }
         }
-        var answers = try await settled { () async throws(ServiceFailure) in
+        let recorded = try await settled { () async throws(ServiceFailure) in
             try await service.record(requests)
-        }[...]
+        }
+        creation.ended(recorded)
+        var answers = recorded[...]
         return .object { json in
             json.name("results")
             json.array(of: items) { json, item in
@@ -55,15 +64,23 @@ extension AgentRoutes {
 
     // MARK: All or none
 
-    private func record(_ group: ClientGroup) async throws -> Response {
+    private func record(_ group: ClientGroup, _ trace: RequestTrace) async throws -> Response {
+        let creation = trace.creation()
+        var group = group
+        for index in group.requests.indices { group.requests[index].trace = creation.context }
+        let traced = group
         let answer = try await settled { () async throws(ServiceFailure) in
-            try await service.record(group)
+            try await service.record(traced)
         }
         switch answer {
         case .accepted(let transactions):
-            return results(transactions.map { .accepted($0) })
+            let answers = transactions.map { Answer.accepted($0) }
+            creation.ended(answers)
+            return results(answers)
         case .replayed(let transactions):
-            var response = results(transactions.map { .replayed($0) })
+            let answers = transactions.map { Answer.replayed($0) }
+            creation.ended(answers)
+            var response = results(answers)
             if let name = IdempotencyKeyHeader.replayed { response.headers[name] = "true" }
             return response
         case .mismatched(let first): throw Answer.mismatchedProblem(first)
@@ -88,7 +105,9 @@ extension AgentRoutes {
 
     // MARK: Lines
 
-    private func recordLines(_ request: Request, _ key: String?) throws(Problem) -> Response {
+    private func recordLines(
+        _ request: Request, _ key: String?, _ trace: RequestTrace
+    ) throws(Problem) -> Response {
         guard key == nil else {
             throw .invalid(
                 "Idempotency-Key", "is not for lines; give each line its own idempotency_key")
@@ -96,17 +115,22 @@ extension AgentRoutes {
         let limits = LineLimits(
             lineBytesMax: limits.lineBytesMax, linesPerAnswer: limits.linesPerCommit,
             backlogBytesMax: limits.lineBacklogBytesMax)
-        return LineExchange.response(to: request, limits) { [self] lines in await answers(to: lines)
+        return LineExchange.response(to: request, limits) { [self] lines in
+            await answers(to: lines, trace)
         }
     }
 
     /// Records what some lines ask for, and answers when it is durable.
-    private func answers(to lines: [BodyLine]) async -> ByteBuffer {
+    ///
+    /// The request's span has ended by then, with the answer's head; each part that is recorded
+    /// together has a span of its own below it.
+    private func answers(to lines: [BodyLine], _ trace: RequestTrace) async -> ByteBuffer {
+        let creation = trace.creation()
         var requests: [ClientRequest] = []
         requests.reserveCapacity(lines.count)
         let readings = lines.map { line -> Problem? in
             do throws(Problem) {
-                requests.append(try received(line))
+                requests.append(try received(line, creation))
                 return nil
             } catch {
                 return error
@@ -115,24 +139,27 @@ extension AgentRoutes {
         let recorded: Result<[Answer], Problem>
         do throws(Problem) {
             let requests = requests
-            recorded = .success(
-                try await settled { () async throws(ServiceFailure) in
-                    requests.isEmpty ? [] : try await service.record(requests)
-                })
+            let answers = try await settled { () async throws(ServiceFailure) in
+                requests.isEmpty ? [] : try await service.record(requests)
+            }
+            creation.ended(answers)
+            recorded = .success(answers)
         } catch {
             recorded = .failure(error)
         }
         return write(lines, readings, recorded)
     }
 
-    private func received(_ line: BodyLine) throws(Problem) -> ClientRequest {
+    private func received(
+        _ line: BodyLine, _ creation: RequestTrace.Creation
+    ) throws(Problem) -> ClientRequest {
         guard case .text(let text) = line.content else {
             throw .tooLarge("the line", bytesMax: limits.lineBytesMax, limit: "a line")
         }
         let received = try JSONBody.decode(text) { (json) throws(JSONError) in
             try ReceivedTransaction(json: &json)
         }
-        return ClientRequest(form: received.form, key: received.key)
+        return ClientRequest(form: received.form, key: received.key, trace: creation.context)
     }
 
     /// A result a line. What could not be recorded now is each line's problem: the lines behind it

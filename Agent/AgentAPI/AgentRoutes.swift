@@ -2,6 +2,7 @@ import AgentCore
 import HTTPSupport
 import Hummingbird
 import LedgerCore
+import Observability
 import TextFormats
 
 /// The agent's HTTP API, version 1.
@@ -11,10 +12,15 @@ package struct AgentRoutes<Context: RequestContext>: Sendable {
 
     let service: any AgentService
     let limits: AgentLimits
+    let tracer: TributaryTracer?
 
-    package init(service: any AgentService, limits: AgentLimits) {
+    /// - Parameter tracer: nil where no spans are recorded.
+    package init(
+        service: any AgentService, limits: AgentLimits, tracer: TributaryTracer? = nil
+    ) {
         self.service = service
         self.limits = limits
+        self.tracer = tracer
     }
 
     package func add(to router: APIRouter<Context>) {
@@ -33,6 +39,12 @@ package struct AgentRoutes<Context: RequestContext>: Sendable {
     // MARK: Recording
 
     private func record(_ request: Request, _ context: Context) async throws -> Response {
+        try await RequestTrace.of(request, "POST /v1/transactions", tracer) { trace in
+            try await record(request, trace)
+        }
+    }
+
+    private func record(_ request: Request, _ trace: RequestTrace) async throws -> Response {
         let key = try IdempotencyKeyHeader.key(of: request)
         let received = try await JSONBody.read(request, bytesMax: Self.bodyBytesMax) {
             (json) throws(JSONError) in try ReceivedTransaction(json: &json)
@@ -43,9 +55,13 @@ package struct AgentRoutes<Context: RequestContext>: Sendable {
                 .invalidField, "idempotency_key \(message)",
                 errors: [Problem.Part(path: "idempotency_key", message: message)])
         }
+        let creation = trace.creation()
         let answers = try await settled { () async throws(ServiceFailure) in
-            try await service.record([ClientRequest(form: received.form, key: key)])
+            try await service.record([
+                ClientRequest(form: received.form, key: key, trace: creation.context)
+            ])
         }
+        creation.ended(answers)
         return try response(to: answers[0])
     }
 

@@ -11,6 +11,7 @@ extension RecordedTransaction {
             json.member("status", status.rawValue)
             json.member("accepted_at", microseconds: event.time.time.microseconds)
             json.member("hlc", event.time.rawValue)
+            if let trace = event.trace { json.member("trace_id", trace.traceID.hexadecimal) }
             event.transaction.writeMembers(to: &json)
         }
     }

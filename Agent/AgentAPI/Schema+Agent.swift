@@ -41,14 +41,15 @@ extension Schema {
 
     static let recordedTransaction = Schema.named(
         "RecordedTransaction",
-        transaction.adding([
-            "id": transactionID,
-            "status": .explained(
-                .words(["accepted", "merged"]),
-                "accepted: durable here; merged: committed by the aggregator, too."),
-            "accepted_at": .time,
-            "hlc": .explained(quantity, "The hybrid logical clock at which it was accepted."),
-        ]))
+        transaction.adding(
+            [
+                "id": transactionID,
+                "status": .explained(
+                    .words(["accepted", "merged"]),
+                    "accepted: durable here; merged: committed by the aggregator, too."),
+                "accepted_at": .time,
+                "hlc": .explained(quantity, "The hybrid logical clock at which it was accepted."),
+            ], optional: ["trace_id": .explained(traceID, "Left out where nobody traces it.")]))
 
     static let batchResult = Schema.named(
         "BatchResult",

@@ -9,6 +9,7 @@ import Logging
 import Metrics
 import Observability
 import TextFormats
+import Tracing
 
 /// `tributary-agent`: parse, compose, run.
 @main
@@ -24,11 +25,14 @@ struct AgentDaemon {
 
     @Sendable private static func run(_ settings: Settings, _ logger: Logger) async throws {
         let address = try AgentKeys.address(settings)
-        let configuration = try AgentKeys.configuration(settings)
+        var configuration = try AgentKeys.configuration(settings)
         let registry = MetricRegistry(
             BuildMetrics.definitions + AgentRuntime.definitions + HTTPMetrics.definitions
-                + ProcessMetrics.definitions)
+                + ProcessMetrics.definitions + SpanSpool.definitions)
         MetricsSystem.bootstrap(registry)
+        let tracer = AgentKeys.tracer(settings)
+        InstrumentationSystem.bootstrap(tracer)
+        configuration.tracer = tracer
         let runtime = try AgentRuntime(configuration, logger: logger) { reason in
             DaemonLifetime.endBroken(reason, logger)
         }
@@ -38,14 +42,19 @@ struct AgentDaemon {
                 "agent.id": "\(configuration.agent)",
                 "agent.version": "\(TributaryVersion.current)",
             ])
+        let routes = AgentRoutes<APIServer.Context>(
+            service: runtime, limits: configuration.limits, tracer: tracer)
         let server = APIServer(
             address: address, logger: logger,
             about: APIAbout(title: "tributary-agent", version: TributaryVersion.current),
             routes: { router in
-                AgentRoutes(service: runtime, limits: configuration.limits).add(to: router)
+                routes.add(to: router)
                 MetricsPage(
                     registry,
-                    [BuildMetrics(version: TributaryVersion.current), runtime, ProcessMetrics()]
+                    [
+                        BuildMetrics(version: TributaryVersion.current), runtime,
+                        ProcessMetrics(), tracer.spool,
+                    ]
                 ).add(to: router)
             },
             onListening: { DaemonLifetime.sayReady() })

@@ -1,6 +1,7 @@
 import AgentRuntime
 import DaemonSupport
 import LedgerCore
+import Observability
 import TextFormats
 
 /// What the agent can be told.
@@ -19,9 +20,17 @@ enum AgentKeys {
         "limits.storage", .bytes,
         help: "How large the data folder's database may grow, in bytes; else as the disk.")
 
+    static let tracingSample = ConfigurationKey(
+        "tracing.sample", .fraction, default: "0.01",
+        help: "How many of the requests without a traceparent are traced; with one, it decides.")
+
+    static let tracingLimit = ConfigurationKey(
+        "tracing.limit", .integer(0...1_000_000), default: "10",
+        help: "New traces a second at most; those that clients ask for are not counted.")
+
     static let all =
         [id, .data, listen] + ConfigurationKey.brokerKeys + [
-            .ledger, storage, .logLevel, .logFormat,
+            .ledger, storage, tracingSample, tracingLimit, .logLevel, .logFormat,
         ]
 
     static func address(_ settings: Settings) throws -> ListenAddress {
@@ -49,5 +58,15 @@ enum AgentKeys {
                 tls: settings.brokerTLS),
             storageBytesMax: settings[storage].flatMap(ByteCountText.bytes).map(Int.init),
             softwareVersion: TributaryVersion.current)
+    }
+
+    static func tracer(_ settings: Settings) -> TributaryTracer {
+        var limits = TracingLimits()
+        // Both were checked when the settings were made.
+        limits.newTracesPerSecondMax = Int(settings.required(tracingLimit)) ?? 0
+        return TributaryTracer(
+            service: "tributary-agent", instance: settings.required(id),
+            version: TributaryVersion.current,
+            rate: Double(settings.required(tracingSample)) ?? 0, limits: limits)
     }
 }

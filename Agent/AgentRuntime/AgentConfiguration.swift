@@ -1,6 +1,7 @@
 import AgentCore
 import LedgerCore
 import MQTTTransport
+import Observability
 import SegmentStore
 
 /// What an agent is started with.
@@ -16,6 +17,8 @@ package struct AgentConfiguration: Sendable {
     package var log: LogOptions
     /// For people and for the hello.
     package var softwareVersion: String
+    /// Nil for an agent that records no spans. It passes on what clients say of traces all the same.
+    package var tracer: TributaryTracer?
 
     package struct Broker: Sendable {
         package var url: String

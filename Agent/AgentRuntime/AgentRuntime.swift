@@ -58,13 +58,13 @@ package final class AgentRuntime: Sendable {
         self.shipper = shipper
         commits = CommitThread(
             store: store, loaded: loaded, limits: configuration.limits, hasher: hasher,
-            logger: logger,
-            committed: { [board] head, byteCount in
+            logger: logger, tracer: configuration.tracer,
+            committed: { [board] head, byteCount, traced in
                 board.update {
                     $0.head = head
                     $0.backlogBytes += UInt64(byteCount)
                 }
-                shipper.post(.appended(head, byteCount: byteCount))
+                shipper.post(.appended(head, byteCount: byteCount, traced: traced))
             }, broken: onBroken)
         connection = try AgentRuntime.makeConnection(
             configuration, store, head, signer, hasher, shipper)
@@ -74,7 +74,29 @@ package final class AgentRuntime: Sendable {
         shipping = connection.map { [commits] connection in
             shipper.start(parts, loaded: loaded, connection: connection, commits: commits)
         }
+        loadSpans()
         connection?.start()
+    }
+
+    private static let spansFile = "spans.spool"
+
+    /// Spans that no aggregator has had yet survive a restart; a crash loses them, as telemetry may be.
+    private func loadSpans() {
+        do {
+            try configuration.tracer?.spool.load(
+                from: "\(configuration.data)/\(AgentRuntime.spansFile)")
+        } catch {
+            logger.warning("spans were lost", metadata: ["tracing.error": "\(error)"])
+        }
+    }
+
+    private func saveSpans() {
+        do {
+            try configuration.tracer?.spool.save(
+                to: "\(configuration.data)/\(AgentRuntime.spansFile)")
+        } catch {
+            logger.warning("spans were lost", metadata: ["tracing.error": "\(error)"])
+        }
     }
 
     private static func openStore(
@@ -129,6 +151,7 @@ package final class AgentRuntime: Sendable {
                 head: board.current.head,
                 signer: signer, hasher: hasher))
         readers.stop()
+        saveSpans()
         if let failure = store.close() {
             logger.error("closing the database", metadata: ["store.error": "\(failure)"])
         }

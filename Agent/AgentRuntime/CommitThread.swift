@@ -2,6 +2,7 @@ import AgentCore
 import AgentStore
 import LedgerCore
 import Logging
+import Observability
 import SegmentStore
 import SyncProtocol
 import Synchronization
@@ -35,12 +36,13 @@ final class CommitThread: Sendable {
     let health = WriteHealth()
 
     /// - Parameters:
-    ///   - committed: called on this thread with the new head and the bytes that the commit added.
+    ///   - committed: called on this thread with the new head, the bytes that the commit added, and
+    ///     which of its events are traced.
     ///   - broken: called when the disk failed and nothing can be written until a new start.
     init(
         store: AgentStore, loaded: AgentStore.Loaded, limits: AgentLimits,
-        hasher: any ContentHasher, logger: Logger,
-        committed: @escaping @Sendable (ChainPoint, Int) -> Void,
+        hasher: any ContentHasher, logger: Logger, tracer: TributaryTracer?,
+        committed: @escaping @Sendable (ChainPoint, Int, [TracedRun]) -> Void,
         broken: @escaping @Sendable (String) -> Void
     ) {
         let mailbox = Mailbox<Work>(capacity: limits.waitingTransactionsMax)
@@ -50,7 +52,8 @@ final class CommitThread: Sendable {
         thread = WorkerThread("commit") {
             var writer = Writer(
                 store: store, loaded: loaded, limits: limits, hasher: hasher, logger: logger,
-                health: health, metrics: AgentMetrics(), committed: committed, broken: broken)
+                health: health, metrics: AgentMetrics(), tracer: tracer, committed: committed,
+                broken: broken)
             writer.run(mailbox)
         }
     }
@@ -106,11 +109,12 @@ private struct Writer: ~Copyable {
     private let logger: Logger
     private let health: WriteHealth
     private let metrics: AgentMetrics
-    private let committed: @Sendable (ChainPoint, Int) -> Void
+    private let committed: @Sendable (ChainPoint, Int, [TracedRun]) -> Void
     private let broken: @Sendable (String) -> Void
     private var admission: Admission<CommitThread.Reply>
     /// A write failed: the folds hold what never became durable.
     private var isSpent = false
+    private var trace: CommitTrace
     private var seen = Seen.nothing
     private var stopped: String?
     private var pending = AgentStore.Commit()
@@ -123,8 +127,8 @@ private struct Writer: ~Copyable {
     init(
         store: AgentStore, loaded: AgentStore.Loaded, limits: AgentLimits,
         hasher: any ContentHasher, logger: Logger, health: WriteHealth,
-        metrics: AgentMetrics,
-        committed: @escaping @Sendable (ChainPoint, Int) -> Void,
+        metrics: AgentMetrics, tracer: TributaryTracer?,
+        committed: @escaping @Sendable (ChainPoint, Int, [TracedRun]) -> Void,
         broken: @escaping @Sendable (String) -> Void
     ) {
         self.store = store
@@ -135,6 +139,7 @@ private struct Writer: ~Copyable {
         self.metrics = metrics
         self.committed = committed
         self.broken = broken
+        trace = CommitTrace(tracer)
         admission = Admission(loaded.origin, hasher: hasher)
     }
 
@@ -188,12 +193,15 @@ private struct Writer: ~Copyable {
             try store.keyRecord(key)
         }
         let now = WallClock.now()
+        let first = admission.nextSequence
         do throws(StoreError) {
             if isGroup {
                 try admission.submit(group: submissions, waiter: reply, now: now, stored: stored)
             } else {
                 try admission.submit(submissions, waiter: reply, now: now, stored: stored)
             }
+            trace.admitted(
+                submissions.first?.trace, from: first, before: admission.nextSequence)
         } catch {
             // Part of the batch may be admitted: all that waits is given up, and its clients ask
             // again.
@@ -212,6 +220,7 @@ private struct Writer: ~Copyable {
             if !isSpent { answer(admission.settled()) }
             return
         }
+        if !pending.segments.isEmpty { trace.begins() }
         do throws(StoreError) {
             let began = ContinuousClock.now
             let durable = try store.commit(pending, now: WallClock.now())
@@ -232,7 +241,7 @@ private struct Writer: ~Copyable {
         clearPending()
         for done in sessions { done(true) }
         sessions.removeAll()
-        if let last = segments.last { committed(last.end, bytes) }
+        if let last = segments.last { committed(last.end, bytes, trace.ended(segments)) }
         if !isSpent { answer(admission.persisted(segments, durable)) }
     }
 
@@ -269,6 +278,7 @@ private struct Writer: ~Copyable {
     private mutating func fail(_ replies: [CommitThread.Reply], _ error: StoreError) {
         metrics.commitFailures.increment()
         logger.error("commit failed", metadata: ["store.error": "\(error)"])
+        trace.failed("\(error)")
         health.failed("the last commit failed: \(error)")
         if store.isBroken { broken("\(error)") }
         let failure: ServiceFailure =

@@ -12,7 +12,7 @@ import Workers
 final class Shipper: Sendable {
     enum Event: Sendable {
         case mqtt(MQTTEvent)
-        case appended(ChainPoint, byteCount: Int)
+        case appended(ChainPoint, byteCount: Int, traced: [TracedRun])
         case prepared(session: UInt64, found: ChainPoint?, hasAnnounced: Bool, bytesBehind: UInt64)
     }
 
@@ -70,6 +70,8 @@ private struct ShipperLoop: ~Copyable {
     /// What events up to a place had to wait for, for their receipts.
     private var waited: (through: UInt64, reason: String)?
     private var lastTick = Timestamp(microseconds: 0)
+    private var trace: ShipperTrace
+    private var spans: SpanShipping
 
     init(
         _ parts: Shipper.Parts, loaded: AgentStore.Loaded, connection: MQTTConnection,
@@ -84,6 +86,11 @@ private struct ShipperLoop: ~Copyable {
         head = ChainPoint(sequence: place.firstSequence - 1, hash: place.previous)
         acknowledged = ChainPoint(sequence: loaded.acknowledged, hash: .zero)
         oldestRetained = loaded.oldestRetained
+        let configuration = parts.configuration
+        trace = ShipperTrace(
+            configuration.tracer, stream: parts.store.stream.tag,
+            topic: Topics.up(configuration.agent), head: place.firstSequence - 1)
+        spans = SpanShipping(configuration.tracer, agent: configuration.agent)
         session = OutboxSession(
             head: head, released: loaded.acknowledged, lastSession: loaded.lastSession,
             limits: parts.configuration.limits)
@@ -99,6 +106,7 @@ private struct ShipperLoop: ~Copyable {
             if now.microseconds(since: lastTick) >= 50_000 {
                 lastTick = now
                 perform(session.tick(now: now, &random))
+                shipSpans(now)
             }
             showPhase()
         }
@@ -108,10 +116,11 @@ private struct ShipperLoop: ~Copyable {
     private func gathered(_ events: [Shipper.Event]) -> [Shipper.Event] {
         var gathered: [Shipper.Event] = []
         for event in events {
-            if case .appended(let head, let byteCount) = event,
-                case .appended(_, let before)? = gathered.last
+            if case .appended(let head, let byteCount, let traced) = event,
+                case .appended(_, let before, let tracedBefore)? = gathered.last
             {
-                gathered[gathered.count - 1] = .appended(head, byteCount: before + byteCount)
+                gathered[gathered.count - 1] = .appended(
+                    head, byteCount: before + byteCount, traced: tracedBefore + traced)
             } else {
                 gathered.append(event)
             }
@@ -123,12 +132,14 @@ private struct ShipperLoop: ~Copyable {
 
     private mutating func handle(_ event: Shipper.Event) -> [OutboxSession.Action] {
         switch event {
-        case .appended(let head, let byteCount):
+        case .appended(let head, let byteCount, let traced):
             self.head = head
+            trace.appended(traced)
             return session.appended(head, byteCount: byteCount)
         case .prepared(let number, let found, let hasAnnounced, let bytesBehind):
             parts.board.update { $0.backlogBytes = bytesBehind }
             underWay.removeAll()
+            trace.lost(beyond: found?.sequence ?? 0)
             return session.prepared(
                 session: number, resume: found, hasAnnounced: hasAnnounced,
                 oldestRetained: oldestRetained,
@@ -140,6 +151,7 @@ private struct ShipperLoop: ~Copyable {
             return session.connected(now: WallClock.now(), &random)
         case .mqtt(.disconnected):
             underWay.removeAll()
+            trace.lost(beyond: acknowledged.sequence)
             parts.board.update { $0.offlineSince = $0.offlineSince ?? WallClock.now() }
             session.disconnected()
             return []
@@ -278,15 +290,19 @@ private struct ShipperLoop: ~Copyable {
             guard let last = stored.last else { return [] }
             let tag = parts.store.stream.tag
             let now = WallClock.now()
-            let message = SegmentsMessage(
+            let sending = trace.begin(stored, attempt: session.attemptOfNext)
+            var message = SegmentsMessage(
                 stream: tag, sentAt: now, attempt: session.attemptOfNext,
                 segments: stored.map(\.segment.bytes))
+            if let sending { message.traces = [sending.trace] }
             let content = SegmentsMessage.signedContent(
                 session: number, stream: tag, lastHash: last.hash)
             let frame = Message.segments(message).framed(
                 session: number, signature: parts.signer.sign(content))
             let topic = Topics.up(parts.configuration.agent)
-            guard hand(MQTTMessage(topic: topic, payload: frame.encoded())) else { return [] }
+            let isHandedOver = hand(MQTTMessage(topic: topic, payload: frame.encoded()))
+            trace.sent(sending, isHandedOver: isHandedOver)
+            guard isHandedOver else { return [] }
             for one in stored { underWay.append((one.end, one.segment.bytes.count, now)) }
             let byteCount = stored.reduce(0) { $0 + $1.segment.bytes.count }
             metrics.publishedSegments.increment(by: stored.count)
@@ -301,7 +317,10 @@ private struct ShipperLoop: ~Copyable {
     private mutating func locate(_ place: ChainPoint) -> [OutboxSession.Action] {
         do throws(StoreError) {
             let (found, bytesBehind) = try parts.store.locate([place])
-            if found != nil { underWay.removeAll { $0.end.sequence > place.sequence } }
+            if found != nil {
+                underWay.removeAll { $0.end.sequence > place.sequence }
+                trace.lost(beyond: place.sequence)
+            }
             return session.rewound(
                 to: place, found: found != nil, unsentBytes: Int(bytesBehind), now: WallClock.now(),
                 &random)
@@ -337,6 +356,7 @@ private struct ShipperLoop: ~Copyable {
     private mutating func release(_ ack: Ack, _ attempt: UInt32) {
         metrics.acknowledgements.increment()
         let now = WallClock.now()
+        let settling = trace.settling(ack)
         let covered = underWay.prefix { $0.end.sequence <= ack.through.sequence }
         let reason = waited.flatMap { acknowledged.sequence < $0.through ? $0.reason : nil }
         let receipt = Receipt(
@@ -354,6 +374,19 @@ private struct ShipperLoop: ~Copyable {
             board.lastAckAt = now
         }
         for receipt in receipt.split(by: ack.runs) { commits.post(.receipt(receipt)) }
+        trace.settled(ack, settling)
+        spans.acknowledged()
+    }
+
+    private mutating func shipSpans(_ now: Timestamp) {
+        guard session.phase == .streaming else { return }
+        do {
+            let isIdle = acknowledged.sequence == head.sequence
+            guard let parcel = try spans.next(now: now, isIdle: isIdle) else { return }
+            if !hand(parcel.message) { spans.refused(parcel) }
+        } catch {
+            parts.logger.warning("spans were lost", metadata: ["tracing.error": "\(error)"])
+        }
     }
 
     /// What waits now has waited for the network: its receipts will say so.

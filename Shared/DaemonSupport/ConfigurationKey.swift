@@ -11,6 +11,8 @@ package struct ConfigurationKey: Sendable, Hashable {
         /// Of these words.
         case word([String])
         case integer(ClosedRange<Int>)
+        /// From 0 to 1, as in `0.01`.
+        case fraction
         /// `true` or `false`.
         case boolean
         /// A number with a unit, as in `30s` or `1h30m`.
@@ -55,6 +57,7 @@ package struct ConfigurationKey: Sendable, Hashable {
         case .text: "TEXT"
         case .word(let words): words.joined(separator: "|")
         case .integer: "N"
+        case .fraction: "0…1"
         case .boolean: "true|false"
         case .duration: "DURATION"
         case .bytes: "BYTES"
@@ -85,6 +88,9 @@ package struct ConfigurationKey: Sendable, Hashable {
             let isIn = Int(value).map(range.contains) ?? false
             return isIn
                 ? nil : "must be a whole number from \(range.lowerBound) to \(range.upperBound)"
+        case .fraction:
+            let isIn = Double(value).map { (0...1).contains($0) } ?? false
+            return isIn ? nil : "must be a number from 0 to 1"
         case .duration(let range):
             let isIn = DurationText.duration(value).map(range.contains) ?? false
             let (least, most) = (range.lowerBound, range.upperBound)

@@ -22,6 +22,7 @@ extension Schema {
                     "^[a-z0-9][a-z0-9-]{0,62}\\.[0-9a-hjkmnp-tv-z]{8}\\.[1-9][0-9]*(~[0-9a-f]{8})?$"
             ),
             "AGENT.STREAM.NUMBER, such as till-042.k3f9qa2m.1051."))
+    package static let traceID = Schema.named("TraceID", .string(pattern: "^[0-9a-f]{32}$"))
     package static let hash = Schema.named("Hash", .string(pattern: "^[0-9a-f]{64}$"))
 
     /// A sum or a number that may be larger than what most readers of JSON keep exactly.
