@@ -7,16 +7,17 @@ extension Schema {
 
     static let mergedTransaction = Schema.named(
         "MergedTransaction",
-        transaction.adding([
-            "id": transactionID, "status": .words(MergedStatus.allCases.map(\.rawValue)),
-            "agent": agentID,
-            "accepted_at": .explained(.time, "By the agent's clock."),
-            "hlc": .explained(quantity, "The hybrid logical clock at which it was accepted."),
-            "position": .explained(count, "Of its segment, in the aggregator's log."),
-            "segment": segment,
-            "published_at": .explained(.orNull(.time), "By the agent's clock."),
-            "attempt": count, "received_at": .orNull(.time), "merged_at": .time,
-        ]))
+        transaction.adding(
+            [
+                "id": transactionID, "status": .words(MergedStatus.allCases.map(\.rawValue)),
+                "agent": agentID,
+                "accepted_at": .explained(.time, "By the agent's clock."),
+                "hlc": .explained(quantity, "The hybrid logical clock at which it was accepted."),
+                "position": .explained(count, "Of its segment, in the aggregator's log."),
+                "segment": segment,
+                "published_at": .explained(.orNull(.time), "By the agent's clock."),
+                "attempt": count, "received_at": .orNull(.time), "merged_at": .time,
+            ], optional: ["trace_id": .explained(traceID, "Left out where nobody traces it.")]))
 
     static let mergedJourney = Schema.named(
         "Journey",

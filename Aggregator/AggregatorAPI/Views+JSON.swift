@@ -12,6 +12,7 @@ extension MergedTransaction {
             json.member("agent", id.agent.description)
             json.member("accepted_at", microseconds: event.time.time.microseconds)
             json.member("hlc", event.time.rawValue)
+            if let trace = event.trace { json.member("trace_id", trace.traceID.hexadecimal) }
             event.transaction.writeMembers(to: &json)
             json.member("position", position)
             json.name("segment")

@@ -6,6 +6,7 @@ import HTTPSupport
 import Logging
 import Metrics
 import Observability
+import Tracing
 
 /// `tributary-aggregator`: parse, compose, run.
 @main
@@ -36,11 +37,12 @@ struct AggregatorDaemon {
         let address = try settings.loopbackAddress(AggregatorKeys.listen)
         let registry = MetricRegistry(
             BuildMetrics.definitions + AggregatorRuntime.definitions + HTTPMetrics.definitions
-                + ProcessMetrics.definitions)
+                + ProcessMetrics.definitions + SpanSpool.definitions)
         MetricsSystem.bootstrap(registry)
-        let runtime = try AggregatorRuntime(
-            try AggregatorKeys.configuration(settings), logger: logger
-        ) { reason in
+        let configuration = try AggregatorKeys.configuration(settings)
+        if let tracer = configuration.tracer { InstrumentationSystem.bootstrap(tracer) }
+        let spools: [any MetricSource] = configuration.tracer.map { [$0.spool] } ?? []
+        let runtime = try AggregatorRuntime(configuration, logger: logger) { reason in
             DaemonLifetime.endBroken(reason, logger)
         }
         logger.info(
@@ -51,9 +53,11 @@ struct AggregatorDaemon {
             routes: { router in
                 AggregatorRoutes(service: runtime).add(to: router)
                 SearchRoutes(search: runtime, service: runtime).add(to: router)
+                TraceRoutes(archive: runtime).add(to: router)
                 MetricsPage(
                     registry,
                     [BuildMetrics(version: TributaryVersion.current), runtime, ProcessMetrics()]
+                        + spools
                 ).add(to: router)
             },
             onListening: { DaemonLifetime.sayReady() })

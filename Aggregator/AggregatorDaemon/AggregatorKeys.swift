@@ -1,6 +1,9 @@
 import AggregatorRuntime
 import DaemonSupport
 import LedgerCore
+import Observability
+import TextFormats
+import TraceStore
 
 /// What the aggregator can be told.
 enum AggregatorKeys {
@@ -13,8 +16,18 @@ enum AggregatorKeys {
             "Where the API listens. Without authentication only loopback and Unix sockets are allowed."
     )
 
+    static let tracingRetention = ConfigurationKey(
+        "tracing.retention", .duration(.seconds(60)...(.seconds(3650 * 24 * 3600))),
+        default: "7d", help: "How long spans are kept.")
+
+    static let tracingStorage = ConfigurationKey(
+        "tracing.storage", .bytes, default: "256MiB",
+        help: "How much room spans may take, in bytes; then the oldest go.")
+
     static let all =
-        [.data, id, listen] + ConfigurationKey.brokerKeys + [.ledger, .logLevel, .logFormat]
+        [.data, id, listen] + ConfigurationKey.brokerKeys + [
+            .ledger, tracingRetention, tracingStorage, .logLevel, .logFormat,
+        ]
 
     /// What the keys' kinds cannot say.
     ///
@@ -28,12 +41,29 @@ enum AggregatorKeys {
     }
 
     static func configuration(_ settings: Settings) throws -> AggregatorConfiguration {
-        AggregatorConfiguration(
+        var configuration = AggregatorConfiguration(
             id: try AgentID(settings.required(id)), ledger: settings.required(.ledger),
             data: settings.required(.data),
             broker: AggregatorConfiguration.Broker(
                 url: settings.required(.broker), username: settings[.brokerUser],
                 password: settings[.brokerPassword],
                 tls: settings.brokerTLS))
+        configuration.traceLimits = traceLimits(settings)
+        configuration.tracer = TributaryTracer(
+            service: "tributary-aggregator", instance: settings.required(id),
+            version: TributaryVersion.current, rate: 0)
+        return configuration
+    }
+
+    /// Both values were checked when the settings were made.
+    private static func traceLimits(_ settings: Settings) -> TraceStoreLimits {
+        var limits = TraceStoreLimits()
+        if let age = DurationText.duration(settings.required(tracingRetention)) {
+            limits.age = age.components.seconds * 1_000_000
+        }
+        if let bytes = ByteCountText.bytes(settings.required(tracingStorage)) {
+            limits.byteCountMax = Int64(clamping: bytes)
+        }
+        return limits
     }
 }

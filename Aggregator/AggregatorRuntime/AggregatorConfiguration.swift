@@ -1,6 +1,8 @@
 import AggregatorCore
 import LedgerCore
 import MQTTTransport
+import Observability
+import TraceStore
 
 /// What an aggregator is started with.
 package struct AggregatorConfiguration: Sendable {
@@ -11,6 +13,9 @@ package struct AggregatorConfiguration: Sendable {
     package var data: String
     package var broker: Broker
     package var limits: AggregatorLimits
+    /// Nil for an aggregator that records no spans of its own. It keeps those of agents all the same.
+    package var tracer: TributaryTracer?
+    package var traceLimits = TraceStoreLimits()
 
     package struct Broker: Sendable {
         package var url: String

@@ -8,6 +8,7 @@ import SegmentStore
 import Signing
 import SyncProtocol
 import Synchronization
+import TraceStore
 import Workers
 
 /// An aggregator without its HTTP interface: the data folder, the intake thread, the auditor and
@@ -23,6 +24,8 @@ package final class AggregatorRuntime: Sendable {
     let health = WriteHealth()
     let hasher = SHA256Hasher()
     let readers = ReaderThreads("ledger-reader", count: 2)
+    /// Where spans are kept, or why they are not: the ledger does not wait for them.
+    let traces: Result<TraceIntake, TraceStore.Failure>
     /// Held until the end, and let go of with `stop`.
     private let folder: Mutex<DataFolder?>
     private let logger: Logger
@@ -55,6 +58,9 @@ package final class AggregatorRuntime: Sendable {
             publicKey: signer.publicKey)
         store = try LedgerStore(path: folder.file("aggregator.db"), hub: genesis, hasher: hasher)
         projection = Projection(path: folder.file(AggregatorRuntime.projectionName))
+        let traces = AggregatorRuntime.openTraces(
+            folder.file("traces.db"), configuration, logger)
+        self.traces = traces
         // The connection calls the intake, and the intake publishes through the connection:
         // whichever is made first gets the other through this.
         let handler = Handler()
@@ -62,7 +68,7 @@ package final class AggregatorRuntime: Sendable {
         let parts = Intake.Parts(
             store: store, loaded: try store.load(), limits: configuration.limits, hasher: hasher,
             verifier: Ed25519Verifier(), logger: logger, health: health,
-            broken: onBroken,
+            broken: onBroken, tracer: configuration.tracer,
             publish: { [connection, logger] message in
                 if case .refused(let reason) = connection.publish(message) {
                     logger.error(
@@ -80,12 +86,28 @@ package final class AggregatorRuntime: Sendable {
         }
         lateAuditor.set(auditor)
         handler.set { [logger] event in
+            if case .message(let message) = event, Topics.isOfSpans(message.topic) {
+                if case .success(let traces) = traces { traces.post(message) }
+                return
+            }
             if intake.post(.mqtt(event)) == .full {
                 logger.warning("the intake is full: an event was dropped")
             }
         }
         projector = Projector(projection, following: FollowedStore(store), logger: logger)
         connection.start()
+    }
+
+    private static func openTraces(
+        _ path: String, _ configuration: AggregatorConfiguration, _ logger: Logger
+    ) -> Result<TraceIntake, TraceStore.Failure> {
+        do throws(TraceStore.Failure) {
+            let store = try TraceStore(path: path, limits: configuration.traceLimits)
+            return .success(TraceIntake(store, tracer: configuration.tracer, logger: logger))
+        } catch {
+            logger.error("no traces are kept", metadata: ["tracing.error": "\(error)"])
+            return .failure(error)
+        }
     }
 
     private static func makeConnection(
@@ -99,7 +121,7 @@ package final class AggregatorRuntime: Sendable {
         let mqtt = try MQTTConfiguration(
             url: broker.url, clientID: "aggregator-\(configuration.id)", username: broker.username,
             password: broker.password, tls: broker.tls,
-            subscriptions: [Topics.allUp, Topics.allStatus],
+            subscriptions: [Topics.allUp, Topics.allStatus, Topics.allSpans],
             limits: limits)
         return MQTTConnection(mqtt) { handler.call($0) }
     }
@@ -118,6 +140,7 @@ package final class AggregatorRuntime: Sendable {
         if let failure = store.close() {
             logger.error("closing the database", metadata: ["store.error": "\(failure)"])
         }
+        if case .success(let traces) = traces { traces.finish() }
         folder.withLock { $0 = nil }
         return isMerged
     }

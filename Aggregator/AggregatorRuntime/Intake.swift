@@ -3,6 +3,7 @@ import LedgerCore
 import LedgerStoreSQLite
 import Logging
 import MQTTTransport
+import Observability
 import SegmentStore
 import SyncProtocol
 import Workers
@@ -45,6 +46,7 @@ final class Intake: Sendable {
         let health: WriteHealth
         /// Called when the disk failed and nothing can be written until a new start.
         let broken: @Sendable (String) -> Void
+        let tracer: TributaryTracer?
         /// Hands a message to the broker; what it does not take is lost, as any message may be.
         let publish: @Sendable (MQTTMessage) -> Void
     }
@@ -90,9 +92,11 @@ private struct IntakeLoop {
     private var bytesSinceCheckpoint = 0
     private var lastTick = Timestamp(microseconds: 0)
     private var isSpent = false
+    private var trace: IntakeTrace
 
     init(_ parts: Intake.Parts) {
         self.parts = parts
+        trace = IntakeTrace(parts.tracer)
         ledger = parts.loaded.ledger
         position = parts.loaded.position
         rows = Dictionary(uniqueKeysWithValues: parts.loaded.streams.map { ($0.row.tag, $0.row) })
@@ -166,6 +170,7 @@ private struct IntakeLoop {
         case .segments(let segments):
             metrics.receivedSegments.increment(by: segments.segments.count)
             fleet.noteClock(agent, sentAt: segments.sentAt, now)
+            trace.received(segments)
             let actions = fleet.session(segments.stream) {
                 $0.genesis.agent == agent
                     ? $0.received(
@@ -173,6 +178,9 @@ private struct IntakeLoop {
                     : [.drop(.foreignStream)]
             }
             perform(actions, segments.stream, now, segments)
+            trace.processed(
+                segments, from: agent, drop: actions.lazy.compactMap(\.drop).first?.rawValue,
+                clockOffset: segments.sentAt.microseconds(since: now))
         case .status(let status): takeStatus(status, frame, agent)
         case .definitions, .welcome, .ack, .needs, .needsDefinitions, .hub, .spans: break
         }
@@ -270,8 +278,11 @@ private struct IntakeLoop {
     private mutating func merge(
         _ segments: [SealedSegment], _ tag: StreamTag, _ now: Timestamp, _ message: SegmentsMessage?
     ) {
+        trace.merges()
+        defer { trace.mergeEnded() }
         for sealed in segments {
             let setAside = ledger.merge(sealed.segment)
+            trace.merged(sealed.segment, ledger.tracesOfLast, setAside: setAside.count)
             pendingBytes += sealed.segment.bytes.count
             guard !setAside.isEmpty else { continue }
             fleet.noteSetAside(tag, setAside.count)
@@ -344,6 +355,7 @@ private struct IntakeLoop {
             parts.logger.error("commit failed", metadata: ["store.error": "\(error)"])
             parts.health.failed("the last commit failed: \(error)")
             if parts.store.isBroken { parts.broken("\(error)") }
+            trace.failed("\(error)")
             clearPending()
             isSpent = true
         }
@@ -368,22 +380,26 @@ private struct IntakeLoop {
             for case .sendAck(let number, let point) in fleet.session(
                 tag, { $0.persisted(durable) })
             {
+                let sending = trace.acknowledging(tag)
                 sendAck(
                     number, point, tag, runs: runs[tag] ?? [], receivedAt: receivedAt,
-                    committedAt: committedAt)
+                    committedAt: committedAt, traces: sending.compactMap(\.context.trace))
+                trace.acknowledged(tag, sending)
             }
         }
+        trace.committed()
     }
 
     private mutating func sendAck(
         _ number: UInt64, _ point: ChainPoint, _ tag: StreamTag, runs: [Ack.Run],
         receivedAt: Timestamp,
-        committedAt: Timestamp
+        committedAt: Timestamp, traces: [TraceContext] = []
     ) {
         guard let session = fleet.existing(tag) else { return }
-        let ack = Ack(
+        var ack = Ack(
             stream: tag, through: point, hub: parts.store.hub.tag, runs: runs,
             receivedAt: receivedAt, committedAt: committedAt)
+        ack.traces = traces
         fleet.noteAck(session.genesis.agent, committedAt)
         metrics.acknowledgements.increment()
         send(.ack(ack), session: number, to: session.genesis.agent)
@@ -434,6 +450,12 @@ private struct IntakeLoop {
             agents: fleet.views)
         for look in looks { look(snapshot) }
         looks.removeAll()
+    }
+}
+
+extension StreamSession.Action {
+    fileprivate var drop: StreamSession.Drop? {
+        if case .drop(let drop) = self { drop } else { nil }
     }
 }
 
