@@ -39,9 +39,15 @@ extension IntegrationTests {
         @Test func `every route of an aggregator answers as its document says`() async throws {
             try await withRunningFleet { fleet in
                 let id = try fleet.agents[0].client.accept((1...3).map { .sale($0) })[0]
+                _ = try fleet.agents[0].client.http.post(
+                    "/v1/transactions", Workload.Operation.sale(4).transactionJSON(),
+                    headers: ["traceparent": "00-\(Self.trace)-00f067aa0ba902b7-01"])
                 try fleet.waitUntilDrained()
                 _ = try fleet.aggregator.client.auditedLedger()
                 let api = try DescribedAPI(fleet.aggregator.client.http)
+                try waitUntil("the spans are kept", within: .seconds(15)) {
+                    try fleet.aggregator.client.http.get("/api/traces/\(Self.trace)").status == 200
+                }
                 try walk(
                     api, values: values(id),
                     queries: [
@@ -53,6 +59,8 @@ extension IntegrationTests {
             }
         }
 
+        private static let trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+
         private func values(_ id: String) -> [String: Value] {
             [
                 "TransactionID": Value(
@@ -60,6 +68,9 @@ extension IntegrationTests {
                 "Account": Value(
                     known: "customers:1", unknown: "customers:none", malformed: "a::b"),
                 "AgentID": Value(known: "till-1", unknown: "till-999", malformed: "Till"),
+                "TraceID": Value(
+                    known: Self.trace, unknown: String(repeating: "1", count: 32),
+                    malformed: "what"),
                 "name": Value(known: "not-found", unknown: "nothing"),
             ]
         }
