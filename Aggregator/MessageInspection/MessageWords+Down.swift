@@ -32,6 +32,7 @@ extension Ack {
         }
         words.add("received", at: receivedAt)
         words.add("committed", at: committedAt)
+        words.add(traces)
         return words
     }
 }

@@ -87,6 +87,7 @@ extension SegmentsMessage {
         words.add("sent", at: sentAt)
         words.add("attempt", attempt)
         for line in lines { words.add("segment", line) }
+        words.add(traces)
         return (words, flaw)
     }
 }

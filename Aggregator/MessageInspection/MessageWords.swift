@@ -26,6 +26,11 @@ package struct MessageWords: Hashable, Sendable {
         if let value { add(name, value) }
     }
 
+    /// The traces that a message belongs to.
+    mutating func add(_ traces: [TraceContext]) {
+        for trace in traces { add("trace", trace.traceID.hexadecimal) }
+    }
+
     mutating func add(_ name: String, at time: Timestamp) {
         add(name, RFC3339.text(microseconds: time.microseconds))
     }
