@@ -77,6 +77,10 @@ extension AggregatorMetrics {
         "Events that could not be read and are in no balance, since the ledger's beginning.")
     static let position = MetricDefinition(
         "tributary_aggregator_log_position", .gauge, "Position of the last segment of the log.")
+    static let indexed = MetricDefinition(
+        "tributary_aggregator_indexed_position", .gauge,
+        "Position of the log up to which the rows that searches read have come: what log_position is ahead of it is their lag."
+    )
     static let agents = MetricDefinition(
         "tributary_aggregator_agents", .gauge, labels: ["state"],
         "Agents that have ever greeted, by whether they are online now.")
@@ -119,7 +123,8 @@ extension AggregatorMetrics {
 
     static let definitions = [
         receivedSegments, mergedSegments, drops, brokenMessages, oversize, mergedTransactions,
-        setAside, position, commitDuration, commitTransactions, commitFailures, acknowledgements,
+        setAside, position, indexed, commitDuration, commitTransactions, commitFailures,
+        acknowledgements,
         agents, stoppedStreams, backlog, backlogWorst, lagWorst, conserved, audited, storage,
         ready, connected, connections, rejected,
     ]

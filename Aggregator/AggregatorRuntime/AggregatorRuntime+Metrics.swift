@@ -15,6 +15,7 @@ extension AggregatorRuntime: MetricSource {
             MetricSample(AggregatorMetrics.connections, mqtt.connections),
             MetricSample(AggregatorMetrics.rejected, mqtt.rejected),
             MetricSample(AggregatorMetrics.oversize, mqtt.oversizeDropped),
+            MetricSample(AggregatorMetrics.indexed, indexedThrough),
         ]
         if let finding = auditor.lastFinding {
             samples += [

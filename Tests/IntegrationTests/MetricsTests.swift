@@ -46,6 +46,11 @@ extension IntegrationTests {
                 #expect(agentMetrics.values["tributary_agent_commit_transactions_sum"] == 20)
 
                 let hub = fleet.aggregator.client.http
+                try waitUntil("the rows have followed the log", within: .seconds(15)) {
+                    let values = try Metrics(of: hub).values
+                    return values["tributary_aggregator_indexed_position"]
+                        == values["tributary_aggregator_log_position"]
+                }
                 let hubMetrics = try Metrics(of: hub, saving: "aggregator", in: fleet)
                 try hubMetrics.expect([
                     "tributary_aggregator_merged_transactions_total": 20,
@@ -66,6 +71,8 @@ extension IntegrationTests {
                     "tributary_aggregator_commit_duration_seconds_count",
                     "tributary_aggregator_acknowledgements_total",
                     "tributary_aggregator_audited_position",
+                    "tributary_aggregator_log_position",
+                    "tributary_aggregator_indexed_position",
                     "tributary_aggregator_storage_bytes",
                 ])
                 fleet.expectCleanEnds()

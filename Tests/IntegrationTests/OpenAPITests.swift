@@ -44,10 +44,19 @@ extension IntegrationTests {
                     headers: ["traceparent": "00-\(Self.trace)-00f067aa0ba902b7-01"])
                 try fleet.waitUntilDrained()
                 _ = try fleet.aggregator.client.auditedLedger()
-                let api = try DescribedAPI(fleet.aggregator.client.http)
+                let http = fleet.aggregator.client.http
                 try waitUntil("the spans are kept", within: .seconds(15)) {
-                    try fleet.aggregator.client.http.get("/api/traces/\(Self.trace)").status == 200
+                    try http.get("/api/traces/\(Self.trace)").status == 200
                 }
+                try waitUntil("the rows have followed the log", within: .seconds(15)) {
+                    let ledger = try http.json("/v1/ledger")
+                    return ledger["indexed_through"] == ledger["position"]
+                }
+                let api = try DescribedAPI(http)
+                let lines = try api.ask(
+                    "searchTransactions", "/v1/transactions", status: 200,
+                    headers: ["Accept": "application/x-ndjson"])
+                #expect(lines.text.split(separator: "\n").count == 4)
                 try walk(
                     api, values: values(id),
                     queries: [
