@@ -151,6 +151,21 @@ import Testing
         }
     }
 
+    @Test func `a definition that cannot be is refused without its name, which is a client's`()
+        throws
+    {
+        let name = "customers:1001"
+        let message = Message.definitions(
+            DefinitionsMessage(
+                stream: StreamTag(genesisHash: .zero), segment: .zero, first: 0,
+                definitions: [.account(try AccountAddress(name))], isLast: true))
+        let body = message.framed(session: 1).body
+        let place = try #require(body.firstRange(of: Array(name.utf8))).lowerBound
+        #expect(
+            reason(message, at: place, Array("customers::".utf8))
+                == .invalid(what: "a definition"))
+    }
+
     @Test func `leaves beyond their limit are refused by name`() throws {
         let welcome = try GoldenSamples.message(.welcome)
         #expect(
