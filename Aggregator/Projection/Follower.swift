@@ -36,6 +36,9 @@ package struct Follower {
     private let source: any LogSource
     private let logger: Logger
     private var open: Open?
+    private var end: Int64 = 0
+    /// Whether the log grew between the last two steps.
+    package private(set) var isLogGrowing = false
 
     package init(_ projection: Projection, _ source: any LogSource, _ logger: Logger) {
         self.projection = projection
@@ -69,7 +72,10 @@ package struct Follower {
 
     private mutating func advance() throws(StoreError) -> Outcome {
         if open == nil { open = try opened() }
-        guard var open = self.open, try source.lastPosition() > open.position else { return .atEnd }
+        let before = end
+        end = try source.lastPosition()
+        isLogGrowing = before > 0 && end > before
+        guard var open = self.open, end > open.position else { return .atEnd }
         // Whatever a failure leaves half done is not gone on with; and two owners of the fold would
         // copy it.
         self.open = nil

@@ -9,8 +9,9 @@ package struct ProjectionLimits: Sendable {
     package var read = ReadLimit(segments: 256, bytes: 128 << 10)
     /// Pages of the writer's cache, in KiB: the part of the indexes that is written to.
     package var writerCacheKiB = 24 << 10
-    /// Pages in the write-ahead log before they are copied into the database.
-    package var checkpointPages = 2048
+    /// Pages in the write-ahead log before they are copied into the database, 32 MiB: enough that a
+    /// page of an index is copied once for several steps, and the disk seldom asked to sync.
+    package var checkpointPages = 8192
     /// Readers at a time; the next waits.
     package var readersMax = 3
     /// Names kept in memory; beyond it all are dropped and read again as needed.

@@ -31,8 +31,12 @@ package final class Projector: Sendable {
         var lastFailure = ""
         var patience = Duration.zero
         while mailbox.take(patience: patience) != nil {
+            let start = ContinuousClock.now
             do throws(StoreError) {
-                patience = try follower.step() == .behind ? .zero : limits.rest
+                let outcome = try follower.step()
+                // While the intake works, no more than half of a processor.
+                let pause = follower.isLogGrowing ? ContinuousClock.now - start : .zero
+                patience = outcome == .behind ? pause : limits.rest
                 lastFailure = ""
             } catch {
                 patience = limits.restAfterFailure
