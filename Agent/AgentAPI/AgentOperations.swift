@@ -95,7 +95,8 @@ enum AgentOperations {
         problems: [.invalidField, .unavailable])
 
     static let account = APIOperation(
-        "getAccount", "One account as this device sees it.",
+        "getAccount",
+        "One account as this device sees it: what the aggregator last said, and its own on top.",
         parameters: [.path("address", .account, "The account's address.")],
         answers: [.ok("The account.", .agentAccount)],
         problems: [.invalidField, .notFound, .unavailable])

@@ -156,7 +156,9 @@ package struct AgentRoutes<Context: RequestContext>: Sendable {
             try await service.account(address)
         }
         guard let found else {
-            throw Problem(.notFound, "account \(address) was never used on this device")
+            throw Problem(
+                .notFound,
+                "account \(address) was never used on this device; the aggregator is asked for it")
         }
         var json = JSONWriter()
         found.write(to: &json)

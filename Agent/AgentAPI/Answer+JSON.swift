@@ -62,14 +62,26 @@ extension AccountView {
             json.name("balances")
             json.array(of: balances) { json, balance in
                 json.object { json in
-                    let own = balance.input - balance.output
                     json.member("asset", balance.asset.description)
-                    json.member("balance", own)
+                    json.member("balance", balance.input - balance.output)
                     json.member("input", balance.input)
                     json.member("output", balance.output)
-                    json.member("local", own)
+                    json.member("local", balance.local)
+                    json.name("as_of")
+                    guard let asOf = balance.asOf else { return json.null() }
+                    asOf.write(to: &json)
                 }
             }
+        }
+    }
+}
+
+extension MergedBalances.AsOf {
+    fileprivate func write(to json: inout JSONWriter) {
+        json.object { json in
+            json.member("time", microseconds: time.microseconds)
+            json.member("hub", hub.description)
+            json.member("position", position)
         }
     }
 }

@@ -99,7 +99,10 @@ extension Schema {
             "balances": .array(
                 of: .object([
                     "asset": asset, "balance": quantity, "input": quantity, "output": quantity,
-                    "local": .explained(quantity, "This device's own share."),
+                    "local": .explained(quantity, "This device's own share of the balance."),
+                    "as_of": .explained(
+                        .orNull(.object(["time": .time, "hub": streamTag, "position": count])),
+                        "How far others are counted in; null where only this device's own are."),
                 ])),
         ]))
 

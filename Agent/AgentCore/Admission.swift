@@ -107,6 +107,9 @@ package struct Admission<Waiter: Sendable>: ~Copyable {
         self.hasher = hasher
     }
 
+    /// The stream's names; those of events that are not yet durable may be among them.
+    package var dictionary: StreamDictionary { builder.dictionary }
+
     /// The event that the next accepted submission becomes.
     package var nextSequence: UInt64 { builder.nextSequence }
 

@@ -34,6 +34,27 @@ package struct AgentLimits: Sendable, Hashable {
     package var greetingDelayMax: Int64 = 15_000_000
     /// How long a batch of acknowledgements may wait to be written, in microseconds.
     package var receiptDelayMax: Int64 = 200_000
+    /// Bytes of own segments kept in memory, to take an account snapshot apart: what lies behind it
+    /// at full speed over a slow link.
+    package var ownTailBytesMax = 1 << 20
+    /// Balances of others that are kept, an account and an asset each: a bound on memory.
+    package var mergedBalancesMax = 131_072
+    /// How long balances of others may wait to be written when nothing else is, in microseconds.
+    package var mergedDelayMax: Int64 = 250_000
+    /// Account snapshots that may wait for the thread that writes.
+    package var waitingSnapshotsMax = 256
+    /// Lost snapshots that are counted one by one; beyond, all of the round counts as lost.
+    package var missingSnapshotsMax = 256
+    /// How long a snapshot may be missing because the network put it behind others, in microseconds;
+    /// doubled each time that it is asked for.
+    package var snapshotReorderWindow: Int64 = 1_000_000
+    /// The longest wait before asking again.
+    package var snapshotAskMax: Int64 = 60_000_000
+    /// Accounts of clients' questions that wait to be asked for.
+    package var wantedAccountsMax = 256
+    /// The longest wait, at random, before greeting an aggregator that says it came up, in
+    /// microseconds: it hears of its whole fleet within that time, and not all at once.
+    package var resumeDelayMax: Int64 = 500_000
     /// Segments that one page of a listing may look through before it answers with a cursor.
     package var listingSegmentsMax = 512
 

@@ -167,13 +167,23 @@ extension Receipt {
 package struct AccountView: Sendable {
     package struct Balance: Sendable {
         package let asset: Asset
+        /// What everybody brought it, as far as this agent knows, and what it took away.
         package let input: Int128
         package let output: Int128
+        /// The share of this agent's own events in the balance.
+        package let local: Int128
+        /// How far others are counted in; nil where only this agent's own events are.
+        package let asOf: MergedBalances.AsOf?
 
-        package init(asset: Asset, input: Int128, output: Int128) {
+        package init(
+            asset: Asset, input: Int128, output: Int128, local: Int128,
+            asOf: MergedBalances.AsOf?
+        ) {
             self.asset = asset
             self.input = input
             self.output = output
+            self.local = local
+            self.asOf = asOf
         }
     }
 
@@ -285,7 +295,9 @@ package protocol AgentService: Sendable {
     func transactions(
         _ filter: TransactionFilter, cursor: String?, limit: Int
     ) async throws(ServiceFailure) -> Page<RecordedTransaction>?
+    /// Nil where nothing is known of it; then the aggregator is asked, and a later call may know.
     func account(_ address: AccountAddress) async throws(ServiceFailure) -> AccountView?
+    /// Those that this agent has used, in the order of their first use.
     func accounts(cursor: String?, limit: Int) async throws(ServiceFailure) -> Page<AccountView>?
     func syncStatus() async throws(ServiceFailure) -> SyncStatus
     /// Nil where transactions can be taken durably now, else why not.

@@ -147,6 +147,8 @@ package struct OutboxSession: ~Copyable {
     private var sentEver: UInt64
     private var attempt: UInt32 = 1
     private var greetings = 0
+    /// When to greet an aggregator that came up.
+    private var resumeAt: Timestamp?
     private let limits: AgentLimits
 
     package init(head: ChainPoint, released: UInt64, lastSession: UInt64, limits: AgentLimits) {
@@ -168,6 +170,11 @@ package struct OutboxSession: ~Copyable {
         }
     }
 
+    /// The number of the session that is proved, from our side.
+    package var streamingSession: UInt64? {
+        if case .streaming(let window) = state { window.session } else { nil }
+    }
+
     /// The attempt that a message sent now is: how often its first segment was handed over before,
     /// plus one.
     package var attemptOfNext: UInt32 { attempt }
@@ -185,6 +192,7 @@ package struct OutboxSession: ~Copyable {
     package mutating func disconnected() {
         if case .stopped = state { return }
         state = .offline
+        resumeAt = nil
     }
 
     private mutating func greet(_ now: Timestamp, _ random: inout some RandomNumberGenerator)
@@ -194,6 +202,7 @@ package struct OutboxSession: ~Copyable {
         }
         state = .greeting(Greeting(nonce: nonce, deadline: deadline(now, &random)))
         greetings += 1
+        resumeAt = nil
         return [.sendHello(nonce: nonce, lastSession: lastSession)]
     }
 
@@ -211,6 +220,11 @@ package struct OutboxSession: ~Copyable {
     package mutating func tick(now: Timestamp, _ random: inout some RandomNumberGenerator)
         -> [Action]
     {
+        if let resumeAt, now >= resumeAt {
+            self.resumeAt = nil
+            if case .stopped = state { return [] }
+            return greet(now, &random)
+        }
         switch state {
         case .greeting(let greeting) where now >= greeting.deadline: return greet(now, &random)
         case .preparing(var preparing):
@@ -239,13 +253,16 @@ package struct OutboxSession: ~Copyable {
         return advance(window)
     }
 
-    /// The aggregator came up, or a new one: whatever was under way is uncertain.
+    /// The aggregator came up, or a new one: whatever was under way is uncertain. It is greeted by
+    /// a `tick` soon, at a random time, for its whole fleet hears this at once.
     package mutating func aggregatorCameUp(
         now: Timestamp, _ random: inout some RandomNumberGenerator
-    ) -> [Action] {
+    ) {
         switch state {
-        case .greeting, .preparing, .streaming: return greet(now, &random)
-        case .offline, .stopped: return []
+        case .greeting, .preparing, .streaming:
+            let delay = Int64.random(in: 0...limits.resumeDelayMax, using: &random)
+            resumeAt = resumeAt ?? now.advanced(byMicroseconds: delay)
+        case .offline, .stopped: break
         }
     }
 

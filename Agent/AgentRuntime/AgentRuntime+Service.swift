@@ -159,9 +159,9 @@ extension AgentRuntime: AgentService {
 
     // MARK: Balances
 
-    private func look<Value: Sendable>(_ body: @escaping @Sendable (Balances) -> Value) async
-        -> Value?
-    {
+    private func look<Value: Sendable>(
+        _ body: @escaping @Sendable (CommitThread.Folds) -> Value
+    ) async -> Value? {
         await withUnsafeContinuation { continuation in
             let posted = commits.post(.look { continuation.resume(returning: body($0)) })
             if !posted { continuation.resume(returning: nil) }
@@ -169,10 +169,14 @@ extension AgentRuntime: AgentService {
     }
 
     package func account(_ address: AccountAddress) async throws(ServiceFailure) -> AccountView? {
-        guard let found = await look({ $0.view(of: address) }) else {
+        let look = await look { folds in
+            (view: folds.view(of: address), isOwn: folds.own.number(of: address) != nil)
+        }
+        guard let look else {
             throw .unavailable(detail: "the agent is stopping, or has too much to do")
         }
-        return found
+        if !look.isOwn { shipper.post(.wanted(address)) }
+        return look.view
     }
 
     package func accounts(cursor: String?, limit: Int) async throws(ServiceFailure) -> Page<
@@ -183,30 +187,17 @@ extension AgentRuntime: AgentService {
             guard let number = Int(cursor), number >= 0 else { return nil }
             start = number
         }
-        let page = await look { [start] balances in
-            let addresses = balances.accounts.dropFirst(start).prefix(limit)
+        let page = await look { [start] folds in
+            let addresses = folds.own.accounts.dropFirst(start).prefix(limit)
             let end = start + addresses.count
             return Page(
-                items: addresses.compactMap { balances.view(of: $0) },
-                next: end < balances.accounts.count ? String(end) : nil)
+                items: addresses.compactMap { folds.view(of: $0) },
+                next: end < folds.own.accounts.count ? String(end) : nil)
         }
         guard let page else {
             throw .unavailable(detail: "the agent is stopping, or has too much to do")
         }
         return page
-    }
-}
-
-extension Balances {
-    /// Nil for an account never used.
-    fileprivate func view(of address: AccountAddress) -> AccountView? {
-        cells(of: address).map { cells in
-            AccountView(
-                address: address,
-                balances: cells.map {
-                    AccountView.Balance(asset: asset($0.asset), input: $0.input, output: $0.output)
-                })
-        }
     }
 }
 

@@ -25,7 +25,7 @@ package final class AgentRuntime: Sendable {
     let readers = ReaderThreads("agent-reader", count: 2)
     /// Held until the end, and let go of with `stop`.
     private let folder: Mutex<DataFolder?>
-    private let shipper: Shipper
+    let shipper: Shipper
     private let shipping: WorkerThread?
     private let logger: Logger
     private let signer: Ed25519Signer
@@ -50,6 +50,9 @@ package final class AgentRuntime: Sendable {
         let bytesBehind = try store.byteCount(after: loaded.acknowledged)
         let place = loaded.origin.place
         let head = ChainPoint(sequence: place.firstSequence - 1, hash: place.previous)
+        let tail = try store.tail(
+            after: loaded.acknowledged, head: head.sequence,
+            byteCountMax: configuration.limits.ownTailBytesMax)
         board = SyncBoard(
             SyncBoard.State(
                 head: head, acknowledged: loaded.acknowledged, backlogBytes: bytesBehind,
@@ -57,8 +60,8 @@ package final class AgentRuntime: Sendable {
         let shipper = Shipper()
         self.shipper = shipper
         commits = CommitThread(
-            store: store, loaded: loaded, limits: configuration.limits, hasher: hasher,
-            logger: logger, tracer: configuration.tracer,
+            store: store, loaded: loaded, tail: tail, limits: configuration.limits,
+            hasher: hasher, logger: logger, tracer: configuration.tracer,
             committed: { [board] head, byteCount, traced in
                 board.update {
                     $0.head = head

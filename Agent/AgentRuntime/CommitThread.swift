@@ -21,12 +21,24 @@ final class CommitThread: Sendable {
         /// All or none of them.
         case recordGroup([Submission], Reply)
         /// A look at the folds, between two commits.
-        case look(@Sendable (Balances) -> Void)
+        case look(@Sendable (Folds) -> Void)
+        /// What the hub says of accounts; told whether it could be used.
+        case snapshot(AccountSnapshot, @Sendable (Bool) -> Void)
         case receipt(Receipt)
         case session(UInt64, @Sendable (Bool) -> Void)
         case see(Seen)
         /// No new transactions from here on, and why.
         case stop(String)
+    }
+
+    /// The balances as they are durable: this agent's own, and what others brought.
+    struct Folds {
+        let own: Balances
+        let merged: MergedBalances
+
+        func view(of address: AccountAddress) -> AccountView? {
+            merged.account(address, own: own)
+        }
     }
 
     private let mailbox: Mailbox<Work>
@@ -40,7 +52,7 @@ final class CommitThread: Sendable {
     ///     which of its events are traced.
     ///   - broken: called when the disk failed and nothing can be written until a new start.
     init(
-        store: AgentStore, loaded: AgentStore.Loaded, limits: AgentLimits,
+        store: AgentStore, loaded: AgentStore.Loaded, tail: OwnTail, limits: AgentLimits,
         hasher: any ContentHasher, logger: Logger, tracer: TributaryTracer?,
         committed: @escaping @Sendable (ChainPoint, Int, [TracedRun]) -> Void,
         broken: @escaping @Sendable (String) -> Void
@@ -51,8 +63,9 @@ final class CommitThread: Sendable {
         let health = health
         thread = WorkerThread("commit") {
             var writer = Writer(
-                store: store, loaded: loaded, limits: limits, hasher: hasher, logger: logger,
-                health: health, metrics: AgentMetrics(), tracer: tracer, committed: committed,
+                store: store, loaded: loaded, tail: tail, limits: limits, hasher: hasher,
+                logger: logger, health: health, metrics: AgentMetrics(), tracer: tracer,
+                committed: committed,
                 broken: broken)
             writer.run(mailbox)
         }
@@ -120,12 +133,16 @@ private struct Writer: ~Copyable {
     private var pending = AgentStore.Commit()
     private var pendingSince: Timestamp?
     private var sessions: [@Sendable (Bool) -> Void] = []
-    private var looks: [@Sendable (Balances) -> Void] = []
+    private var looks: [@Sendable (CommitThread.Folds) -> Void] = []
+    private var merged: MergedBalances
+    private var tail: OwnTail
+    private var snapshots: [(AccountSnapshot, @Sendable (Bool) -> Void)] = []
+    private var stagedSince: Timestamp?
     private var segmentsSinceCheckpoint = 0
     private var bytesSinceCheckpoint = 0
 
     init(
-        store: AgentStore, loaded: AgentStore.Loaded, limits: AgentLimits,
+        store: AgentStore, loaded: AgentStore.Loaded, tail: OwnTail, limits: AgentLimits,
         hasher: any ContentHasher, logger: Logger, health: WriteHealth,
         metrics: AgentMetrics, tracer: TributaryTracer?,
         committed: @escaping @Sendable (ChainPoint, Int, [TracedRun]) -> Void,
@@ -141,25 +158,35 @@ private struct Writer: ~Copyable {
         self.broken = broken
         trace = CommitTrace(tracer)
         admission = Admission(loaded.origin, hasher: hasher)
+        merged = MergedBalances(loaded.merged, limits: limits)
+        self.tail = tail
     }
 
     mutating func run(_ mailbox: Mailbox<CommitThread.Work>) {
-        while let work = mailbox.take(patience: pendingSince == nil ? nil : .milliseconds(100)) {
+        while let work = mailbox.take(patience: isPatient ? nil : .milliseconds(100)) {
             for item in work {
                 take(item)
                 if admission.sealedCount >= limits.segmentsPerCommitMax { commit() }
             }
             if mustCommit { commit() }
+            takeSnapshots()
             look()
         }
         commit(withCheckpoint: segmentsSinceCheckpoint > 0)
     }
 
-    /// Receipts alone wait a little for company: they are only bookkeeping.
+    /// Whether nothing waits for its time to be written.
+    private var isPatient: Bool { pendingSince == nil && stagedSince == nil }
+
+    /// Receipts and what others brought wait a little for company: nobody waits for them.
     private var mustCommit: Bool {
         if admission.hasWaiters || pending.lastSession != nil { return true }
-        guard let pendingSince else { return false }
-        return WallClock.now().microseconds(since: pendingSince) >= limits.receiptDelayMax
+        guard !isPatient else { return false }
+        let now = WallClock.now()
+        if let pendingSince, now.microseconds(since: pendingSince) >= limits.receiptDelayMax {
+            return true
+        }
+        return stagedSince.map { now.microseconds(since: $0) >= limits.mergedDelayMax } ?? false
     }
 
     private mutating func take(_ work: CommitThread.Work) {
@@ -167,6 +194,7 @@ private struct Writer: ~Copyable {
         case .record(let submissions, let reply): record(submissions, reply)
         case .recordGroup(let group, let reply): record(group, reply, isGroup: true)
         case .look(let body): looks.append(body)
+        case .snapshot(let snapshot, let reply): keep(snapshot, reply)
         case .receipt(let receipt):
             pending.receipts.append(receipt)
             pendingSince = pendingSince ?? WallClock.now()
@@ -216,6 +244,7 @@ private struct Writer: ~Copyable {
             pending.segments = admission.seal()
             if withCheckpoint || mustCheckpoint { addCheckpoint() }
         }
+        pending.merged = merged.staged
         guard !pending.isEmpty else {
             if !isSpent { answer(admission.settled()) }
             return
@@ -238,6 +267,9 @@ private struct Writer: ~Copyable {
         segmentsSinceCheckpoint =
             pending.checkpoint == nil ? segmentsSinceCheckpoint + segments.count : 0
         bytesSinceCheckpoint = pending.checkpoint == nil ? bytesSinceCheckpoint + bytes : 0
+        for sealed in segments { tail.append(sealed.segment) }
+        if !pending.merged.isEmpty { merged.persisted(durable) }
+        stagedSince = nil
         clearPending()
         for done in sessions { done(true) }
         sessions.removeAll()
@@ -294,6 +326,7 @@ private struct Writer: ~Copyable {
         clearPending()
         pending.receipts = receipts
         pendingSince = receipts.isEmpty ? nil : WallClock.now()
+        stagedSince = merged.staged.isEmpty ? nil : WallClock.now()
         for reply in waiting { reply(.failure(failure)) }
     }
 
@@ -334,7 +367,40 @@ private struct Writer: ~Copyable {
     private mutating func look() {
         guard !looks.isEmpty else { return }
         _ = loadIfSpent()
-        for look in looks { look(admission.balances) }
+        let folds = CommitThread.Folds(own: admission.balances, merged: merged)
+        for look in looks { look(folds) }
         looks.removeAll()
+    }
+
+    // MARK: What others brought
+
+    /// Waits for the end of the commit under way: only then are the folds what is durable.
+    private mutating func keep(
+        _ snapshot: AccountSnapshot, _ reply: @escaping @Sendable (Bool) -> Void
+    ) {
+        guard snapshots.count < limits.waitingSnapshotsMax else { return reply(false) }
+        snapshots.append((snapshot, reply))
+    }
+
+    private mutating func takeSnapshots() {
+        guard !snapshots.isEmpty else { return }
+        let isLoaded = loadIfSpent()
+        for (snapshot, reply) in snapshots {
+            guard isLoaded else {
+                reply(false)
+                continue
+            }
+            let refusal = merged.take(
+                snapshot, stream: store.stream.tag, own: admission.balances, tail: &tail,
+                dictionary: admission.dictionary)
+            if refusal == .impossible {
+                logger.warning(
+                    "account snapshot refused",
+                    metadata: ["hub.position": "\(snapshot.position)"])
+            }
+            reply(refusal != .tooFarBehind)
+        }
+        snapshots.removeAll(keepingCapacity: true)
+        if !merged.staged.isEmpty { stagedSince = stagedSince ?? WallClock.now() }
     }
 }

@@ -126,7 +126,8 @@ public final class EmbeddedAgent: Sendable {
         return outcomes
     }
 
-    /// What this agent's own transfers have brought an account, in the asset's smallest unit.
+    /// What an account has, in the asset's smallest unit: this agent's own transfers, and those of
+    /// others as far as its aggregator has told of them.
     ///
     /// - Throws: `Failure` where the account's name makes none, or the agent is stopping.
     public func balance(of account: String, asset: String) async throws(Failure) -> Int128 {

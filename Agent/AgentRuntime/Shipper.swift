@@ -13,6 +13,10 @@ final class Shipper: Sendable {
     enum Event: Sendable {
         case mqtt(MQTTEvent)
         case appended(ChainPoint, byteCount: Int, traced: [TracedRun])
+        /// A snapshot came that could not be used now.
+        case unusable(number: UInt64, session: UInt64)
+        /// A client asks for an account that this agent has no events of.
+        case wanted(AccountAddress)
         case prepared(session: UInt64, found: ChainPoint?, hasAnnounced: Bool, bytesBehind: UInt64)
     }
 
@@ -59,6 +63,7 @@ private struct ShipperLoop: ~Copyable {
     private let commits: CommitThread
     private let mailbox: Mailbox<Shipper.Event>
     private var session: OutboxSession
+    private var snapshots: SnapshotInbox
     private var random = SystemRandomNumberGenerator()
     private var head: ChainPoint
     private var acknowledged: ChainPoint
@@ -91,6 +96,7 @@ private struct ShipperLoop: ~Copyable {
             configuration.tracer, stream: parts.store.stream.tag,
             topic: Topics.up(configuration.agent), head: place.firstSequence - 1)
         spans = SpanShipping(configuration.tracer, agent: configuration.agent)
+        snapshots = SnapshotInbox(limits: parts.configuration.limits)
         session = OutboxSession(
             head: head, released: loaded.acknowledged, lastSession: loaded.lastSession,
             limits: parts.configuration.limits)
@@ -107,6 +113,7 @@ private struct ShipperLoop: ~Copyable {
                 lastTick = now
                 perform(session.tick(now: now, &random))
                 shipSpans(now)
+                askForAccounts(now)
             }
             showPhase()
         }
@@ -136,6 +143,12 @@ private struct ShipperLoop: ~Copyable {
             self.head = head
             trace.appended(traced)
             return session.appended(head, byteCount: byteCount)
+        case .unusable(let number, let sessionNumber):
+            snapshots.unusable(number, session: sessionNumber)
+            return []
+        case .wanted(let account):
+            snapshots.want(account)
+            return []
         case .prepared(let number, let found, let hasAnnounced, let bytesBehind):
             parts.board.update { $0.backlogBytes = bytesBehind }
             underWay.removeAll()
@@ -185,9 +198,36 @@ private struct ShipperLoop: ~Copyable {
             return session.needed(needs, session: number)
         case .needsDefinitions(let needs) where needs.stream == parts.store.stream.tag:
             return session.neededDefinitions(needs, session: number)
-        case .hub(let notice) where notice.isUp: return session.aggregatorCameUp(now: now, &random)
-        default: return []
+        case .accountSnapshot(let snapshot): take(snapshot, number)
+        case .hub(let notice) where notice.isUp: session.aggregatorCameUp(now: now, &random)
+        default: break
         }
+        return []
+    }
+
+    // MARK: Accounts
+
+    private mutating func take(_ snapshot: AccountSnapshot, _ number: UInt64) {
+        snapshots.follow(session: session.streamingSession, hub: seen.hub)
+        guard snapshots.received(snapshot, session: number) else { return }
+        let mailbox = mailbox
+        let unusable = Shipper.Event.unusable(number: snapshot.number, session: number)
+        let isPosted = commits.post(
+            .snapshot(snapshot) { isUsed in if !isUsed { mailbox.post(unusable) } })
+        if !isPosted { snapshots.unusable(snapshot.number, session: number) }
+    }
+
+    private mutating func askForAccounts(_ now: Timestamp) {
+        snapshots.follow(session: session.streamingSession, hub: seen.hub)
+        let backlog = parts.board.current.backlogBytes
+        let isCaughtUp = backlog < UInt64(parts.configuration.limits.ownTailBytesMax / 2)
+        let tag = parts.store.stream.tag
+        guard
+            let ask = snapshots.tick(now: now, isCaughtUp: isCaughtUp, stream: tag, &random)
+        else { return }
+        let message = Message.accountRequest(ask.request)
+        let content = message.framed(session: ask.session).signedContent(parts.hasher)
+        publish(message, session: ask.session, signature: parts.signer.sign(content))
     }
 
     // MARK: Actions out

@@ -115,6 +115,7 @@ package final class AgentStore: Sendable {
         package var lastSession: UInt64
         package var acknowledged: UInt64
         package var oldestRetained: UInt64
+        package var merged: [MergedBalances.Place: MergedBalances.Others]
     }
 
     package func load(hasher: any ContentHasher) throws(StoreError) -> Loaded {
@@ -124,7 +125,8 @@ package final class AgentStore: Sendable {
             return Loaded(
                 origin: replay.origin(stream), lastSession: try Identity.lastSession(database),
                 acknowledged: try ReceiptTable.acknowledged(database),
-                oldestRetained: (stream.pruned?.through ?? 0) + 1)
+                oldestRetained: (stream.pruned?.through ?? 0) + 1,
+                merged: try MergedTable.load(database))
         }
     }
 
@@ -136,11 +138,13 @@ package final class AgentStore: Sendable {
         package var receipts: [Receipt] = []
         package var lastSession: UInt64?
         package var checkpoint: Checkpoint?
+        package var merged: [MergedBalances.Place: MergedBalances.Others] = [:]
 
         package init() {}
 
         package var isEmpty: Bool {
             segments.isEmpty && receipts.isEmpty && lastSession == nil && checkpoint == nil
+                && merged.isEmpty
         }
     }
 
@@ -173,6 +177,7 @@ package final class AgentStore: Sendable {
             }
             for receipt in commit.receipts { try ReceiptTable.insert(receipt, database) }
             if let session = commit.lastSession { try Identity.setLastSession(session, database) }
+            if !commit.merged.isEmpty { try MergedTable.save(commit.merged, database) }
             if let checkpoint = commit.checkpoint { try write(checkpoint, database) }
         }.durable
     }
@@ -210,6 +215,21 @@ package final class AgentStore: Sendable {
             return bytes <= byteCountMax
         }
         return Array(fitting)
+    }
+
+    /// The end of the chain behind an event, where its bytes are no more than the limit; else an
+    /// empty one that begins at the head.
+    package func tail(after sequence: UInt64, head: UInt64, byteCountMax: Int) throws(StoreError)
+        -> OwnTail
+    {
+        let found = try segments(after: sequence, byteCountMax: byteCountMax)
+        let isWhole = found.isEmpty ? head == sequence : found.last?.end.sequence == head
+        guard isWhole, found.isEmpty || found[0].segment.header.firstSequence == sequence + 1 else {
+            return OwnTail(head: head, byteCountMax: byteCountMax)
+        }
+        var tail = OwnTail(head: sequence, byteCountMax: byteCountMax)
+        for stored in found { tail.append(stored.segment) }
+        return tail
     }
 
     /// The highest of these places that is in our chain, and the bytes of the segments behind it.

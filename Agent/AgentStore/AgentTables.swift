@@ -6,6 +6,8 @@ import SegmentStore
 /// - `identity`: one row; whose folder this is, which stream it writes, and the last session it
 ///   proved.
 /// - `receipts`: one row an acknowledgement; which events it covered and what the way there took.
+/// - `merged_balances`: one row an account and asset; what others than this stream brought it, as
+///   the hub last said, in the asset's smallest unit.
 enum AgentTables {
     static let migrations = [
         LogMigration(id: "agent-1") { database in
@@ -32,6 +34,22 @@ enum AgentTables {
                         waited_for TEXT NOT NULL
                     ) STRICT;
                     """)
-        }
+        },
+        LogMigration(id: "agent-2-merged-balances") { database in
+            // Sums go beyond 64 bits, so they are decimal text.
+            try database.execute(
+                sql: """
+                    CREATE TABLE merged_balances (
+                        account TEXT NOT NULL,
+                        asset TEXT NOT NULL,
+                        others_input TEXT NOT NULL,
+                        others_output TEXT NOT NULL,
+                        hub INTEGER NOT NULL,
+                        hub_position INTEGER NOT NULL,
+                        taken_at INTEGER NOT NULL,
+                        PRIMARY KEY (account, asset)
+                    ) STRICT, WITHOUT ROWID;
+                    """)
+        },
     ]
 }

@@ -30,6 +30,30 @@ package struct AggregatorLimits: Sendable, Hashable {
     package var bytesPerCheckpoint = 32 << 20
     /// Definitions a stream may have: what the aggregator keeps in memory for it.
     package var definitionsPerStreamMax: UInt32 = 16 << 20
+    /// Accounts that one agent is told of: what the schedule keeps in memory for it, and what a new
+    /// session of it may cost.
+    package var accountsPerAgentMax = 65_536
+    /// Accounts that an agent may ask for without using them.
+    package var accountsWantedMax = 1024
+    /// How long what changed may be gathered before an agent is told, in microseconds.
+    package var snapshotInterval: Int64 = 250_000
+    /// Bytes of accounts in one snapshot message: so small that an acknowledgement behind it is not
+    /// kept waiting.
+    package var snapshotBytesMax = 16 * 1024
+    /// Bytes of account snapshots in one turn of 50 ms, to all agents together: some 1.3 MB/s.
+    package var snapshotBytesPerTurnMax = 64 * 1024
+    /// Messages of account snapshots in one turn, likewise.
+    package var snapshotMessagesPerTurnMax = 16
+    /// Changed accounts, each once for every agent that uses it, looked at in one turn: a bound on
+    /// the time that it takes from the merge.
+    package var snapshotNoticesPerTurnMax = 16_384
+    /// Events that a stream may have announced and not yet sent while its agent is told of accounts:
+    /// beyond, it is catching up, and could not use them.
+    package var snapshotLagMax: UInt64 = 16_384
+    /// How long after the last snapshot its number is repeated, in case it was lost; doubled each
+    /// time, in microseconds.
+    package var snapshotRepeatMin: Int64 = 1_000_000
+    package var snapshotRepeatMax: Int64 = 60_000_000
     /// How long an answer may wait for the audit to catch up with the log, in microseconds.
     package var auditWaitMax: Int64 = 5_000_000
 

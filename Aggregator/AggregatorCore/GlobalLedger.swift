@@ -151,4 +151,22 @@ package struct GlobalLedger: Sendable {
     package mutating func takeChangedPages() -> [Int] {
         balances.takeChangedPages()
     }
+
+    // MARK: Who uses what
+
+    /// The accounts that a stream named behind its first `count` names, and how many names it has
+    /// now.
+    package func accounts(of stream: StreamTag, behind count: Int) -> (
+        accounts: [Balances.AccountNumber], names: Int
+    ) {
+        guard let all = names[stream], all.count > count else { return ([], count) }
+        let accounts = all[count...].compactMap { name in
+            if case .account(let number) = name { number } else { nil }
+        }
+        return (accounts, all.count)
+    }
+
+    package mutating func takeChangedAccounts(atMost count: Int) -> [Balances.AccountNumber] {
+        balances.takeChangedAccounts(atMost: count)
+    }
 }

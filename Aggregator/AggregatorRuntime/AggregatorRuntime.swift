@@ -70,10 +70,18 @@ package final class AggregatorRuntime: Sendable {
             verifier: Ed25519Verifier(), logger: logger, health: health,
             broken: onBroken, tracer: configuration.tracer,
             publish: { [connection, logger] message in
-                if case .refused(let reason) = connection.publish(message) {
+                switch connection.publish(message) {
+                case .sent: return true
+                case .notConnected, .windowFull: return false
+                case .refused(let reason):
                     logger.error(
                         "message refused by the transport", metadata: ["mqtt.reason": "\(reason)"])
+                    return false
                 }
+            },
+            room: { [connection] in
+                let status = connection.status
+                return status.window / 2 - status.outstanding
             })
         let intake = Intake(parts)
         self.intake = intake

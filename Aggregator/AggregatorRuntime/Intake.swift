@@ -47,8 +47,12 @@ final class Intake: Sendable {
         /// Called when the disk failed and nothing can be written until a new start.
         let broken: @Sendable (String) -> Void
         let tracer: TributaryTracer?
-        /// Hands a message to the broker; what it does not take is lost, as any message may be.
-        let publish: @Sendable (MQTTMessage) -> Void
+        /// Hands a message to the broker, and says whether it was taken; what it does not take is
+        /// lost, as any message may be.
+        let publish: @Sendable (MQTTMessage) -> Bool
+        /// How many account snapshots the broker's window has room for; the rest of it is for what
+        /// releases money.
+        let room: @Sendable () -> Int
     }
 
     private let mailbox: Mailbox<Work>
@@ -80,6 +84,7 @@ private struct IntakeLoop {
     private let parts: Intake.Parts
     private let metrics = AggregatorMetrics()
     private var fleet: Fleet
+    private var schedule: SnapshotSchedule
     private var ledger: GlobalLedger
     private var rows: [StreamTag: StreamRow]
     private var position: Int64
@@ -91,6 +96,7 @@ private struct IntakeLoop {
     private var segmentsSinceCheckpoint = 0
     private var bytesSinceCheckpoint = 0
     private var lastTick = Timestamp(microseconds: 0)
+    private var isTurnDue = false
     private var isSpent = false
     private var trace: IntakeTrace
 
@@ -101,6 +107,7 @@ private struct IntakeLoop {
         position = parts.loaded.position
         rows = Dictionary(uniqueKeysWithValues: parts.loaded.streams.map { ($0.row.tag, $0.row) })
         fleet = Fleet(parts.loaded.streams, parts.limits, parts.hasher, parts.verifier)
+        schedule = SnapshotSchedule(limits: parts.limits)
     }
 
     private static let tickInterval: Duration = .milliseconds(100)
@@ -113,6 +120,7 @@ private struct IntakeLoop {
             }
             tick()
             commit()
+            tellOfAccounts()
             look()
         }
         commit(withCheckpoint: segmentsSinceCheckpoint > 0)
@@ -167,10 +175,14 @@ private struct IntakeLoop {
                 fleet.session(tag) {
                     $0.proved(proof, session: frame.session, signature: frame.signature)
                 }, tag, now)
+            if fleet.existing(tag)?.provedSession == frame.session {
+                schedule.began(agent, stream: tag, session: frame.session)
+            }
         case .segments(let segments):
             metrics.receivedSegments.increment(by: segments.segments.count)
             fleet.noteClock(agent, sentAt: segments.sentAt, now)
             trace.received(segments)
+            schedule.heard(agent)
             let actions = fleet.session(segments.stream) {
                 $0.genesis.agent == agent
                     ? $0.received(
@@ -182,7 +194,10 @@ private struct IntakeLoop {
                 segments, from: agent, drop: actions.lazy.compactMap(\.drop).first?.rawValue,
                 clockOffset: segments.sentAt.microseconds(since: now))
         case .status(let status): takeStatus(status, frame, agent)
-        case .definitions, .welcome, .ack, .needs, .needsDefinitions, .hub, .spans: break
+        case .accountRequest(let request): takeRequest(request, frame, agent)
+        case .definitions, .welcome, .ack, .needs, .needsDefinitions, .accountSnapshot, .hub,
+            .spans:
+            break
         }
     }
 
@@ -210,12 +225,24 @@ private struct IntakeLoop {
     }
 
     private mutating func takeStatus(_ status: Status, _ frame: Frame, _ agent: AgentID) {
-        let content = frame.signedContent(parts.hasher)
-        guard let session = fleet.existing(status.stream), session.genesis.agent == agent,
-            let signature = frame.signature,
-            parts.verifier.isValid(signature, for: content, by: session.genesis.publicKey)
-        else { return }
+        guard isSigned(frame, by: agent, status.stream) else { return }
         fleet.noteStatus(agent, status)
+        if status.isOnline { schedule.heard(agent) } else { schedule.ended(agent) }
+    }
+
+    private mutating func takeRequest(
+        _ request: AccountRequest, _ frame: Frame, _ agent: AgentID
+    ) {
+        guard isSigned(frame, by: agent, request.stream) else { return }
+        schedule.asked(agent, request, session: frame.session, ledger.balances)
+    }
+
+    private func isSigned(_ frame: Frame, by agent: AgentID, _ stream: StreamTag) -> Bool {
+        guard let session = fleet.existing(stream), session.genesis.agent == agent,
+            let signature = frame.signature
+        else { return false }
+        let content = frame.signedContent(parts.hasher)
+        return parts.verifier.isValid(signature, for: content, by: session.genesis.publicKey)
     }
 
     // MARK: Actions out
@@ -313,9 +340,30 @@ private struct IntakeLoop {
         }
     }
 
+    // MARK: Accounts down
+
+    /// Tells agents of the accounts that they use. Nothing is pending now, so the fold is what the
+    /// store has.
+    private mutating func tellOfAccounts() {
+        guard isTurnDue, !isSpent, pending.isEmpty else { return }
+        isTurnDue = false
+        let place = SnapshotSchedule.Place(
+            hub: parts.store.hub.tag, position: UInt64(position), now: WallClock.now())
+        let fleet = fleet
+        schedule.turn(
+            place, &ledger, messagesMax: parts.room(),
+            progress: { fleet.existing($0)?.progress },
+            send: { [parts] outgoing in
+                let frame = Message.accountSnapshot(outgoing.message).framed(
+                    session: outgoing.session)
+                return parts.publish(
+                    MQTTMessage(topic: Topics.down(outgoing.agent), payload: frame.encoded()))
+            })
+    }
+
     private func send(_ message: Message, session: UInt64, to agent: AgentID) {
         let frame = message.framed(session: session)
-        parts.publish(MQTTMessage(topic: Topics.down(agent), payload: frame.encoded()))
+        _ = parts.publish(MQTTMessage(topic: Topics.down(agent), payload: frame.encoded()))
     }
 
     /// Agents greet at once, instead of waiting until they miss an answer.
@@ -324,7 +372,7 @@ private struct IntakeLoop {
             isUp: true, hub: Seen(hub: parts.store.hub.tag, position: 0), at: WallClock.now())
         let payload = Message.hub(notice).framed(session: 0).encoded()
         for shard in 0..<Topics.shards {
-            parts.publish(MQTTMessage(topic: Topics.hub(shard: shard), payload: payload))
+            _ = parts.publish(MQTTMessage(topic: Topics.hub(shard: shard), payload: payload))
         }
     }
 
@@ -332,6 +380,7 @@ private struct IntakeLoop {
         let now = WallClock.now()
         guard now.microseconds(since: lastTick) >= 50_000 else { return }
         lastTick = now
+        isTurnDue = true
         for tag in fleet.tags {
             perform(fleet.session(tag) { $0.tick(now: now) }, tag, now)
         }
@@ -431,6 +480,7 @@ private struct IntakeLoop {
             position = loaded.position
             rows = Dictionary(uniqueKeysWithValues: loaded.streams.map { ($0.row.tag, $0.row) })
             fleet.reload(loaded.streams)
+            schedule = SnapshotSchedule(limits: parts.limits)
             isSpent = false
             sayUp()
             return true
@@ -456,6 +506,16 @@ private struct IntakeLoop {
 extension StreamSession.Action {
     fileprivate var drop: StreamSession.Drop? {
         if case .drop(let drop) = self { drop } else { nil }
+    }
+}
+
+extension StreamSession {
+    fileprivate var progress: SnapshotSchedule.Progress? {
+        provedSession.map {
+            SnapshotSchedule.Progress(
+                session: $0, committed: committed.sequence,
+                lag: record.announced.sequence - min(record.announced.sequence, committed.sequence))
+        }
     }
 }
 

@@ -102,6 +102,8 @@ extension Message {
         case .ack: "ack"
         case .needs: "needs"
         case .needsDefinitions: "needs definitions"
+        case .accountSnapshot: "account snapshot"
+        case .accountRequest: "account request"
         case .status: "status"
         case .hub: "hub"
         case .spans: "spans"
@@ -119,6 +121,8 @@ extension Message {
         case .ack(let message): (message.words, nil)
         case .needs(let message): (message.words, nil)
         case .needsDefinitions(let message): (message.words, nil)
+        case .accountSnapshot(let message): (message.words, nil)
+        case .accountRequest(let message): (message.words, nil)
         case .status(let message): (message.words, nil)
         case .hub(let message): (message.words, nil)
         case .spans(let message): (message.words, nil)

@@ -5,7 +5,8 @@
 /// is applied through two array look-ups and no hashing. An account with an asset is a *cell*.
 ///
 /// **Function.** Intern names once, then `apply` postings by number. `takeChangedPages` says which
-/// cells changed since it was last asked, for a checkpoint that writes only those.
+/// cells changed since it was last asked, for a checkpoint that writes only those;
+/// `takeChangedAccounts` says it of accounts, for whoever is told of them.
 ///
 /// **Invariants.** Per asset, the sum of all inputs equals the sum of all outputs.
 package struct Balances: Sendable {
@@ -42,6 +43,10 @@ package struct Balances: Sendable {
     private var assetNumbers: [Asset: AssetNumber] = [:]
     private var firstCell: [UInt32] = []
     private var pageChanged: [Bool] = []
+    /// The cells that `takeChangedAccounts` has not told of, each once, in the order of their
+    /// change: where nobody asks, this is bounded by the cells.
+    private var untold: [UInt32] = []
+    private var isUntold: [Bool] = []
 
     package init() {}
 
@@ -100,12 +105,16 @@ package struct Balances: Sendable {
         cell.next = firstCell[Int(cell.account.value)]
         firstCell[Int(cell.account.value)] = UInt32(index)
         cells.append(cell)
+        isUntold.append(false)
         if index / Balances.cellsPerPage == pageChanged.count { pageChanged.append(false) }
         return index
     }
 
     private mutating func markChanged(_ index: Int) {
         pageChanged[index / Balances.cellsPerPage] = true
+        guard !isUntold[index] else { return }
+        isUntold[index] = true
+        untold.append(UInt32(index))
     }
 
     // MARK: Questions
@@ -114,13 +123,33 @@ package struct Balances: Sendable {
     /// never used.
     package func cells(of account: AccountAddress) -> [Cell]? {
         guard let number = accountNumbers[account] else { return nil }
+        return cells(of: number).sorted { name(of: $0.asset) < name(of: $1.asset) }
+    }
+
+    /// The account's cells in no order; of an account that no event has moved yet, none.
+    package func cells(of number: AccountNumber) -> [Cell] {
         var found: [Cell] = []
         var index = firstCell[Int(number.value)]
         while index != Balances.none {
             found.append(cells[Int(index)])
             index = cells[Int(index)].next
         }
-        return found.sorted { name(of: $0.asset) < name(of: $1.asset) }
+        return found
+    }
+
+    /// Nil for an account never used.
+    package func number(of account: AccountAddress) -> AccountNumber? {
+        accountNumbers[account]
+    }
+
+    /// What went in and out of an account in one asset; nothing where there is no such cell.
+    package func sums(of account: AccountAddress, in asset: Asset) -> (
+        input: Int128, output: Int128
+    ) {
+        guard let account = accountNumbers[account], let asset = assetNumbers[asset],
+            let index = existingCell(account, asset)
+        else { return (0, 0) }
+        return (cells[index].input, cells[index].output)
     }
 
     package func address(of account: AccountNumber) -> AccountAddress {
@@ -152,6 +181,16 @@ package struct Balances: Sendable {
         let changed = pageChanged.indices.filter { pageChanged[$0] }
         for page in changed { pageChanged[page] = false }
         return changed
+    }
+
+    /// The accounts of some of the cells that changed and were not yet told of, those that changed
+    /// first; an account stands there once for each of its cells.
+    package mutating func takeChangedAccounts(atMost count: Int) -> [AccountNumber] {
+        let taken = untold.prefix(count)
+        let accounts = taken.map { cells[Int($0)].account }
+        for index in taken { isUntold[Int(index)] = false }
+        untold.removeFirst(taken.count)
+        return accounts
     }
 
     package func cells(ofPage page: Int) -> ArraySlice<Cell> {

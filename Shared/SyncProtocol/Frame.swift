@@ -2,21 +2,22 @@ import LedgerCore
 
 /// What is put around every message: what it is, of which session, and proof that it arrived whole.
 package struct Frame: Hashable, Sendable {
-    /// A frame's kind. A reader passes over those it does not know. Reserved are 5 (request), 6
-    /// (watermark), 7 (digests) and 8 (unreadable) from an agent, 20 (hub events), 21 (account
-    /// snapshot) and 22 (pace) to one.
+    /// A frame's kind. A reader passes over those it does not know. Reserved are 6 (watermark), 7
+    /// (digests) and 8 (unreadable) from an agent, 20 (hub events) and 22 (pace) to one.
     package enum Kind: UInt8, Sendable, CaseIterable {
         // From an agent.
         case hello = 1
         case proof = 2
         case segments = 3
         case definitions = 4
+        case accountRequest = 5
         case spans = 9
         // To an agent.
         case welcome = 16
         case ack = 17
         case needs = 18
         case needsDefinitions = 19
+        case accountSnapshot = 21
         // Retained, and to all.
         case status = 32
         case hub = 33

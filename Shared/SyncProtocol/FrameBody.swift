@@ -44,6 +44,8 @@ package enum Message: Hashable, Sendable {
     case ack(Ack)
     case needs(Needs)
     case needsDefinitions(NeedsDefinitions)
+    case accountSnapshot(AccountSnapshot)
+    case accountRequest(AccountRequest)
     case status(Status)
     case hub(HubNotice)
     case spans(SpansMessage)
@@ -58,6 +60,8 @@ package enum Message: Hashable, Sendable {
         case .ack(let message): message
         case .needs(let message): message
         case .needsDefinitions(let message): message
+        case .accountSnapshot(let message): message
+        case .accountRequest(let message): message
         case .status(let message): message
         case .hub(let message): message
         case .spans(let message): message
@@ -84,6 +88,8 @@ package enum Message: Hashable, Sendable {
         case .ack: self = .ack(try Ack(body: frame.body))
         case .needs: self = .needs(try Needs(body: frame.body))
         case .needsDefinitions: self = .needsDefinitions(try NeedsDefinitions(body: frame.body))
+        case .accountSnapshot: self = .accountSnapshot(try AccountSnapshot(body: frame.body))
+        case .accountRequest: self = .accountRequest(try AccountRequest(body: frame.body))
         case .status: self = .status(try Status(body: frame.body))
         case .hub: self = .hub(try HubNotice(body: frame.body))
         case .spans: self = .spans(try SpansMessage(body: frame.body))

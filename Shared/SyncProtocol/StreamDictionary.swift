@@ -150,6 +150,11 @@ package struct StreamDictionary: Sendable {
         definitions.removeLast(definitions.count - count)
     }
 
+    /// The name's number; nil for one that was never used.
+    package func existing(_ account: AccountAddress) -> UInt32? { accounts[account] }
+
+    package func existing(_ asset: Asset) -> UInt32? { assets[asset] }
+
     private mutating func append(_ definition: Definition) -> UInt32 {
         definitions.append(definition)
         return UInt32(definitions.count - 1)

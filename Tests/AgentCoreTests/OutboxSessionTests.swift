@@ -238,7 +238,8 @@ private func segments(
         #expect(bench.connect() == [] && bench.append(6) == [])
         #expect(bench.welcome(nonce) == [] && bench.prepared(resume: 1) == [])
         #expect(bench.ack(Chain.point(1)) == [] && bench.timeToGreeting() == nil)
-        #expect(bench.session.aggregatorCameUp(now: bench.now, &bench.random) == [])
+        bench.session.aggregatorCameUp(now: bench.now, &bench.random)
+        #expect(bench.tick(after: AgentLimits().resumeDelayMax) == [])
         #expect(bench.session.phase == .stopped(.closed(standing)))
     }
 
@@ -485,12 +486,30 @@ private func segments(
         #expect(try #require(wait) >= AgentLimits().greetingDelayBase / 2)
     }
 
-    @Test func `an aggregator that comes up is greeted, unless we are offline`() {
+    @Test func `an aggregator that comes up is greeted soon, unless we are offline`() {
         var bench = Bench(head: 3)
-        #expect(bench.session.aggregatorCameUp(now: bench.now, &bench.random) == [])
+        let delayMax = AgentLimits().resumeDelayMax
+        bench.session.aggregatorCameUp(now: bench.now, &bench.random)
+        #expect(bench.tick(after: delayMax) == [])
         bench.open(resume: 0)
-        #expect(!Bench.nonce(bench.session.aggregatorCameUp(now: bench.now, &bench.random)).isEmpty)
+        bench.session.aggregatorCameUp(now: bench.now, &bench.random)
+        #expect(!Bench.nonce(bench.tick(after: delayMax)).isEmpty)
         #expect(bench.ack(Chain.point(3)) == [])
+    }
+
+    @Test func `agents that hear together that the aggregator came up greet it one by one`() {
+        let delays = (0..<200 as Range<UInt64>).map { seed -> Int64 in
+            var bench = Bench(head: 3)
+            bench.random = SplitMix64(seed: seed)
+            bench.open(resume: 0)
+            bench.session.aggregatorCameUp(now: bench.now, &bench.random)
+            for step in 1...51 where !bench.tick(after: 10_000).isEmpty {
+                return Int64(step) * 10_000
+            }
+            return .max
+        }
+        #expect(delays.allSatisfy { $0 <= AgentLimits().resumeDelayMax + 10_000 })
+        #expect(Set(delays).count > 40)
     }
 
     @Test func `a connection that is lost leaves nothing under way`() {
@@ -567,7 +586,9 @@ extension Bench {
                 return bench.append(head)
             case 11: return bench.tick(after: Int64(random.below(3_000_000)))
             case 12: return bench.session.transportHasRoom()
-            case 13: return bench.session.aggregatorCameUp(now: bench.now, &random)
+            case 13:
+                bench.session.aggregatorCameUp(now: bench.now, &random)
+                return []
             case 14: return bench.needs(place(), session: number())
             case 15:
                 let point = place()

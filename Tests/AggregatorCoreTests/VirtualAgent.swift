@@ -155,6 +155,9 @@ final class VirtualAgent {
         guard isConnected, let frame = try? Frame(decoding: bytes),
             let message = try? Message(frame)
         else { return }
+        if case .hub(let notice) = message, notice.isUp {
+            session.aggregatorCameUp(now: now, &random)
+        }
         let actions: [OutboxSession.Action] =
             switch message {
             case .welcome(let welcome): session.welcomed(welcome)
@@ -163,7 +166,6 @@ final class VirtualAgent {
             case .needs(let needs): session.needed(needs, session: frame.session)
             case .needsDefinitions(let needs):
                 session.neededDefinitions(needs, session: frame.session)
-            case .hub(let notice) where notice.isUp: session.aggregatorCameUp(now: now, &random)
             default: []
             }
         perform(actions, now, &random)

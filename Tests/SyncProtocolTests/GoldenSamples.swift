@@ -266,10 +266,39 @@ enum GoldenSamples {
         case .needsDefinitions:
             .needsDefinitions(
                 NeedsDefinitions(stream: tag, segment: head.hash, first: 0, through: 3))
+        case .accountSnapshot: .accountSnapshot(try accountSnapshot(tag, now))
+        case .accountRequest:
+            .accountRequest(
+                AccountRequest(
+                    stream: tag, wantsAll: true,
+                    accounts: [.world, try AccountAddress("stores:042")]))
         case .status: .status(Status(isOnline: true, stream: tag, head: head, at: now))
         case .hub: .hub(HubNotice(isUp: true, hub: hub, at: now))
         case .spans: .spans(SpansMessage(sentAt: now, dropped: 3, spans: [0x0A, 0x00]))
         }
+    }
+
+    private static func accountSnapshot(_ tag: StreamTag, _ now: Timestamp) throws
+        -> AccountSnapshot
+    {
+        let euro = try Asset("EUR/2")
+        return AccountSnapshot(
+            hub: try StreamTag("h0b00000"), position: 81_241, takenAt: now,
+            included: [AccountSnapshot.Included(stream: tag, through: 4)], number: 2,
+            roundStart: 1,
+            accounts: [
+                AccountSnapshot.Account(
+                    address: .world,
+                    balances: [AccountSnapshot.Balance(asset: euro, input: 0, output: 1250)]),
+                AccountSnapshot.Account(
+                    address: try AccountAddress("stores:042"),
+                    balances: [
+                        AccountSnapshot.Balance(asset: euro, input: 1250, output: 0),
+                        AccountSnapshot.Balance(
+                            asset: try Asset("SKU-8812"), input: .max, output: 128),
+                    ]),
+                AccountSnapshot.Account(address: try AccountAddress("never:used"), balances: []),
+            ])
     }
 
     private static func run(_ first: UInt8, _ count: Int) -> [UInt8] {

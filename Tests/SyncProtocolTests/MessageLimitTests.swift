@@ -14,6 +14,7 @@ import Testing
         case welcomeNonce, challenge, leaves, leavesLater
         case runs, runsLater, noGap, gaps, gapsLater
         case noSegment, segments, segmentsLater, definitions, dialect
+        case included, accountsLater, balances, requested
 
         func make() throws {
             var random = SplitMix64(seed: 1)
@@ -70,6 +71,35 @@ import Testing
                     stream: tag, segment: point.hash, first: 0,
                     definitions: Array(repeating: .account(.world), count: count), isLast: true)
             case .dialect: _ = Dialect(oldestFormat: 2, newestFormat: 1, eventKinds: 0)
+            case .included, .accountsLater, .balances, .requested: try makeOfAccounts()
+            }
+        }
+
+        private func makeOfAccounts() throws {
+            var random = SplitMix64(seed: 1)
+            guard case .accountSnapshot(var snapshot) = try random.message(.accountSnapshot) else {
+                return
+            }
+            let one = AccountSnapshot.Included(stream: random.streamTag(), through: 1)
+            let euro = AccountSnapshot.Balance(asset: try random.asset(), input: 1, output: 0)
+            let account = AccountSnapshot.Account(address: .world, balances: [])
+            switch self {
+            case .accountsLater:
+                let count = AccountSnapshot.accountsMax + 1
+                snapshot.accounts = Array(repeating: account, count: count)
+                _ = Message.accountSnapshot(snapshot).framed(session: 1)
+            case .balances:
+                let count = AccountSnapshot.balancesMax + 1
+                _ = AccountSnapshot.Account(
+                    address: .world, balances: Array(repeating: euro, count: count))
+            case .requested:
+                let count = AccountRequest.accountsMax + 1
+                _ = AccountRequest(
+                    stream: random.streamTag(), wantsAll: false,
+                    accounts: Array(repeating: .world, count: count))
+            default:
+                snapshot.included = Array(repeating: one, count: AccountSnapshot.includedMax + 1)
+                _ = Message.accountSnapshot(snapshot).framed(session: 1)
             }
         }
 
@@ -90,6 +120,10 @@ import Testing
             case .segments: "a message has 1 to 4096 segments, not 4097"
             case .definitions: "a message has at most 65536 definitions, not 65537"
             case .dialect: "the oldest format 2 is newer than the newest, 1"
+            case .included: "a snapshot includes at most 64 streams, not 65"
+            case .accountsLater: "a snapshot has at most 4096 accounts, not 4097"
+            case .balances: "an account of a message has at most 1024 balances, not 1025"
+            case .requested: "a request names at most 64 accounts, not 65"
             }
         }
     }
@@ -225,7 +259,7 @@ import Testing
         #expect(Dialect.current == dialect)
     }
 
-    @Test(arguments: [0, 5, 6, 7, 8, 20, 21, 22, 34, 255] as [UInt8])
+    @Test(arguments: [0, 6, 7, 8, 20, 22, 34, 255] as [UInt8])
     func `a kind of frame that is reserved or free is no message yet`(_ kind: UInt8) throws {
         var bytes = Frame(kind: .proof, session: 1, body: [1, 2, 3]).encoded()
         bytes[3] = kind

@@ -99,6 +99,8 @@ extension SplitMix64 {
         case .ack: .ack(ack())
         case .needs: .needs(needs())
         case .needsDefinitions: .needsDefinitions(needsDefinitions())
+        case .accountSnapshot: .accountSnapshot(try accountSnapshot())
+        case .accountRequest: .accountRequest(try accountRequest())
         case .status:
             .status(
                 Status(isOnline: oneIn(2), stream: streamTag(), head: chainPoint(), at: timestamp())
@@ -107,6 +109,34 @@ extension SplitMix64 {
         case .spans:
             .spans(SpansMessage(sentAt: timestamp(), dropped: next(), spans: bytes(below(300))))
         }
+    }
+
+    private mutating func accountSnapshot() throws -> AccountSnapshot {
+        let accounts = try (0..<below(4)).map { _ in
+            AccountSnapshot.Account(
+                address: try account(),
+                balances: try (0..<below(3)).map { _ in
+                    AccountSnapshot.Balance(asset: try asset(), input: sum(), output: sum())
+                })
+        }
+        return AccountSnapshot(
+            hub: streamTag(), position: next(), takenAt: timestamp(),
+            included: (0..<below(3)).map { _ in
+                AccountSnapshot.Included(stream: streamTag(), through: next())
+            }, number: next(), roundStart: next(), accounts: accounts)
+    }
+
+    /// Of any length, and now and then the largest that there is.
+    private mutating func sum() -> Int128 {
+        if oneIn(8) { return .max }
+        let bits = UInt128(next()) << 64 | UInt128(next())
+        return Int128(bits >> UInt128(1 + below(127)))
+    }
+
+    private mutating func accountRequest() throws -> AccountRequest {
+        AccountRequest(
+            stream: streamTag(), wantsAll: oneIn(2),
+            accounts: try (0..<below(4)).map { _ in try account() })
     }
 
     private mutating func hello() throws -> Hello {
