@@ -265,6 +265,18 @@ package struct Admission<Waiter: Sendable>: ~Copyable {
         return (balances.takeChangedPages(), keys)
     }
 
+    /// Promises that whatever is recorded from now on has a later time than the one returned. What
+    /// is promised must be durable before it is said, or a clock that was set back could break it
+    /// after a new start.
+    ///
+    /// - Returns: nil where something is recorded behind `acknowledged`, or waits to be.
+    package mutating func promiseTime(
+        acknowledged: UInt64, now: Timestamp
+    ) -> HybridTimestamp? {
+        guard builder.isEmpty, sealed.isEmpty, head.sequence == acknowledged else { return nil }
+        return clock.tick(now: now)
+    }
+
     package mutating func saw(_ seen: Seen) {
         builder.saw(seen)
     }

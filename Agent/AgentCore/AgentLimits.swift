@@ -55,6 +55,12 @@ package struct AgentLimits: Sendable, Hashable {
     /// The longest wait, at random, before greeting an aggregator that says it came up, in
     /// microseconds: it hears of its whole fleet within that time, and not all at once.
     package var resumeDelayMax: Int64 = 500_000
+    /// The longest pause between two watermarks of an agent that is idle, in microseconds: how far
+    /// a quiet shop may hold the ledger's completeness back. The upper half of it is at random.
+    package var watermarkDelayMax: Int64 = 10_000_000
+    /// The shortest pause between two watermarks while acknowledgements come, in microseconds: each
+    /// costs a signature here and its check there.
+    package var watermarkDelayMin: Int64 = 2_000_000
     /// Segments that one page of a listing may look through before it answers with a cursor.
     package var listingSegmentsMax = 512
 

@@ -179,6 +179,28 @@ package struct OutboxSession: ~Copyable {
     /// plus one.
     package var attemptOfNext: UInt32 { attempt }
 
+    /// What the session under way has acknowledged.
+    package struct Confirmed: Hashable, Sendable {
+        package let session: UInt64
+        package let acknowledged: ChainPoint
+
+        package init(session: UInt64, acknowledged: ChainPoint) {
+            self.session = session
+            self.acknowledged = acknowledged
+        }
+    }
+
+    /// Nil outside of a session, and in one that has acknowledged nothing yet.
+    package var confirmed: Confirmed? {
+        guard case .streaming(let window) = state, window.confirmed else { return nil }
+        // Of a stream in which nothing was recorded yet, nothing is missing.
+        let isEmpty = window.acknowledged == 0
+        guard let hash = window.acknowledgedHash ?? (isEmpty ? .zero : nil) else { return nil }
+        return Confirmed(
+            session: window.session,
+            acknowledged: ChainPoint(sequence: window.acknowledged, hash: hash))
+    }
+
     // MARK: The transport
 
     package mutating func connected(now: Timestamp, _ random: inout some RandomNumberGenerator)

@@ -23,6 +23,8 @@ package final class AgentRuntime: Sendable {
     let connection: MQTTConnection?
     let hasher = SHA256Hasher()
     let readers = ReaderThreads("agent-reader", count: 2)
+    /// Receipts were written, or the connection has changed.
+    let signal = ChangeSignal()
     /// Held until the end, and let go of with `stop`.
     private let folder: Mutex<DataFolder?>
     let shipper: Shipper
@@ -61,7 +63,7 @@ package final class AgentRuntime: Sendable {
         self.shipper = shipper
         commits = CommitThread(
             store: store, loaded: loaded, tail: tail, limits: configuration.limits,
-            hasher: hasher, logger: logger, tracer: configuration.tracer,
+            hasher: hasher, logger: logger, tracer: configuration.tracer, signal: signal,
             committed: { [board] head, byteCount, traced in
                 board.update {
                     $0.head = head
@@ -73,7 +75,7 @@ package final class AgentRuntime: Sendable {
             configuration, store, head, signer, hasher, shipper)
         let parts = Shipper.Parts(
             configuration: configuration, store: store, signer: signer, hasher: hasher,
-            board: board, logger: logger)
+            board: board, signal: signal, logger: logger)
         shipping = connection.map { [commits] connection in
             shipper.start(parts, loaded: loaded, connection: connection, commits: commits)
         }
@@ -146,6 +148,7 @@ package final class AgentRuntime: Sendable {
     @discardableResult
     package func stop() -> Bool {
         let isWritten = commits.finish()
+        signal.end()
         shipper.finish()
         let isShipped = shipping?.join(atMost: .seconds(2)) ?? true
         connection?.stop(

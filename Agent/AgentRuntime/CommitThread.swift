@@ -27,6 +27,9 @@ final class CommitThread: Sendable {
         case receipt(Receipt)
         case session(UInt64, @Sendable (Bool) -> Void)
         case see(Seen)
+        /// Promise that nothing earlier than a time will be recorded any more, and write it; nil
+        /// where something is recorded behind that event.
+        case promiseTime(acknowledged: UInt64, @Sendable (HybridTimestamp?) -> Void)
         /// No new transactions from here on, and why.
         case stop(String)
     }
@@ -48,12 +51,14 @@ final class CommitThread: Sendable {
     let health = WriteHealth()
 
     /// - Parameters:
+    ///   - signal: says that receipts were written.
     ///   - committed: called on this thread with the new head, the bytes that the commit added, and
     ///     which of its events are traced.
     ///   - broken: called when the disk failed and nothing can be written until a new start.
     init(
         store: AgentStore, loaded: AgentStore.Loaded, tail: OwnTail, limits: AgentLimits,
         hasher: any ContentHasher, logger: Logger, tracer: TributaryTracer?,
+        signal: ChangeSignal,
         committed: @escaping @Sendable (ChainPoint, Int, [TracedRun]) -> Void,
         broken: @escaping @Sendable (String) -> Void
     ) {
@@ -65,8 +70,7 @@ final class CommitThread: Sendable {
             var writer = Writer(
                 store: store, loaded: loaded, tail: tail, limits: limits, hasher: hasher,
                 logger: logger, health: health, metrics: AgentMetrics(), tracer: tracer,
-                committed: committed,
-                broken: broken)
+                signal: signal, committed: committed, broken: broken)
             writer.run(mailbox)
         }
     }
@@ -122,6 +126,7 @@ private struct Writer: ~Copyable {
     private let logger: Logger
     private let health: WriteHealth
     private let metrics: AgentMetrics
+    private let signal: ChangeSignal
     private let committed: @Sendable (ChainPoint, Int, [TracedRun]) -> Void
     private let broken: @Sendable (String) -> Void
     private var admission: Admission<CommitThread.Reply>
@@ -138,13 +143,14 @@ private struct Writer: ~Copyable {
     private var tail: OwnTail
     private var snapshots: [(AccountSnapshot, @Sendable (Bool) -> Void)] = []
     private var stagedSince: Timestamp?
+    private var promises: [TimePromise] = []
     private var segmentsSinceCheckpoint = 0
     private var bytesSinceCheckpoint = 0
 
     init(
         store: AgentStore, loaded: AgentStore.Loaded, tail: OwnTail, limits: AgentLimits,
         hasher: any ContentHasher, logger: Logger, health: WriteHealth,
-        metrics: AgentMetrics, tracer: TributaryTracer?,
+        metrics: AgentMetrics, tracer: TributaryTracer?, signal: ChangeSignal,
         committed: @escaping @Sendable (ChainPoint, Int, [TracedRun]) -> Void,
         broken: @escaping @Sendable (String) -> Void
     ) {
@@ -154,6 +160,7 @@ private struct Writer: ~Copyable {
         self.logger = logger
         self.health = health
         self.metrics = metrics
+        self.signal = signal
         self.committed = committed
         self.broken = broken
         trace = CommitTrace(tracer)
@@ -171,6 +178,7 @@ private struct Writer: ~Copyable {
             if mustCommit { commit() }
             takeSnapshots()
             look()
+            promiseTimes()
         }
         commit(withCheckpoint: segmentsSinceCheckpoint > 0)
     }
@@ -204,6 +212,8 @@ private struct Writer: ~Copyable {
         case .see(let seen):
             self.seen = seen
             admission.saw(seen)
+        case .promiseTime(let acknowledged, let reply):
+            promises.append(TimePromise(acknowledged: acknowledged, reply: reply))
         case .stop(let reason): stopped = reason
         }
     }
@@ -263,6 +273,7 @@ private struct Writer: ~Copyable {
     private mutating func succeed(_ durable: Durable) {
         health.succeeded()
         let segments = pending.segments
+        let hasReceipts = !pending.receipts.isEmpty
         let bytes = segments.reduce(0) { $0 + $1.segment.bytes.count }
         segmentsSinceCheckpoint =
             pending.checkpoint == nil ? segmentsSinceCheckpoint + segments.count : 0
@@ -273,6 +284,8 @@ private struct Writer: ~Copyable {
         clearPending()
         for done in sessions { done(true) }
         sessions.removeAll()
+        keepPromises()
+        if hasReceipts { signal.signal() }
         if let last = segments.last { committed(last.end, bytes, trace.ended(segments)) }
         if !isSpent { answer(admission.persisted(segments, durable)) }
     }
@@ -321,6 +334,7 @@ private struct Writer: ~Copyable {
         isSpent = true
         for done in sessions { done(false) }
         sessions.removeAll()
+        promises.removeAll()
         // An acknowledgement is not lost with the write that carried it.
         let receipts = pending.receipts
         clearPending()
@@ -402,5 +416,45 @@ private struct Writer: ~Copyable {
         }
         snapshots.removeAll(keepingCapacity: true)
         if !merged.staged.isEmpty { stagedSince = stagedSince ?? WallClock.now() }
+    }
+
+    // MARK: Promises
+
+    /// Between two commits, when nothing is admitted that is not written. The promise is written
+    /// with the next commit, or soon: like receipts, it may wait a little for company.
+    private mutating func promiseTimes() {
+        for index in promises.indices where promises[index].time == nil {
+            guard !isSpent,
+                let time = admission.promiseTime(
+                    acknowledged: promises[index].acknowledged, now: WallClock.now())
+            else {
+                promises[index].reply(nil)
+                promises[index].isOver = true
+                continue
+            }
+            promises[index].time = time
+            pending.promisedTime = time
+            pendingSince = pendingSince ?? WallClock.now()
+        }
+        promises.removeAll { $0.isOver }
+    }
+
+    private mutating func keepPromises() {
+        for promise in promises where promise.time != nil { promise.reply(promise.time) }
+        promises.removeAll { $0.time != nil }
+    }
+}
+
+/// A time that somebody wants to be promised.
+private struct TimePromise {
+    let acknowledged: UInt64
+    let reply: @Sendable (HybridTimestamp?) -> Void
+    /// Once it is chosen; it counts when it is written.
+    var time: HybridTimestamp?
+    var isOver = false
+
+    init(acknowledged: UInt64, reply: @escaping @Sendable (HybridTimestamp?) -> Void) {
+        self.acknowledged = acknowledged
+        self.reply = reply
     }
 }

@@ -18,6 +18,7 @@ final class Shipper: Sendable {
         /// A client asks for an account that this agent has no events of.
         case wanted(AccountAddress)
         case prepared(session: UInt64, found: ChainPoint?, hasAnnounced: Bool, bytesBehind: UInt64)
+        case promised(HybridTimestamp?, acknowledged: UInt64)
     }
 
     /// What the shipper works with.
@@ -27,6 +28,8 @@ final class Shipper: Sendable {
         let signer: any Signer
         let hasher: any ContentHasher
         let board: SyncBoard
+        /// Says that the connection or the session has changed.
+        let signal: ChangeSignal
         let logger: Logger
     }
 
@@ -77,6 +80,9 @@ private struct ShipperLoop: ~Copyable {
     private var lastTick = Timestamp(microseconds: 0)
     private var trace: ShipperTrace
     private var spans: SpanShipping
+    private var watermarks: WatermarkPacer
+    /// What was last shown of the connection.
+    private var shown: (phase: OutboxSession.Phase, isOffline: Bool)?
 
     init(
         _ parts: Shipper.Parts, loaded: AgentStore.Loaded, connection: MQTTConnection,
@@ -100,6 +106,7 @@ private struct ShipperLoop: ~Copyable {
         session = OutboxSession(
             head: head, released: loaded.acknowledged, lastSession: loaded.lastSession,
             limits: parts.configuration.limits)
+        watermarks = WatermarkPacer(limits: parts.configuration.limits)
     }
 
     /// How often the session's deadlines are looked at.
@@ -114,6 +121,7 @@ private struct ShipperLoop: ~Copyable {
                 perform(session.tick(now: now, &random))
                 shipSpans(now)
                 askForAccounts(now)
+                askForWatermark(now)
             }
             showPhase()
         }
@@ -157,6 +165,9 @@ private struct ShipperLoop: ~Copyable {
                 session: number, resume: found, hasAnnounced: hasAnnounced,
                 oldestRetained: oldestRetained,
                 unsentBytes: Int(bytesBehind), now: WallClock.now(), &random)
+        case .promised(let time, let acknowledged):
+            sayWatermark(time, acknowledged: acknowledged)
+            return []
         case .mqtt(.connected):
             noteWait()
             parts.board.update { $0.offlineSince = nil }
@@ -391,6 +402,43 @@ private struct ShipperLoop: ~Copyable {
         }
     }
 
+    // MARK: Watermarks
+
+    private mutating func askForWatermark(_ now: Timestamp) {
+        let head = head.sequence
+        switch watermarks.tick(session.confirmed, head: head, now: now, &random) {
+        case .promise(let acknowledged):
+            let mailbox = mailbox
+            commits.post(
+                .promiseTime(acknowledged: acknowledged) { time in
+                    mailbox.post(.promised(time, acknowledged: acknowledged))
+                })
+        case .lookUp(let acknowledged):
+            do throws(StoreError) {
+                let next = try parts.store.segment(containing: acknowledged + 1)
+                sayWatermark(next?.segment.timeBefore, acknowledged: acknowledged)
+            } catch {
+                parts.logger.error("cannot read the log", metadata: ["store.error": "\(error)"])
+            }
+        case nil: break
+        }
+    }
+
+    private mutating func sayWatermark(_ time: HybridTimestamp?, acknowledged: UInt64) {
+        let now = WallClock.now()
+        guard
+            let statement = watermarks.found(
+                time, acknowledged: acknowledged, session.confirmed, now: now)
+        else { return }
+        let number = statement.confirmed.session
+        let message = Message.watermark(
+            Watermark(
+                stream: parts.store.stream.tag, acknowledged: statement.confirmed.acknowledged,
+                through: statement.through, sentAt: now))
+        let content = message.framed(session: number).signedContent(parts.hasher)
+        publish(message, session: number, signature: parts.signer.sign(content))
+    }
+
     // MARK: Acknowledgements
 
     private mutating func release(_ ack: Ack, _ attempt: UInt32) {
@@ -446,17 +494,22 @@ private struct ShipperLoop: ~Copyable {
                 signer: parts.signer, hasher: parts.hasher))
     }
 
-    private func showPhase() {
+    private mutating func showPhase() {
         let phase = session.phase
         let hasBacklog = head.sequence > acknowledged.sequence
+        var isOffline = false
         parts.board.update { board in
             board.phase = phase
+            isOffline = board.offlineSince != nil
             if phase == .streaming || !hasBacklog {
                 board.stalledSince = nil
             } else if board.stalledSince == nil {
                 board.stalledSince = WallClock.now()
             }
         }
+        guard shown?.phase != phase || shown?.isOffline != isOffline else { return }
+        shown = (phase, isOffline)
+        parts.signal.signal()
     }
 }
 

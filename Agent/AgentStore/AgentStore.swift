@@ -15,7 +15,7 @@ package final class AgentStore: Sendable {
     package let stream: StreamRow
     package let genesis: Genesis
     package let reader: LogReader
-    private let database: LogDatabase
+    let database: LogDatabase
 
     /// What only a new folder needs.
     package struct Founding: Sendable {
@@ -122,8 +122,10 @@ package final class AgentStore: Sendable {
         try database.read { [stream] database in
             var replay = try Replay(stream, database)
             try replay.run(database)
+            var origin = replay.origin(stream)
+            origin.latest = max(origin.latest, try PromisedTime.find(database))
             return Loaded(
-                origin: replay.origin(stream), lastSession: try Identity.lastSession(database),
+                origin: origin, lastSession: try Identity.lastSession(database),
                 acknowledged: try ReceiptTable.acknowledged(database),
                 oldestRetained: (stream.pruned?.through ?? 0) + 1,
                 merged: try MergedTable.load(database))
@@ -137,14 +139,16 @@ package final class AgentStore: Sendable {
         package var segments: [SealedSegment] = []
         package var receipts: [Receipt] = []
         package var lastSession: UInt64?
+        /// No event will have a time up to this one any more.
+        package var promisedTime: HybridTimestamp?
         package var checkpoint: Checkpoint?
         package var merged: [MergedBalances.Place: MergedBalances.Others] = [:]
 
         package init() {}
 
         package var isEmpty: Bool {
-            segments.isEmpty && receipts.isEmpty && lastSession == nil && checkpoint == nil
-                && merged.isEmpty
+            segments.isEmpty && receipts.isEmpty && lastSession == nil && promisedTime == nil
+                && checkpoint == nil && merged.isEmpty
         }
     }
 
@@ -178,6 +182,7 @@ package final class AgentStore: Sendable {
             for receipt in commit.receipts { try ReceiptTable.insert(receipt, database) }
             if let session = commit.lastSession { try Identity.setLastSession(session, database) }
             if !commit.merged.isEmpty { try MergedTable.save(commit.merged, database) }
+            if let time = commit.promisedTime { try PromisedTime.save(time, database) }
             if let checkpoint = commit.checkpoint { try write(checkpoint, database) }
         }.durable
     }

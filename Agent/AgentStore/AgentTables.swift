@@ -5,6 +5,7 @@ import SegmentStore
 ///
 /// - `identity`: one row; whose folder this is, which stream it writes, and the last session it
 ///   proved.
+/// - `promised_time`: at most one row; the hybrid time up to which nothing will be recorded any more.
 /// - `receipts`: one row an acknowledgement; which events it covered and what the way there took.
 /// - `merged_balances`: one row an account and asset; what others than this stream brought it, as
 ///   the hub last said, in the asset's smallest unit.
@@ -51,5 +52,6 @@ enum AgentTables {
                     ) STRICT, WITHOUT ROWID;
                     """)
         },
+        LogMigration(id: "agent-3-promised-time") { try $0.execute(sql: PromisedTime.table) },
     ]
 }

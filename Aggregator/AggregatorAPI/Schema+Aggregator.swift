@@ -70,7 +70,7 @@ extension Schema {
             "digest": hash, "facts_digest": hash,
             "assets": .array(
                 of: .object(["asset": asset, "input": quantity, "output": quantity])),
-        ]))
+        ]).adding(completenessMembers))
 
     static let agent = Schema.named(
         "Agent",
@@ -82,9 +82,12 @@ extension Schema {
             "streams": .array(
                 of: .object([
                     "stream": streamTag, "standing": .string(), "announced": count,
-                    "merged": count, "session": count,
+                    "merged": count, "session": count, "complete_through": .orNull(.time),
                 ])),
-            "version": .string(), "last_seen_at": .orNull(.time), "last_ack_at": .orNull(.time),
+            "complete_through": .explained(
+                .orNull(.time), "All that it accepted up to then is merged."),
+            "version": .string(), "last_seen_at": .orNull(.time),
+            "offline_since": .orNull(.time), "last_ack_at": .orNull(.time),
             "clock_offset_seconds": .explained(
                 .orNull(.number()), "The agent's clock less ours, by its last message."),
             "set_aside": count,

@@ -58,6 +58,7 @@ extension LedgerSummary {
             }
             json.name("unbalanced_assets")
             json.array(of: audit?.unbalanced ?? []) { json, asset in json.value(asset.description) }
+            completeness.writeMembers(to: &json)
             json.member("audited_through", auditedThrough)
             json.member("position", position)
             json.member("indexed_through", indexedThrough)
@@ -95,6 +96,7 @@ extension AgentView {
             json.member("state", state)
             json.member("online", isOnline)
             json.member("backlog", backlog)
+            json.member("complete_through", watermark?.time)
             json.name("streams")
             json.array(of: streams) { json, stream in
                 json.object { json in
@@ -103,10 +105,12 @@ extension AgentView {
                     json.member("announced", stream.announced)
                     json.member("merged", stream.merged)
                     json.member("session", stream.session)
+                    json.member("complete_through", stream.watermark?.time)
                 }
             }
             json.member("version", softwareVersion)
             json.member("last_seen_at", lastSeenAt)
+            json.member("offline_since", offlineSince)
             json.member("last_ack_at", lastAckAt)
             json.name("clock_offset_seconds")
             if let clockOffset { json.value(Double(clockOffset) / 1_000_000) } else { json.null() }

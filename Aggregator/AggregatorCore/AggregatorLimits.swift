@@ -54,6 +54,20 @@ package struct AggregatorLimits: Sendable, Hashable {
     /// time, in microseconds.
     package var snapshotRepeatMin: Int64 = 1_000_000
     package var snapshotRepeatMax: Int64 = 60_000_000
+    /// How long a watermark may wait for a commit that is made for something else, in microseconds:
+    /// a fleet that is idle costs one write in that time.
+    package var watermarkDelayMax: Int64 = 1_000_000
+    /// From when on an agent whose watermark lies further back is said to hold the ledger back, in
+    /// microseconds; idle agents speak several times as often.
+    package var watermarkLateAfter: Int64 = 60_000_000
+    /// Agents named among those that hold the ledger back; the rest is counted.
+    package var laggardsNamedMax = 20
+    /// How long an announced event may be on its way before it counts as missing, in microseconds.
+    package var missingAfter: Int64 = 5_000_000
+    /// Missing ranges named of one stream; the rest is counted into the last.
+    package var missingRangesMax = 16
+    /// Changes of the fleet that a reader of events may be behind with and still hear of.
+    package var fleetChangesKept = 1024
     /// How long an answer may wait for the audit to catch up with the log, in microseconds.
     package var auditWaitMax: Int64 = 5_000_000
 

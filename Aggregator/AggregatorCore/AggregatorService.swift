@@ -74,11 +74,12 @@ package struct LedgerSummary: Sendable {
     package let auditedThrough: Int64
     /// How far the rows behind the log have come.
     package var indexedThrough: Int64 = 0
+    package let completeness: Completeness
 
     package init(
         position: Int64, counts: GlobalLedger.Counts, totals: [AssetTotal], digest: Hash256,
         factsDigest: Hash256,
-        audit: AuditResult?, auditedThrough: Int64
+        audit: AuditResult?, auditedThrough: Int64, completeness: Completeness
     ) {
         self.position = position
         self.counts = counts
@@ -87,6 +88,7 @@ package struct LedgerSummary: Sendable {
         self.factsDigest = factsDigest
         self.audit = audit
         self.auditedThrough = auditedThrough
+        self.completeness = completeness
     }
 }
 
@@ -137,15 +139,22 @@ package struct AgentView: Sendable {
         package let merged: UInt64
         package let standing: Standing
         package let session: UInt64
+        /// All of the stream up to this time is merged; nil where it has not said any.
+        package let watermark: HybridTimestamp?
+        /// In the order of their numbers.
+        package let missing: [MissingRange]
 
         package init(
-            tag: StreamTag, announced: UInt64, merged: UInt64, standing: Standing, session: UInt64
+            tag: StreamTag, announced: UInt64, merged: UInt64, standing: Standing, session: UInt64,
+            watermark: HybridTimestamp? = nil, missing: [MissingRange] = []
         ) {
             self.tag = tag
             self.announced = announced
             self.merged = merged
             self.standing = standing
             self.session = session
+            self.watermark = watermark
+            self.missing = missing
         }
     }
 
@@ -154,6 +163,8 @@ package struct AgentView: Sendable {
     package let streams: [StreamView]
     package let softwareVersion: String
     package let lastSeenAt: Timestamp?
+    /// When it went; nil while it is online, and where that was before this aggregator was started.
+    package let offlineSince: Timestamp?
     package let lastAckAt: Timestamp?
     /// The agent's clock less ours, in microseconds, by its last message; the way it took is in it.
     package let clockOffset: Int64?
@@ -162,13 +173,15 @@ package struct AgentView: Sendable {
     package init(
         id: AgentID, isOnline: Bool, streams: [StreamView], softwareVersion: String,
         lastSeenAt: Timestamp?,
-        lastAckAt: Timestamp?, clockOffset: Int64?, setAside: UInt64
+        offlineSince: Timestamp? = nil, lastAckAt: Timestamp?, clockOffset: Int64?,
+        setAside: UInt64
     ) {
         self.id = id
         self.isOnline = isOnline
         self.streams = streams
         self.softwareVersion = softwareVersion
         self.lastSeenAt = lastSeenAt
+        self.offlineSince = offlineSince
         self.lastAckAt = lastAckAt
         self.clockOffset = clockOffset
         self.setAside = setAside
@@ -208,5 +221,7 @@ package protocol AggregatorService: Sendable {
     func ledger() async throws(AggregatorFailure) -> LedgerSummary
     /// In the order of their ids.
     func agents() async throws(AggregatorFailure) -> [AgentView]
+    /// Without waiting for the audit.
+    func completeness() async throws(AggregatorFailure) -> Completeness
     func state() -> AggregatorHealth
 }

@@ -25,6 +25,8 @@ package struct StreamSession {
         case merge([SealedSegment])
         /// Write the record together with whatever is merged, then say `persisted`.
         case persistRecord
+        /// Write the record before long, with whatever else is written; then say `persisted`.
+        case persistWatermark
         case sendAck(session: UInt64, ChainPoint)
         case sendNeeds(session: UInt64, Needs)
         case sendNeedsDefinitions(session: UInt64, NeedsDefinitions)
@@ -45,6 +47,9 @@ package struct StreamSession {
         case tooEarly = "too_early"
         case streamStopped = "stream_stopped"
         case badDictionary = "bad_dictionary"
+        /// A watermark that covers what this aggregator has not committed.
+        case watermarkAhead = "watermark_ahead"
+        case staleWatermark = "stale_watermark"
     }
 
     /// What is durable of a stream beside its segments.
@@ -53,11 +58,18 @@ package struct StreamSession {
         /// The highest head that the stream's key has signed for.
         package var announced: ChainPoint
         package var standing: Standing
+        /// The stream has nothing, and will have nothing, up to this time that is not committed
+        /// here; 0 for nothing said yet. It never goes back.
+        package var watermark: HybridTimestamp
 
-        package init(provedSession: UInt64 = 0, announced: ChainPoint, standing: Standing = .open) {
+        package init(
+            provedSession: UInt64 = 0, announced: ChainPoint, standing: Standing = .open,
+            watermark: HybridTimestamp = HybridTimestamp(rawValue: 0)
+        ) {
             self.provedSession = provedSession
             self.announced = announced
             self.standing = standing
+            self.watermark = watermark
         }
     }
 
@@ -81,6 +93,7 @@ package struct StreamSession {
     private struct Gap {
         /// The last event before it.
         let after: UInt64
+        let foundAt: Timestamp
         let askAt: Timestamp
     }
 
@@ -91,6 +104,8 @@ package struct StreamSession {
     package private(set) var merged: ChainPoint
     /// The end of what the store has made durable.
     package private(set) var committed: ChainPoint
+    /// The watermark that the store has made durable: what may be told.
+    package private(set) var watermark: HybridTimestamp
     package private(set) var dictionary: DictionaryState
     private var challenge: Challenge?
     private var open: Open?
@@ -112,6 +127,7 @@ package struct StreamSession {
         self.committed = committed
         self.dictionary = dictionary
         self.record = record
+        watermark = record.watermark
         self.limits = limits
         self.hasher = hasher
         self.verifier = verifier
@@ -343,7 +359,7 @@ package struct StreamSession {
             open?.gap = nil
         } else if open?.gap?.after != merged.sequence {
             let askAt = now.advanced(byMicroseconds: limits.reorderWindow)
-            open?.gap = Gap(after: merged.sequence, askAt: askAt)
+            open?.gap = Gap(after: merged.sequence, foundAt: now, askAt: askAt)
         }
     }
 
@@ -379,11 +395,31 @@ package struct StreamSession {
         return stop(.forked)
     }
 
+    // MARK: Watermarks
+
+    /// The agent says up to when all is acknowledged. It counts in its own session only: another
+    /// aggregator, or this one before it was restored, may have been meant.
+    package mutating func watermarked(_ said: Watermark, _ frame: Frame) -> [Action] {
+        guard record.standing == .open else { return [.drop(.streamStopped)] }
+        guard let open, open.session == frame.session else { return [.drop(.notInSession)] }
+        let content = frame.signedContent(hasher)
+        guard let signature = frame.signature,
+            verifier.isValid(signature, for: content, by: genesis.publicKey)
+        else { return [.drop(.badSignature)] }
+        guard said.acknowledged.sequence <= committed.sequence else {
+            return [.drop(.watermarkAhead)]
+        }
+        guard said.through > record.watermark else { return [.drop(.staleWatermark)] }
+        record.watermark = said.through
+        return [.persistWatermark]
+    }
+
     // MARK: The store and the clock
 
     /// Everything merged so far, and the record, is durable.
     package mutating func persisted(_: Durable) -> [Action] {
         committed = merged
+        watermark = record.watermark
         uncommitted.removeAll(keepingCapacity: true)
         guard let open, open.owesAck else { return [] }
         self.open?.owesAck = false
@@ -394,10 +430,38 @@ package struct StreamSession {
     package mutating func tick(now: Timestamp) -> [Action] {
         guard let open, let gap = open.gap, now >= gap.askAt else { return [] }
         let askAt = now.advanced(byMicroseconds: limits.needsRepeat)
-        self.open?.gap = Gap(after: gap.after, askAt: askAt)
+        self.open?.gap = Gap(after: gap.after, foundAt: gap.foundAt, askAt: askAt)
         let next = early.min { $0.key < $1.key }?.value
         let needed = Needs.Gap(after: merged, missing: next?.segment.header.previous)
         return [.sendNeeds(session: open.session, Needs(stream: stream, gaps: [needed]))]
+    }
+}
+
+extension StreamSession {
+    /// What lies between here and what came early, as far as it has been asked for: the ranges, and
+    /// which segment shows that each exists.
+    package func missing(now: Timestamp) -> [MissingRange] {
+        guard let gap = open?.gap,
+            now.microseconds(since: gap.foundAt) >= limits.reorderWindow
+        else { return [] }
+        var ranges: [MissingRange] = []
+        var next = merged.sequence + 1
+        for first in early.keys.sorted() {
+            guard let header = early[first]?.segment.header else { continue }
+            if first > next {
+                ranges.append(
+                    MissingRange(
+                        first: next, last: first - 1, since: gap.foundAt,
+                        evidence: .successor(first: first, names: header.previous)))
+            }
+            next = max(next, header.lastSequence + 1)
+        }
+        return ranges
+    }
+
+    /// The last event that is here, merged or early.
+    package var highestReceived: UInt64 {
+        early.values.reduce(merged.sequence) { max($0, $1.segment.header.lastSequence) }
     }
 }
 

@@ -54,6 +54,8 @@ struct AggregatorDaemon {
                 AggregatorRoutes(service: runtime).add(to: router)
                 SearchRoutes(search: runtime, service: runtime).add(to: router)
                 TraceRoutes(archive: runtime).add(to: router)
+                AggregatorEventRoutes(source: runtime).add(to: router)
+                CoverageRoutes(service: runtime).add(to: router)
                 MetricsPage(
                     registry,
                     [BuildMetrics(version: TributaryVersion.current), runtime, ProcessMetrics()]

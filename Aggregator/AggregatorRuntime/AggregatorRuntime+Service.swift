@@ -3,6 +3,7 @@ import LedgerCore
 import LedgerStoreSQLite
 import SegmentStore
 import SyncProtocol
+import Workers
 
 extension AggregatorRuntime: AggregatorService {
     // MARK: The log
@@ -80,6 +81,11 @@ extension AggregatorRuntime: AggregatorService {
 
     package func agents() async throws(AggregatorFailure) -> [AgentView] {
         try await look().agents
+    }
+
+    package func completeness() async throws(AggregatorFailure) -> Completeness {
+        Completeness(
+            of: try await look().agents, now: WallClock.now(), limits: configuration.limits)
     }
 
     package func state() -> AggregatorHealth {

@@ -22,6 +22,7 @@ package final class AggregatorRuntime: Sendable {
     private let projector: Projector
     let connection: MQTTConnection
     let health = WriteHealth()
+    let feed: EventFeed
     let hasher = SHA256Hasher()
     let readers = ReaderThreads("ledger-reader", count: 2)
     /// Where spans are kept, or why they are not: the ledger does not wait for them.
@@ -61,13 +62,14 @@ package final class AggregatorRuntime: Sendable {
         let traces = AggregatorRuntime.openTraces(
             folder.file("traces.db"), configuration, logger)
         self.traces = traces
+        feed = EventFeed(limits: configuration.limits)
         // The connection calls the intake, and the intake publishes through the connection:
         // whichever is made first gets the other through this.
         let handler = Handler()
         connection = try AggregatorRuntime.makeConnection(configuration, handler)
         let parts = Intake.Parts(
             store: store, loaded: try store.load(), limits: configuration.limits, hasher: hasher,
-            verifier: Ed25519Verifier(), logger: logger, health: health,
+            verifier: Ed25519Verifier(), logger: logger, health: health, feed: feed,
             broken: onBroken, tracer: configuration.tracer,
             publish: { [connection, logger] message in
                 switch connection.publish(message) {
@@ -141,6 +143,7 @@ package final class AggregatorRuntime: Sendable {
     @discardableResult
     package func stop() -> Bool {
         let isMerged = intake.finish()
+        feed.signal.end()
         connection.stop()
         auditor.stop()
         projector.stop()

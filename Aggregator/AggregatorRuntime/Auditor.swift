@@ -120,7 +120,9 @@ private struct AuditDesk {
             position: snapshot.position, counts: counts, totals: balances.totals(),
             digest: Digests.state(balances, counts, hasher),
             factsDigest: Digests.facts(snapshot.leaves, hasher), audit: result,
-            auditedThrough: audit.position)
+            auditedThrough: audit.position,
+            completeness: Completeness(
+                of: snapshot.agents, now: WallClock.now(), limits: limits))
     }
 
     private mutating func compare(_ balances: Balances) {

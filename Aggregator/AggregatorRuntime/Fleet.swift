@@ -12,17 +12,28 @@ struct Fleet {
         var isOnline = false
         var softwareVersion = ""
         var lastSeenAt: Timestamp?
+        var offlineSince: Timestamp?
         var lastAckAt: Timestamp?
         var clockOffset: Int64?
         var setAside: UInt64 = 0
         /// The stream of the last greeting.
         var greeting: StreamTag?
+    }
+
+    /// What is known of a stream beside its session.
+    private struct Progress {
+        /// The head of its last status, signed by its key as well as a proof's.
         var statusHead: UInt64 = 0
+        var merged: UInt64
+        /// When it last grew, or had nothing announced that was not merged.
+        var at: Timestamp
     }
 
     private var sessions: [StreamTag: StreamSession] = [:]
     private var agents: [AgentID: Agent] = [:]
+    private var progress: [StreamTag: Progress] = [:]
     private var unproved = 0
+    private var changes: [FleetChange] = []
     private let limits: AggregatorLimits
     private let hasher: any ContentHasher
     private let verifier: any SignatureVerifier
@@ -65,7 +76,7 @@ struct Fleet {
 
     /// - Returns: the stream's tag; nil where it cannot have a session: another genesis has the
     ///   same tag, or too many greet without ever proving themselves.
-    mutating func greeted(_ hello: Hello, _ agent: AgentID) -> StreamTag? {
+    mutating func greeted(_ hello: Hello, _ agent: AgentID, _ now: Timestamp) -> StreamTag? {
         let hash = hello.genesis.hash(hasher)
         let tag = StreamTag(genesisHash: hash)
         if let existing = sessions[tag] {
@@ -81,7 +92,7 @@ struct Fleet {
         }
         agents[agent, default: Agent()].greeting = tag
         agents[agent]?.softwareVersion = hello.softwareVersion
-        agents[agent]?.isOnline = true
+        noteOnline(agent, true, now)
         return tag
     }
 
@@ -97,9 +108,51 @@ struct Fleet {
         agents[agent]?.clockOffset = sentAt.microseconds(since: now)
     }
 
-    mutating func noteStatus(_ agent: AgentID, _ status: Status) {
-        agents[agent]?.isOnline = status.isOnline
-        agents[agent]?.statusHead = status.head.sequence
+    mutating func noteStatus(_ agent: AgentID, _ status: Status, _ now: Timestamp) {
+        noteOnline(agent, status.isOnline, now)
+        noteProgress(status.stream, now)
+        let known = progress[status.stream]?.statusHead ?? 0
+        progress[status.stream]?.statusHead = max(known, status.head.sequence)
+    }
+
+    private mutating func noteOnline(_ agent: AgentID, _ isOnline: Bool, _ now: Timestamp) {
+        guard let known = agents[agent], known.isOnline != isOnline else { return }
+        agents[agent]?.isOnline = isOnline
+        agents[agent]?.offlineSince = isOnline ? nil : now
+        changes.append(FleetChange(agent: agent, kind: isOnline ? .online : .offline, at: now))
+    }
+
+    mutating func noteStop(_ tag: StreamTag, _ standing: Standing, _ now: Timestamp) {
+        guard let agent = sessions[tag]?.genesis.agent else { return }
+        changes.append(FleetChange(agent: agent, kind: .stopped(tag, standing), at: now))
+    }
+
+    /// What happened since they were last taken.
+    mutating func takeChanges() -> [FleetChange] {
+        defer { changes.removeAll(keepingCapacity: true) }
+        return changes
+    }
+
+    /// Time has passed: which streams have grown, and which have nothing to wait for?
+    mutating func noteProgress(_ now: Timestamp) {
+        for tag in sessions.keys { noteProgress(tag, now) }
+    }
+
+    private mutating func noteProgress(_ tag: StreamTag, _ now: Timestamp) {
+        guard let session = sessions[tag] else { return }
+        let merged = session.committed.sequence
+        guard let known = progress[tag] else {
+            progress[tag] = Progress(merged: merged, at: now)
+            return
+        }
+        if known.merged != merged || announced(session) <= merged {
+            progress[tag]?.merged = merged
+            progress[tag]?.at = now
+        }
+    }
+
+    private func announced(_ session: StreamSession) -> UInt64 {
+        max(session.record.announced.sequence, progress[session.stream]?.statusHead ?? 0)
     }
 
     mutating func noteAck(_ agent: AgentID, _ at: Timestamp) {
@@ -120,7 +173,7 @@ struct Fleet {
         }
     }
 
-    var views: [AgentView] {
+    func views(now: Timestamp) -> [AgentView] {
         let streams = Dictionary(grouping: sessions.values) { $0.genesis.agent }
         return agents.sorted { $0.key < $1.key }.map { id, agent in
             AgentView(
@@ -128,15 +181,41 @@ struct Fleet {
                 streams: (streams[id] ?? []).filter { $0.record.provedSession > 0 }.sorted {
                     $0.stream < $1.stream
                 }
-                .map { session in
-                    AgentView.StreamView(
-                        tag: session.stream, announced: session.record.announced.sequence,
-                        merged: session.committed.sequence, standing: session.record.standing,
-                        session: session.record.provedSession)
-                },
+                .map { view(of: $0, now) },
                 softwareVersion: agent.softwareVersion, lastSeenAt: agent.lastSeenAt,
-                lastAckAt: agent.lastAckAt,
+                offlineSince: agent.offlineSince, lastAckAt: agent.lastAckAt,
                 clockOffset: agent.clockOffset, setAside: agent.setAside)
         }
+    }
+
+    private func view(of session: StreamSession, _ now: Timestamp) -> AgentView.StreamView {
+        AgentView.StreamView(
+            tag: session.stream, announced: announced(session),
+            merged: session.committed.sequence, standing: session.record.standing,
+            session: session.record.provedSession,
+            watermark: session.watermark.rawValue > 0 ? session.watermark : nil,
+            missing: missing(session, now))
+    }
+
+    /// The gaps before what came early, and what was announced and has not come for some time.
+    private func missing(_ session: StreamSession, _ now: Timestamp) -> [MissingRange] {
+        var ranges = session.missing(now: now)
+        let announced = announced(session)
+        let received = session.highestReceived
+        if announced > received, let progress = progress[session.stream],
+            now.microseconds(since: progress.at) >= limits.missingAfter
+        {
+            ranges.append(
+                MissingRange(
+                    first: received + 1, last: announced, since: progress.at,
+                    evidence: .announced(head: announced)))
+        }
+        guard ranges.count > limits.missingRangesMax, let last = ranges.last else { return ranges }
+        let named = ranges.prefix(limits.missingRangesMax - 1)
+        let rest = ranges[named.count]
+        return named + [
+            MissingRange(
+                first: rest.first, last: last.last, since: rest.since, evidence: rest.evidence)
+        ]
     }
 }

@@ -44,6 +44,7 @@ final class Intake: Sendable {
         let verifier: any SignatureVerifier
         let logger: Logger
         let health: WriteHealth
+        let feed: EventFeed
         /// Called when the disk failed and nothing can be written until a new start.
         let broken: @Sendable (String) -> Void
         let tracer: TributaryTracer?
@@ -92,6 +93,9 @@ private struct IntakeLoop {
     private var pendingBytes = 0
     /// The streams that a commit under way concerns, and when the first of its messages came.
     private var touched: [StreamTag: Timestamp] = [:]
+    /// Streams whose watermark is newer than the stored one, and since when the first of them is.
+    private var watermarked: Set<StreamTag> = []
+    private var watermarkedSince: Timestamp?
     private var looks: [@Sendable (Intake.Snapshot) -> Void] = []
     private var segmentsSinceCheckpoint = 0
     private var bytesSinceCheckpoint = 0
@@ -122,6 +126,7 @@ private struct IntakeLoop {
             commit()
             tellOfAccounts()
             look()
+            parts.feed.changed(fleet.takeChanges())
         }
         commit(withCheckpoint: segmentsSinceCheckpoint > 0)
         look()
@@ -138,7 +143,10 @@ private struct IntakeLoop {
         switch work {
         case .look(let body): looks.append(body)
         case .tell(let body):
-            body(Intake.Figures(position: position, counts: ledger.counts, agents: fleet.views))
+            body(
+                Intake.Figures(
+                    position: position, counts: ledger.counts,
+                    agents: fleet.views(now: WallClock.now())))
         case .mqtt(.connected): sayUp()
         case .mqtt(.message(let message)): receive(message)
         case .mqtt(.rejected(_, let failure)):
@@ -166,7 +174,7 @@ private struct IntakeLoop {
     private mutating func handle(
         _ message: Message, _ frame: Frame, _ agent: AgentID, _ now: Timestamp
     ) {
-        fleet.saw(agent, now)
+        if !message.isFarewell { fleet.saw(agent, now) }
         switch message {
         case .hello(let hello): greet(hello, agent, now)
         case .proof(let proof):
@@ -193,7 +201,14 @@ private struct IntakeLoop {
             trace.processed(
                 segments, from: agent, drop: actions.lazy.compactMap(\.drop).first?.rawValue,
                 clockOffset: segments.sentAt.microseconds(since: now))
-        case .status(let status): takeStatus(status, frame, agent)
+        case .watermark(let watermark):
+            fleet.noteClock(agent, sentAt: watermark.sentAt, now)
+            let actions = fleet.session(watermark.stream) {
+                $0.genesis.agent == agent
+                    ? $0.watermarked(watermark, frame) : [.drop(.foreignStream)]
+            }
+            perform(actions, watermark.stream, now)
+        case .status(let status): takeStatus(status, frame, agent, now)
         case .accountRequest(let request): takeRequest(request, frame, agent)
         case .definitions, .welcome, .ack, .needs, .needsDefinitions, .accountSnapshot, .hub,
             .spans:
@@ -213,7 +228,7 @@ private struct IntakeLoop {
             let refusal = Welcome.refusal(of: hello, by: parts.store.hub, now: now)
             return send(.welcome(refusal), session: 0, to: agent)
         }
-        guard let tag = fleet.greeted(hello, agent) else { return logDrop(.tooEarly, agent) }
+        guard let tag = fleet.greeted(hello, agent, now) else { return logDrop(.tooEarly, agent) }
         let messages = parts.limits.messagesPerAgent(agents: fleet.agentCount)
         let credit = Credit(bytes: parts.limits.bytesPerAgentMax, messages: messages)
         let genesis = parts.store.hub.genesis
@@ -224,9 +239,11 @@ private struct IntakeLoop {
         perform(actions, tag, now)
     }
 
-    private mutating func takeStatus(_ status: Status, _ frame: Frame, _ agent: AgentID) {
+    private mutating func takeStatus(
+        _ status: Status, _ frame: Frame, _ agent: AgentID, _ now: Timestamp
+    ) {
         guard isSigned(frame, by: agent, status.stream) else { return }
-        fleet.noteStatus(agent, status)
+        fleet.noteStatus(agent, status, now)
         if status.isOnline { schedule.heard(agent) } else { schedule.ended(agent) }
     }
 
@@ -267,6 +284,9 @@ private struct IntakeLoop {
             addStreamIfNew(session)
             pending.records[tag] = session.record
             touched[tag] = touched[tag] ?? now
+        case .persistWatermark:
+            watermarked.insert(tag)
+            watermarkedSince = watermarkedSince ?? now
         case .sendAck(let number, let point):
             sendAck(number, point, tag, runs: [], receivedAt: now, committedAt: now)
         case .sendNeeds(let number, let needs): send(.needs(needs), session: number, to: agent)
@@ -274,6 +294,7 @@ private struct IntakeLoop {
             send(.needsDefinitions(needs), session: number, to: agent)
         case .compare(let firstSequence, let hash): compare(firstSequence, hash, tag, now)
         case .stop(let standing):
+            fleet.noteStop(tag, standing, now)
             parts.logger.error(
                 "stream stopped",
                 metadata: [
@@ -381,6 +402,7 @@ private struct IntakeLoop {
         guard now.microseconds(since: lastTick) >= 50_000 else { return }
         lastTick = now
         isTurnDue = true
+        fleet.noteProgress(now)
         for tag in fleet.tags {
             perform(fleet.session(tag) { $0.tick(now: now) }, tag, now)
         }
@@ -391,6 +413,7 @@ private struct IntakeLoop {
     private mutating func commit(withCheckpoint: Bool = false) {
         guard !isSpent else { return }
         if withCheckpoint || mustCheckpoint { addCheckpoint() }
+        if !pending.isEmpty || withCheckpoint || isWatermarkDue { addWatermarks() }
         guard !pending.isEmpty else { return }
         do throws(StoreError) {
             let began = ContinuousClock.now
@@ -410,9 +433,26 @@ private struct IntakeLoop {
         }
     }
 
+    private var isWatermarkDue: Bool {
+        guard let since = watermarkedSince else { return false }
+        return WallClock.now().microseconds(since: since) >= parts.limits.watermarkDelayMax
+    }
+
+    /// With a commit that is made anyway, or once in a while.
+    private mutating func addWatermarks() {
+        for tag in watermarked {
+            guard let session = fleet.existing(tag) else { continue }
+            pending.records[tag] = session.record
+            touched[tag] = touched[tag] ?? WallClock.now()
+        }
+        watermarked.removeAll(keepingCapacity: true)
+        watermarkedSince = nil
+    }
+
     private mutating func succeed(_ durable: Durable, _ positions: [Int64]) {
         parts.health.succeeded()
         position = durable.position
+        if !pending.arrivals.isEmpty { parts.feed.signal.signal() }
         var runs: [StreamTag: [Ack.Run]] = [:]
         for (arrival, position) in zip(pending.arrivals, positions) {
             let first = arrival.segments[0].segment.header.firstSequence
@@ -481,6 +521,8 @@ private struct IntakeLoop {
             rows = Dictionary(uniqueKeysWithValues: loaded.streams.map { ($0.row.tag, $0.row) })
             fleet.reload(loaded.streams)
             schedule = SnapshotSchedule(limits: parts.limits)
+            watermarked.removeAll()
+            watermarkedSince = nil
             isSpent = false
             sayUp()
             return true
@@ -497,7 +539,7 @@ private struct IntakeLoop {
         _ = loadIfSpent()
         let snapshot = Intake.Snapshot(
             position: position, ledger: ledger, leaves: fleet.leaves(parts.hasher),
-            agents: fleet.views)
+            agents: fleet.views(now: WallClock.now()))
         for look in looks { look(snapshot) }
         looks.removeAll()
     }
@@ -516,6 +558,13 @@ extension StreamSession {
                 session: $0, committed: committed.sequence,
                 lag: record.announced.sequence - min(record.announced.sequence, committed.sequence))
         }
+    }
+}
+
+extension Message {
+    /// The broker may say it for an agent that is long gone.
+    fileprivate var isFarewell: Bool {
+        if case .status(let status) = self { !status.isOnline } else { false }
     }
 }
 

@@ -149,7 +149,7 @@ package final class LedgerStore: Sendable {
         let record = try Row.fetchOne(
             database,
             sql:
-                "SELECT proved_session, announced, announced_hash, standing FROM stream_records WHERE stream = ?",
+                "SELECT proved_session, announced, announced_hash, standing, watermark FROM stream_records WHERE stream = ?",
             arguments: [row.id.rawValue])
         let head = try SegmentLog.head(database, of: row.id)
         let end = head?.end ?? ChainPoint(sequence: 0, hash: row.genesisHash)
@@ -163,7 +163,9 @@ package final class LedgerStore: Sendable {
             row: row,
             record: StreamSession.Record(
                 provedSession: UInt64(bitPattern: record?[0] as Int64? ?? 0),
-                announced: announced, standing: standing),
+                announced: announced, standing: standing,
+                watermark: HybridTimestamp(
+                    rawValue: UInt64(bitPattern: record?[4] as Int64? ?? 0))),
             end: end, dictionary: head?.segment.header.dictionary ?? .empty)
     }
 
@@ -283,13 +285,14 @@ package final class LedgerStore: Sendable {
         guard let row else { preconditionFailure("the record of a stream that was never added") }
         try database.execute(
             sql: """
-                INSERT OR REPLACE INTO stream_records (stream, proved_session, announced, announced_hash, standing)
-                VALUES (?, ?, ?, ?, ?)
+                INSERT OR REPLACE INTO stream_records (
+                    stream, proved_session, announced, announced_hash, standing, watermark
+                ) VALUES (?, ?, ?, ?, ?, ?)
                 """,
             arguments: [
                 row.id.rawValue, Int64(bitPattern: record.provedSession),
                 Int64(bitPattern: record.announced.sequence), Data(record.announced.hash.bytes),
-                Int64(record.standing.rawValue),
+                Int64(record.standing.rawValue), Int64(bitPattern: record.watermark.rawValue),
             ])
     }
 

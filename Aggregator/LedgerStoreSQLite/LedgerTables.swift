@@ -3,7 +3,8 @@ import SegmentStore
 /// The aggregator's own tables, beside the log that both sides share.
 ///
 /// - `aggregator`: one row; the ledger's name, and the hub's own stream.
-/// - `stream_records`: what is known of a stream beside its segments.
+/// - `stream_records`: what is known of a stream beside its segments; its watermark is a hybrid time,
+///   52 bits of microseconds and 12 of counter, 0 for none.
 /// - `arrivals`: one row a message; when the segments from its first position on were published and
 ///   received.
 /// - `fold_counts`: one row; the ledger's counts at the checkpoint of the balances.
@@ -37,6 +38,10 @@ enum LedgerTables {
                         set_aside INTEGER NOT NULL
                     ) STRICT;
                     """)
-        }
+        },
+        LogMigration(id: "aggregator-2-watermarks") { database in
+            try database.execute(
+                sql: "ALTER TABLE stream_records ADD COLUMN watermark INTEGER NOT NULL DEFAULT 0")
+        },
     ]
 }

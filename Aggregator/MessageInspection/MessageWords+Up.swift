@@ -130,3 +130,15 @@ extension SpansMessage {
         return words
     }
 }
+
+extension Watermark {
+    var words: MessageWords {
+        var words = MessageWords(
+            "stream \(stream) is acknowledged up to event \(acknowledged.sequence), and complete")
+        words.add("stream", stream)
+        words.add("acknowledged", acknowledged.words)
+        words.add("complete through", at: through.time)
+        words.add("sent", at: sentAt)
+        return words
+    }
+}

@@ -98,6 +98,7 @@ extension Message {
         case .proof: "proof"
         case .segments: "segments"
         case .definitions: "definitions"
+        case .watermark: "watermark"
         case .welcome: "welcome"
         case .ack: "ack"
         case .needs: "needs"
@@ -117,6 +118,7 @@ extension Message {
         case .proof(let message): (message.words, nil)
         case .segments(let message): message.words(hasher)
         case .definitions(let message): (message.words, nil)
+        case .watermark(let message): (message.words, nil)
         case .welcome(let message): (message.words(hasher), nil)
         case .ack(let message): (message.words, nil)
         case .needs(let message): (message.words, nil)

@@ -161,6 +161,24 @@ struct FleetAnswer: Codable {
     var next: String?
 }
 
+/// `GET /v1/ledger/completeness` of an aggregator.
+struct CompletenessAnswer: Codable {
+    struct Laggard: Codable {
+        var agent: String
+        var completeThrough: Moment?
+        var backlog: UInt64
+        var cause: String
+        var since: Moment?
+        var clockOffsetSeconds: Double?
+    }
+
+    var liveAgents: Int
+    var completeThrough: Moment?
+    var completeThroughWithoutThem: Moment?
+    var heldBackByCount: Int
+    var heldBackBy: [Laggard]
+}
+
 /// `GET /v1/ledger` of an aggregator.
 struct LedgerAnswer: Codable {
     struct Violation: Codable {

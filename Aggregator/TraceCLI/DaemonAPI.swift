@@ -12,7 +12,7 @@ struct DaemonAPI: Sendable {
     let base: URL
 
     /// The APIs write names with underscores.
-    private static var decoder: JSONDecoder {
+    static var decoder: JSONDecoder {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
         return decoder
@@ -40,8 +40,7 @@ struct DaemonAPI: Sendable {
         let (body, status) = try await send(request)
         if status == 404 { return nil }
         guard status == 200 else {
-            let problem = try? JSONDecoder().decode(ProblemBody.self, from: body)
-            let detail = problem?.detail ?? problem?.title ?? "no details"
+            let detail = ProblemBody.sentence(of: body)
             throw TraceFailure.failed("\(url.absoluteString) answers \(status): \(detail)")
         }
         do {
@@ -66,13 +65,19 @@ struct DaemonAPI: Sendable {
     }
 }
 
-private struct ProblemBody: Decodable {
-    var title: String?
-    var detail: String?
+/// What a daemon says of a refusal.
+struct ProblemBody: Decodable {
+    private var title: String?
+    private var detail: String?
+
+    static func sentence(of body: Data) -> String {
+        let problem = try? JSONDecoder().decode(ProblemBody.self, from: body)
+        return problem?.detail ?? problem?.title ?? "no details"
+    }
 }
 
 extension URLError {
-    fileprivate var sentence: String {
+    var sentence: String {
         switch code {
         case .cannotConnectToHost: "nothing listens there"
         case .timedOut: "no answer in time"

@@ -24,18 +24,30 @@ struct FleetCommand: AsyncParsableCommand {
             agents += page.items
             path = page.next.map { "/v1/agents?limit=1000&cursor=\($0)" }
         }
+        let completeness: CompletenessAnswer? = try await api.get("/v1/ledger/completeness")
         let needing = agents.filter(\.needsSomebody)
+        let now = Moment(microseconds: WallClock.now().microseconds)
         if json {
-            try printJSON(["agents": agents])
+            try printJSON(FleetView(agents: agents, completeness: completeness))
         } else {
-            FleetTable(agents, now: Moment(microseconds: WallClock.now().microseconds)).show(
-                Terminal.standardOutput)
+            FleetTable(agents, now: now).show(Terminal.standardOutput)
             let verb = needing.count == 1 ? "needs" : "need"
             print(
                 "\(needing.count) of \(Wording.count(UInt64(agents.count), "agent")) \(verb) you.")
+            if let completeness {
+                for line in completeness.sentences(now: now) {
+                    print(Terminal.standardOutput.wrap(line, hanging: 4))
+                }
+            }
         }
         if !needing.isEmpty { throw Outcome.notFine }
     }
+}
+
+/// What `fleet --json` prints.
+private struct FleetView: Encodable {
+    var agents: [FleetAnswer.Agent]
+    var completeness: CompletenessAnswer?
 }
 
 extension FleetAnswer.Agent {

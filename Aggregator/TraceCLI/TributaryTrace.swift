@@ -16,8 +16,8 @@ struct TributaryTrace: AsyncParsableCommand {
             """,
         version: TributaryVersion.current,
         subcommands: [
-            Why.self, JourneyCommand.self, FleetCommand.self, Verify.self, Tap.self, Decode.self,
-            SQLCommand.self,
+            Why.self, JourneyCommand.self, FollowCommand.self, FleetCommand.self,
+            GapsCommand.self, Verify.self, Tap.self, Decode.self, SQLCommand.self,
         ])
 
     static func main() async {

@@ -2,8 +2,8 @@ import LedgerCore
 
 /// What is put around every message: what it is, of which session, and proof that it arrived whole.
 package struct Frame: Hashable, Sendable {
-    /// A frame's kind. A reader passes over those it does not know. Reserved are 6 (watermark), 7
-    /// (digests) and 8 (unreadable) from an agent, 20 (hub events) and 22 (pace) to one.
+    /// A frame's kind. A reader passes over those it does not know. Reserved are 7 (digests) and 8
+    /// (unreadable) from an agent, 20 (hub events) and 22 (pace) to one.
     package enum Kind: UInt8, Sendable, CaseIterable {
         // From an agent.
         case hello = 1
@@ -11,6 +11,7 @@ package struct Frame: Hashable, Sendable {
         case segments = 3
         case definitions = 4
         case accountRequest = 5
+        case watermark = 6
         case spans = 9
         // To an agent.
         case welcome = 16

@@ -40,6 +40,7 @@ package enum Message: Hashable, Sendable {
     case proof(Proof)
     case segments(SegmentsMessage)
     case definitions(DefinitionsMessage)
+    case watermark(Watermark)
     case welcome(Welcome)
     case ack(Ack)
     case needs(Needs)
@@ -56,6 +57,7 @@ package enum Message: Hashable, Sendable {
         case .proof(let message): message
         case .segments(let message): message
         case .definitions(let message): message
+        case .watermark(let message): message
         case .welcome(let message): message
         case .ack(let message): message
         case .needs(let message): message
@@ -84,6 +86,7 @@ package enum Message: Hashable, Sendable {
         case .proof: self = .proof(try Proof(body: frame.body))
         case .segments: self = .segments(try SegmentsMessage(body: frame.body))
         case .definitions: self = .definitions(try DefinitionsMessage(body: frame.body))
+        case .watermark: self = .watermark(try Watermark(body: frame.body))
         case .welcome: self = .welcome(try Welcome(body: frame.body))
         case .ack: self = .ack(try Ack(body: frame.body))
         case .needs: self = .needs(try Needs(body: frame.body))

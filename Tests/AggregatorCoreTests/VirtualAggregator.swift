@@ -122,7 +122,7 @@ final class VirtualAggregator {
                 if !ledger.merge(sealed.segment).isEmpty { faults.append("events set aside") }
             }
             merged += segments
-        case .persistRecord: record = session.record
+        case .persistRecord, .persistWatermark: record = session.record
         case .sendAck(let number, let point):
             if point != disk.segments.last?.end ?? start { faults.append("ack of \(point)") }
             let ack = Ack(

@@ -9,8 +9,9 @@ import Testing
 import TextFormats
 
 /// A server in a task, which ends with `body`.
-private func withServer<Value: Sendable>(
+func withServer<Value: Sendable>(
     at address: ListenAddress, limits: APIServerLimits = APIServerLimits(), log: LogBox = LogBox(),
+    routes: @escaping @Sendable (APIRouter<BasicRequestContext>) -> Void = { _ in },
     _ body: @escaping @Sendable (ServiceGroup) async throws -> Value
 ) async throws -> Value {
     let (listening, signal) = AsyncStream<Void>.makeStream()
@@ -19,6 +20,7 @@ private func withServer<Value: Sendable>(
         address: address, logger: logger, limits: limits,
         about: APIAbout(title: "test", version: "0"),
         routes: { router in
+            routes(router)
             router.get("/hello") { _, _ in "hello" }
             router.post("/numbers") { request, _ in
                 let number = try await JSONBody.read(request, bytesMax: 1 << 20) {
@@ -51,12 +53,12 @@ private func withServer<Value: Sendable>(
     }
 }
 
-private func temporaryPath() -> String {
+func temporaryPath() -> String {
     NSTemporaryDirectory() + "t\(UInt32.random(in: 0 ... .max)).sock"
 }
 
 /// One connection, used on a thread that may block.
-private struct Connection: Sendable {
+struct Connection: Sendable {
     let descriptor: CInt
 
     init(path: String) throws {

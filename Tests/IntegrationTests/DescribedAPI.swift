@@ -18,6 +18,9 @@ final class DescribedAPI {
             Set((json["responses"].object ?? [:]).keys.compactMap { Int($0) })
         }
 
+        /// Whether its answer goes on until its reader leaves.
+        var isStream: Bool { content(200)["text/event-stream"] != nil }
+
         func content(_ status: Int) -> [String: JSONValue] {
             json["responses"][String(status)]["content"].object ?? [:]
         }
@@ -78,6 +81,19 @@ final class DescribedAPI {
             sourceLocation: sourceLocation)
         try expectDescribed(response, of: operation, path, sourceLocation)
         return response
+    }
+
+    /// Reads the first events of a stream, and expects each to be as the document says.
+    func follow(_ operation: Operation, _ path: String, events count: Int) throws {
+        seen[operation.id, default: []].insert(200)
+        let content = try #require(operation.content(200)["text/event-stream"])
+        let port = try #require(http.host.split(separator: ":").last.flatMap { UInt16($0) })
+        let reader = try EventReader(port: port, path: path)
+        for _ in 0..<count {
+            let event = try #require(try reader.next(), "\(path) ended")
+            let faults = try schema.faults(of: event.data, against: content["x-tributary-line"])
+            #expect(faults == [], "\(path): \(event)")
+        }
     }
 
     func expectDescribed(

@@ -31,7 +31,11 @@ extension IntegrationTests {
                 let api = try DescribedAPI(agent.client.http)
                 try recordEverything(with: api)
                 try walk(
-                    api, values: values(id), queries: ["account": "customers:1", "reference": "r"])
+                    api, values: values(id),
+                    queries: [
+                        "account": "customers:1", "reference": "r",
+                        "last_event_id": "\(id.split(separator: ".")[1])-0",
+                    ])
                 fleet.expectCleanEnds()
             }
         }
@@ -63,6 +67,7 @@ extension IntegrationTests {
                         "account": "customers:1", "agent": "till-1", "reference": "r",
                         "prefix": "customers", "kind": "transfer", "status": "merged",
                         "from": "2026-01-01T00:00:00Z", "to": "2999-01-01T00:00:00Z",
+                        "last_event_id": "1-0-1",
                     ])
                 fleet.expectCleanEnds()
             }
@@ -148,6 +153,7 @@ extension IntegrationTests {
             _ operation: DescribedAPI.Operation, of api: DescribedAPI, _ values: [String: Value],
             _ queries: [String: String]
         ) throws {
+            if operation.isStream { return try follow(operation, of: api, queries) }
             var paths = [(path: operation.template, status: 200)]
             for parameter in operation.parameters(in: "path") {
                 let name = try #require(parameter["name"].string)
@@ -181,6 +187,26 @@ extension IntegrationTests {
                 #expect(page.headers["link"]?.contains("cursor=") == true)
                 try api.ask(operation.id, "\(known)?limit=1&cursor=\(next)", status: 200)
             }
+        }
+
+        /// A stream of events has no end: the first of them are read, with each of its parameters.
+        private func follow(
+            _ operation: DescribedAPI.Operation, of api: DescribedAPI, _ queries: [String: String]
+        ) throws {
+            let begin = try #require(queries[LastPlace.parameter], "where \(operation.id) begins")
+            let path = "\(operation.template)?\(LastPlace.parameter)=\(begin)"
+            try api.follow(operation, path, events: 4)
+            for parameter in operation.parameters(in: "query") {
+                let name = try #require(parameter["name"].string)
+                guard name != LastPlace.parameter else { continue }
+                let value = try #require(queries[name], "\(operation.id): a value for \(name)")
+                try api.follow(operation, "\(path)&\(name)=\(value)", events: 2)
+            }
+            try api.expectQueryParametersDescribed(operation, path: operation.template)
+        }
+
+        private enum LastPlace {
+            static let parameter = "last_event_id"
         }
     }
 }

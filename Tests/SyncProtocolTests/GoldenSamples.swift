@@ -239,6 +239,12 @@ enum GoldenSamples {
                 DefinitionsMessage(
                     stream: tag, segment: head.hash, first: 0,
                     definitions: try first.definitions() + [.text("shop-app")], isLast: true))
+        case .watermark:
+            .watermark(
+                Watermark(
+                    stream: tag, acknowledged: acknowledged,
+                    through: HybridTimestamp(
+                        rawValue: HybridTimestamp(now).rawValue + 3), sentAt: now))
         case .welcome:
             .welcome(
                 Welcome(

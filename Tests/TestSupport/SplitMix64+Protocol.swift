@@ -95,6 +95,11 @@ extension SplitMix64 {
         case .proof: .proof(Proof(head: chainPoint(), passesAnnounced: next() & 1 == 0))
         case .segments: .segments(try segmentsMessage())
         case .definitions: .definitions(try definitionsMessage())
+        case .watermark:
+            .watermark(
+                Watermark(
+                    stream: streamTag(), acknowledged: chainPoint(),
+                    through: HybridTimestamp(rawValue: next()), sentAt: timestamp()))
         case .welcome: .welcome(try welcome())
         case .ack: .ack(ack())
         case .needs: .needs(needs())

@@ -1,0 +1,108 @@
+import LedgerCore
+import SyncProtocol
+
+/// Up to when the merged ledger has everything, and who holds that back.
+///
+/// **Overview.** Each live agent's watermark says up to when all that it accepted is merged; the
+/// least of them is true of the whole. A few devices that are off must not hide how far the others
+/// are: those are named, and the least without them is told beside it. An agent holds the ledger back
+/// that is offline, whose stream was stopped, or whose watermark is late.
+///
+/// An agent is live from the first session that it proves, and stays so, offline or not: what it
+/// accepted meanwhile is missing here. Only a stream that is refused, because an operator declared
+/// it gone, no longer counts. A stopped stream does: what it held must be decided on first.
+package struct Completeness: Hashable, Sendable {
+    /// Why an agent holds the ledger back, the gravest first.
+    package enum Cause: Hashable, Sendable {
+        /// Its stream may not go on.
+        case stopped(Standing)
+        /// It went then; nil where that was before this aggregator was started.
+        case offline(since: Timestamp?)
+        /// It is online, and has announced more than has come.
+        case backlog
+        /// It is online and behind by its own clock, which is behind ours by so many microseconds.
+        case clock(behind: Int64)
+        /// It is online and has nothing to send, but says no watermark.
+        case silent
+    }
+
+    package struct Laggard: Hashable, Sendable {
+        package let agent: AgentID
+        /// Nil where it has never said a watermark.
+        package let through: HybridTimestamp?
+        package let cause: Cause
+        /// Events announced and not merged.
+        package let backlog: UInt64
+    }
+
+    /// Nil where a live agent has never said a watermark, and where there is none.
+    package let through: HybridTimestamp?
+    /// The same without those that hold it back; nil where they are all.
+    package let throughWithoutLaggards: HybridTimestamp?
+    /// The furthest behind first; as many as are named, of `laggardCount`.
+    package let laggards: [Laggard]
+    package let laggardCount: Int
+    package let liveCount: Int
+
+    package init(of agents: [AgentView], now: Timestamp, limits: AggregatorLimits) {
+        let live = agents.filter(\.isLive)
+        let behindBefore = HybridTimestamp(now.advanced(byMicroseconds: -limits.watermarkLateAfter))
+        var behind: [AgentView] = []
+        var least: HybridTimestamp?
+        for agent in live {
+            if let watermark = agent.watermark, watermark >= behindBefore, agent.isGoingOn {
+                least = min(least ?? watermark, watermark)
+            } else {
+                behind.append(agent)
+            }
+        }
+        behind.sort { left, right in
+            let (first, second) = (left.watermark?.rawValue ?? 0, right.watermark?.rawValue ?? 0)
+            return first == second ? left.id < right.id : first < second
+        }
+        throughWithoutLaggards = least
+        let all = live.map { $0.watermark?.rawValue ?? 0 }.min() ?? 0
+        through = all > 0 ? HybridTimestamp(rawValue: all) : nil
+        laggards = behind.prefix(limits.laggardsNamedMax).map { agent in
+            Laggard(
+                agent: agent.id, through: agent.watermark,
+                cause: agent.lagCause(now: now, limits), backlog: agent.backlog)
+        }
+        laggardCount = behind.count
+        liveCount = live.count
+    }
+}
+
+extension AgentView {
+    fileprivate var countedStreams: [StreamView] { streams.filter { $0.standing != .refused } }
+
+    /// Whether the ledger waits for what this agent accepts.
+    package var isLive: Bool { !countedStreams.isEmpty }
+
+    /// The least of its streams; nil where one has never said any, or none counts.
+    package var watermark: HybridTimestamp? {
+        var least: HybridTimestamp?
+        for stream in countedStreams {
+            guard let watermark = stream.watermark else { return nil }
+            least = min(least ?? watermark, watermark)
+        }
+        return least
+    }
+
+    /// Whether its watermark can be expected to grow.
+    fileprivate var isGoingOn: Bool {
+        isOnline && countedStreams.allSatisfy { $0.standing == .open }
+    }
+
+    fileprivate func lagCause(now: Timestamp, _ limits: AggregatorLimits) -> Completeness.Cause {
+        if let stopped = countedStreams.first(where: { $0.standing != .open }) {
+            return .stopped(stopped.standing)
+        }
+        guard isOnline else { return .offline(since: offlineSince) }
+        if backlog > 0 { return .backlog }
+        if let clockOffset, -clockOffset >= limits.watermarkLateAfter {
+            return .clock(behind: -clockOffset)
+        }
+        return .silent
+    }
+}

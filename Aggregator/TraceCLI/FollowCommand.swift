@@ -1,0 +1,224 @@
+import ArgumentParser
+import Foundation
+import LedgerCore
+import TextFormats
+import Workers
+
+#if canImport(FoundationNetworking)
+    import FoundationNetworking
+#endif
+
+/// `follow`
+struct FollowCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "follow",
+        abstract: "Merges, and changes of the fleet, as they happen; until Ctrl-C.",
+        discussion: """
+            When the aggregator is gone it is asked again, sooner at first and then more seldom, and told from the
+            same place on: no merge is left out or shown twice. With --json, one object a line.
+            """)
+
+    @Option(help: ArgumentHelp("The aggregator's address.", valueName: "url"))
+    var aggregator = Sources.defaultAggregator
+
+    @Option(help: "Only what this agent accepted, as in till-042.")
+    var agent: String?
+
+    @Option(help: "Only transactions that touch this account.")
+    var account: String?
+
+    @Option(help: "Begin behind this place, as --json shows it, instead of now.")
+    var after: String?
+
+    @Option(help: "End after so many merges.")
+    var count: Int?
+
+    @Flag(help: "As JSON, one object a line.")
+    var json = false
+
+    func validate() throws {
+        if let count, count < 1 { throw ValidationError("--count takes at least 1, not \(count)") }
+    }
+
+    func run() async throws {
+        // For its check of the address.
+        let base = try DaemonAPI(aggregator, option: "--aggregator").base
+        var query: [URLQueryItem] = []
+        do throws(InvalidValue) {
+            if let agent {
+                query.append(.init(name: "agent", value: try AgentID(agent).description))
+            }
+            if let account {
+                let address = try AccountAddress(account)
+                query.append(.init(name: "account", value: address.description))
+            }
+        } catch {
+            throw TraceFailure.usage(error.description)
+        }
+        guard
+            var address = URLComponents(
+                url: base.appendingPathComponent("v1/events"), resolvingAgainstBaseURL: true)
+        else { throw TraceFailure.usage("\(base) makes no address") }
+        if !query.isEmpty { address.queryItems = query }
+        guard let url = address.url else { throw TraceFailure.usage("\(base) makes no address") }
+        var follower = Follower(url: url, after: after, mergesMax: count, json: json)
+        try await follower.run()
+    }
+}
+
+/// Reads the stream, again and again, and prints what comes.
+private struct Follower {
+    private static let pauseBase: Double = 0.5
+    private static let pauseMax: Double = 15
+
+    private let url: URL
+    private let mergesMax: Int?
+    private let json: Bool
+    private var parser: EventStreamParser
+    private var merges = 0
+    private var failures = 0
+    private var wasOpen = false
+
+    init(url: URL, after: String?, mergesMax: Int?, json: Bool) {
+        self.url = url
+        self.mergesMax = mergesMax
+        self.json = json
+        parser = EventStreamParser(lastEventID: after)
+    }
+
+    mutating func run() async throws {
+        while true {
+            let reason = try await readOnce()
+            if isDone { return }
+            guard let reason else { continue }
+            guard wasOpen else {
+                throw TraceFailure.unreachable("cannot reach \(url.absoluteString): \(reason)")
+            }
+            failures += 1
+            let longest = min(
+                Follower.pauseMax, Follower.pauseBase * Double(1 << min(failures, 10)))
+            let pause = Double.random(in: longest / 2...longest)
+            say("\(reason); trying again in \(Wording.span(Int64(pause * 1_000_000)))")
+            try await Task.sleep(for: .seconds(pause))
+        }
+    }
+
+    private var isDone: Bool { mergesMax.map { merges >= $0 } ?? false }
+
+    /// - Returns: why it ended; nil where it is to go on at once.
+    private mutating func readOnce() async throws -> String? {
+        parser = EventStreamParser(lastEventID: parser.lastEventID)
+        let connection = EventStreamConnection.open(url, lastEventID: parser.lastEventID)
+        var refusal: (status: Int, body: Data)?
+        for await item in connection.items {
+            switch item {
+            case .opened(200): opened()
+            case .opened(let status): refusal = (status, Data())
+            case .bytes(let data) where refusal != nil: refusal?.body.append(data)
+            case .bytes(let data):
+                for event in try parsed(data) {
+                    show(event)
+                    if isDone { return nil }
+                }
+                connection.took(data.count)
+            case .ended(let error):
+                if let refusal { return try reason(of: refusal.status, refusal.body) }
+                if error?.code == .cancelled { return nil }
+                return error.map(\.sentence) ?? "the aggregator ended the stream"
+            }
+        }
+        return "the connection ended"
+    }
+
+    private mutating func opened() {
+        say(
+            wasOpen
+                ? "connected again" : "following \(url.absoluteString); Ctrl-C ends it")
+        wasOpen = true
+        failures = 0
+    }
+
+    private mutating func parsed(_ data: Data) throws -> [ServerSentEvent] {
+        do throws(EventStreamParser.Failure) { return try parser.read(data) } catch {
+            throw TraceFailure.failed("\(url.absoluteString) is no event stream: \(error)")
+        }
+    }
+
+    /// A daemon that has too much to do is asked again; one that does not understand is not.
+    private func reason(of status: Int, _ body: Data) throws -> String {
+        let detail = ProblemBody.sentence(of: body)
+        if status == 503 || status == 429 { return "it answers \(status): \(detail)" }
+        if status == 404 {
+            throw TraceFailure.failed("\(url.absoluteString) does not exist: is it an aggregator?")
+        }
+        throw TraceFailure.failed("\(url.absoluteString) answers \(status): \(detail)")
+    }
+
+    private mutating func show(_ event: ServerSentEvent) {
+        if event.name == "merged" { merges += 1 }
+        let line = json ? jsonLine(event) : EventLine(event).text(Terminal.standardOutput)
+        FileHandle.standardOutput.write(Data((line + "\n").utf8))
+    }
+
+    /// The data is JSON already, and stays as the aggregator wrote it.
+    private func jsonLine(_ event: ServerSentEvent) -> String {
+        "{\"event\":\"\(event.name)\",\"place\":\"\(event.id ?? "")\",\"data\":\(event.data)}"
+    }
+
+    private func say(_ text: String) {
+        FileHandle.standardError.write(Data("tributary-trace: \(text)\n".utf8))
+    }
+}
+
+/// An event as a line for people.
+private struct EventLine {
+    private struct Body: Decodable {
+        var id: String?
+        var agent: String?
+        var mergedAt: Moment?
+        var at: Moment?
+        var postings: [TransactionAnswer.Posting]?
+        var reference: String?
+        var reason: String?
+        var change: String?
+        var stream: String?
+        var detail: String?
+    }
+
+    private let name: String
+    private let body: Body?
+
+    init(_ event: ServerSentEvent) {
+        name = event.name
+        body = try? DaemonAPI.decoder.decode(Body.self, from: Data(event.data.utf8))
+    }
+
+    func text(_ terminal: Terminal) -> String {
+        let time = (body?.mergedAt ?? body?.at).map { Wording.time($0) + "  " } ?? ""
+        guard let body else { return terminal.fit("\(name): not understood") }
+        switch name {
+        case "merged":
+            return terminal.fit(time + merged(body))
+        case "set_aside":
+            return terminal.bad(
+                terminal.fit(
+                    "\(time)\(body.id ?? "")  set aside, without effect: \(body.reason ?? "")"))
+        case "fleet" where body.agent != nil:
+            let line = terminal.fit("\(time)\(body.agent ?? "")  \(change(body))")
+            return body.stream == nil ? terminal.faint(line) : terminal.bad(line)
+        default: return terminal.fit(body.detail ?? name)
+        }
+    }
+
+    private func merged(_ body: Body) -> String {
+        var parts = [body.id ?? ""]
+        if let first = body.postings?.first { parts.append(first.sentence) }
+        if let count = body.postings?.count, count > 1 { parts.append("and \(count - 1) more") }
+        if let reference = body.reference { parts.append("\"\(reference)\"") }
+        return parts.joined(separator: "  ")
+    }
+
+    private func change(_ body: Body) -> String {
+        body.stream.map { "stream \($0) is \(body.change ?? "stopped")" } ?? body.change ?? ""
+    }
+}

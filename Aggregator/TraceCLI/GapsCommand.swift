@@ -1,0 +1,142 @@
+import ArgumentParser
+import Workers
+
+/// `gaps`
+struct GapsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "gaps",
+        abstract: "What devices have recorded and the ledger has not, and what to do.",
+        discussion: """
+            Shows the events that are known to exist, because a device announced them or a later one came, and that
+            have not come for some seconds. What no device has announced cannot be missed by anyone.
+
+            Exit status: 0 nothing is missing, 1 something is.
+            """)
+
+    @Option(help: ArgumentHelp("The aggregator's address.", valueName: "url"))
+    var aggregator = Sources.defaultAggregator
+
+    @Option(help: "Only of this agent.")
+    var agent: String?
+
+    @Flag(help: "As JSON.")
+    var json = false
+
+    func run() async throws {
+        let api = try DaemonAPI(aggregator, option: "--aggregator")
+        let filter = agent.map { "&agent=\($0)" } ?? ""
+        var gaps: [GapsAnswer.Gap] = []
+        var path: String? = "/v1/gaps?limit=1000\(filter)"
+        while let next = path {
+            guard let page: GapsAnswer = try await api.get(next) else {
+                throw TraceFailure.failed("\(aggregator) has no /v1/gaps: is it an aggregator?")
+            }
+            gaps += page.items
+            path = page.next.map { "/v1/gaps?limit=1000\(filter)&cursor=\($0)" }
+        }
+        if json {
+            try printJSON(["gaps": gaps])
+        } else {
+            let now = Moment(microseconds: WallClock.now().microseconds)
+            GapsReport(gaps, now: now).show(Terminal.standardOutput)
+        }
+        if !gaps.isEmpty { throw Outcome.notFine }
+    }
+}
+
+/// `GET /v1/gaps` of an aggregator.
+struct GapsAnswer: Codable {
+    struct Gap: Codable {
+        var agent: String
+        var stream: String
+        var first: UInt64
+        var last: UInt64
+        var count: UInt64
+        var since: Moment
+        var online: Bool
+        var standing: String
+        var merged: UInt64
+        var evidence: String
+        var successorFirst: UInt64?
+        var successorNames: String?
+        var announced: UInt64?
+    }
+
+    var items: [Gap]
+    var next: String?
+}
+
+/// The gaps, stream by stream: the range, how it is known, and what comes next.
+private struct GapsReport {
+    private let gaps: [GapsAnswer.Gap]
+    private let now: Moment
+
+    init(_ gaps: [GapsAnswer.Gap], now: Moment) {
+        self.gaps = gaps
+        self.now = now
+    }
+
+    func show(_ terminal: Terminal) {
+        guard !gaps.isEmpty else {
+            return print(terminal.good("Nothing is missing: all that was announced is merged."))
+        }
+        let events = Wording.count(gaps.reduce(0) { $0 + $1.count }, "event")
+        let ranges = Wording.count(UInt64(gaps.count), "range")
+        print(terminal.bad("Missing: \(events) in \(ranges)."))
+        var before: String?
+        for gap in gaps {
+            if gap.stream != before {
+                print("\n" + terminal.bold(terminal.fit("\(gap.agent), stream \(gap.stream)")))
+            }
+            before = gap.stream
+            show(gap, terminal)
+        }
+    }
+
+    private func show(_ gap: GapsAnswer.Gap, _ terminal: Terminal) {
+        let range =
+            gap.count == 1 ? "\(gap.first)" : "\(gap.first) to \(gap.last)"
+        let span = Wording.span(max(0, now - gap.since))
+        print(
+            terminal.wrap(
+                "  \(range)  \(Wording.count(gap.count, "event")), since "
+                    + "\(Wording.time(gap.since, sameDayAs: now)), for \(span)", hanging: 4))
+        for line in gap.evidenceLines + gap.nextLines {
+            print(terminal.wrap("    \(line)", hanging: 4))
+        }
+    }
+}
+
+extension GapsAnswer.Gap {
+    fileprivate var evidenceLines: [String] {
+        let presence = online ? "online" : "offline"
+        if let successorFirst, let successorNames {
+            return [
+                "Event \(successorFirst) is here, and names the segment before it: "
+                    + "\(successorNames.prefix(8))….",
+                "The device is \(presence).",
+            ]
+        }
+        let head = announced.map { "up to \(Wording.count($0))" } ?? ""
+        return ["The device announced events \(head), and is \(presence)."]
+    }
+
+    fileprivate var nextLines: [String] {
+        guard standing == "open" else {
+            return [
+                "Nothing of this stream is merged any more: it is \(standing).",
+                "Next: keep the data folders; decide which copy of the device is the real one.",
+            ]
+        }
+        guard online else {
+            return [
+                "Next: bring the device back to the network; it sends them by itself.",
+                "If it is lost, read its folder: tributary-trace verify FOLDER",
+            ]
+        }
+        return [
+            "Next: nothing, if this goes on shrinking: they are asked for again and again.",
+            "Else: tributary-trace why \(agent).\(stream).\(first) --agent http://DEVICE:7410",
+        ]
+    }
+}
