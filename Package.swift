@@ -233,8 +233,8 @@ let package = Package(
         .testTarget(
             name: "AgentRuntimeTests",
             dependencies: [
-                "AgentCore", "AgentRuntime", "LedgerCore", "PowerCutVFS", "SegmentStore",
-                "SyncProtocol", logging,
+                "AgentCore", "AgentRuntime", "AgentStore", "LedgerCore", "PowerCutVFS",
+                "SegmentStore", "Signing", "SyncProtocol", "TestSupport", logging,
             ],
             path: "Tests/AgentRuntimeTests", swiftSettings: strict),
         .testTarget(
@@ -261,7 +261,11 @@ let package = Package(
             ],
             path: "Tests/HTTPSupportTests", swiftSettings: strict),
         .testTarget(
-            name: "IntegrationTests", dependencies: ["FleetHarness", "Workload"],
+            name: "IntegrationTests",
+            dependencies: [
+                "FleetHarness", "LedgerCore", "Signing", "SyncProtocol", "TestSupport", "Workload",
+                grdb,
+            ],
             path: "Tests/IntegrationTests", swiftSettings: strict),
         .testTarget(
             name: "LedgerCoreTests", dependencies: ["LedgerCore", "TestSupport"],

@@ -127,7 +127,13 @@ package struct AgentRoutes<Context: RequestContext>: Sendable {
     }
 
     private func unknown(_ id: EventID) -> Problem {
-        Problem(.notFound, "agent \(service.agent) has no transaction \(id)")
+        if service.wasPruned(id) {
+            return Problem(
+                .notFound,
+                "transaction \(id) was merged, and was pruned here when it was older than the "
+                    + "retention: ask the aggregator for it, GET /v1/transactions/\(id) there")
+        }
+        return Problem(.notFound, "agent \(service.agent) has no transaction \(id)")
     }
 
     private func eventID(_ context: Context) throws(Problem) -> EventID {

@@ -114,7 +114,12 @@ extension SyncStatus {
             }
             json.member("last_ack_at", lastAckAt)
             json.name("storage")
-            json.object { json in json.member("bytes", storageBytes) }
+            json.object { json in
+                json.member("bytes", storage.bytes)
+                json.member("free_bytes", storage.freeBytes)
+                if let quota = storage.quotaBytes { json.member("quota_bytes", quota) }
+                json.member("oldest_retained", oldestRetained)
+            }
             json.member("now", microseconds: now.microseconds)
         }
     }
@@ -126,6 +131,7 @@ extension OutboxSession.Phase {
         case .offline: "offline"
         case .greeting: "greeting"
         case .streaming: "streaming"
+        case .held: "held"
         case .stopped: "stopped"
         }
     }

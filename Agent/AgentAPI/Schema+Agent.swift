@@ -111,7 +111,7 @@ extension Schema {
         .object(
             [
                 "agent": agentID, "connected": .boolean,
-                "session": .words(["offline", "greeting", "streaming", "stopped"]),
+                "session": .words(["offline", "greeting", "streaming", "held", "stopped"]),
                 "broker": .string(), "since": .orNull(.time), "attempts": count,
                 "next_attempt_at": .orNull(.time),
                 "breaker": .words(["closed", "open", "halfOpen"]), "stream": streamTag,
@@ -120,7 +120,10 @@ extension Schema {
                     "count": count, "bytes": count, "oldest_at": .orNull(.time),
                     "oldest_age_seconds": .number(minimum: 0),
                 ]),
-                "last_ack_at": .orNull(.time), "storage": .object(["bytes": count]),
+                "last_ack_at": .orNull(.time),
+                "storage": .object(
+                    ["bytes": count, "free_bytes": count, "oldest_retained": count],
+                    optional: ["quota_bytes": count]),
                 "now": .time,
             ], optional: ["reason": .string(), "last_error": .string()]))
 }

@@ -19,10 +19,14 @@ package struct Submission: Hashable, Sendable {
 package struct KeyRecord: Hashable, Sendable {
     package let sequence: UInt64
     package let digest: RequestDigest
+    /// Of the event. The store keeps it beside the key, for when the event is pruned; what it reads
+    /// back for a look-up has none.
+    package let time: HybridTimestamp?
 
-    package init(sequence: UInt64, digest: RequestDigest) {
+    package init(sequence: UInt64, digest: RequestDigest, time: HybridTimestamp? = nil) {
         self.sequence = sequence
         self.digest = digest
+        self.time = time
     }
 }
 
@@ -167,7 +171,7 @@ package struct Admission<Waiter: Sendable>: ~Copyable {
         }
         guard fit == .appended else { return [.groupTooLarge] }
         let first = builder.nextSequence - UInt64(group.count)
-        if let keyed = group[0].keyed { remember(keyed, first) }
+        if let keyed = group[0].keyed { remember(keyed, first, members[0].time) }
         transactions += Int64(group.count)
         return members.enumerated().map { index, member in
             for posting in member.transaction.postings { apply(posting) }
@@ -200,7 +204,7 @@ package struct Admission<Waiter: Sendable>: ~Copyable {
             submission.transaction, keyed: submission.keyed, trace: submission.trace, time: time)
         for posting in submission.transaction.postings { apply(posting) }
         transactions += 1
-        if let keyed = submission.keyed { remember(keyed, sequence) }
+        if let keyed = submission.keyed { remember(keyed, sequence, time) }
         return .accepted(sequence: sequence, time: time)
     }
 
@@ -211,8 +215,10 @@ package struct Admission<Waiter: Sendable>: ~Copyable {
             asset: balances.intern(posting.asset), units: posting.amount.units)
     }
 
-    private mutating func remember(_ keyed: KeyedRequest, _ sequence: UInt64) {
-        keys[keyed.key] = KeyRecord(sequence: sequence, digest: keyed.digest)
+    private mutating func remember(
+        _ keyed: KeyedRequest, _ sequence: UInt64, _ time: HybridTimestamp
+    ) {
+        keys[keyed.key] = KeyRecord(sequence: sequence, digest: keyed.digest, time: time)
     }
 
     private mutating func sealOpenSegment() {

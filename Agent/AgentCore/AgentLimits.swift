@@ -32,6 +32,9 @@ package struct AgentLimits: Sendable, Hashable {
     package var greetingDelayBase: Int64 = 1_000_000
     /// The longest such wait, in microseconds.
     package var greetingDelayMax: Int64 = 15_000_000
+    /// How long until an aggregator that lacks what is pruned here is greeted again, in microseconds,
+    /// the upper half of it at random.
+    package var heldGreetingDelay: Int64 = 60_000_000
     /// How long a batch of acknowledgements may wait to be written, in microseconds.
     package var receiptDelayMax: Int64 = 200_000
     /// Bytes of own segments kept in memory, to take an account snapshot apart: what lies behind it
@@ -61,6 +64,26 @@ package struct AgentLimits: Sendable, Hashable {
     /// The shortest pause between two watermarks while acknowledgements come, in microseconds: each
     /// costs a signature here and its check there.
     package var watermarkDelayMin: Int64 = 2_000_000
+    /// Segments that one step of pruning takes out of the log: some milliseconds, in which a commit
+    /// may have to wait for it.
+    package var segmentsPerPruneMax = 128
+    /// Bytes of them, for the same reason.
+    package var bytesPerPruneMax = 1 << 20
+    /// Idempotency keys that one step looks at.
+    package var keysPerPruneMax = 2048
+    /// Pages (4 KiB) that one step gives back to the file system, each of which is copied.
+    package var pagesPerReturnMax = 128
+    /// Pages that stay free for what comes next, beside an eighth of what is used: what is given
+    /// back today and needed tomorrow is written twice.
+    package var freePagesKept = 64
+    /// The pause between two steps while nothing else is to do, in microseconds.
+    package var upkeepPause: Int64 = 5_000
+    /// The pause while there is: the steps take a few hundredths of the time.
+    package var upkeepPauseWhenBusy: Int64 = 100_000
+    /// How often it is looked whether there is anything to prune, at the least, in microseconds.
+    package var upkeepIntervalMax: Int64 = 60_000_000
+    /// The pause after a step that failed, as on a full disk, in microseconds.
+    package var upkeepPauseAfterFailure: Int64 = 10_000_000
     /// Segments that one page of a listing may look through before it answers with a cursor.
     package var listingSegmentsMax = 512
 

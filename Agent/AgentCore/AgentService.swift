@@ -232,6 +232,21 @@ package struct SyncStatus: Sendable {
         }
     }
 
+    package struct Storage: Sendable {
+        /// Of the database, without its write-ahead log.
+        package var bytes: UInt64
+        /// The part of it that the next transactions will fill.
+        package var freeBytes: UInt64
+        /// How large it may grow; nil for as the disk.
+        package var quotaBytes: UInt64?
+
+        package init(bytes: UInt64, freeBytes: UInt64, quotaBytes: UInt64?) {
+            self.bytes = bytes
+            self.freeBytes = freeBytes
+            self.quotaBytes = quotaBytes
+        }
+    }
+
     package var agent: AgentID
     package var stream: StreamTag
     package var head: UInt64
@@ -249,7 +264,9 @@ package struct SyncStatus: Sendable {
     package var breaker: String
     package var backlog: Backlog
     package var lastAckAt: Timestamp?
-    package var storageBytes: UInt64
+    /// The first event that is kept here; what is before it was merged, and is pruned.
+    package var oldestRetained: UInt64
+    package var storage: Storage
     package var now: Timestamp
 
     package init(
@@ -258,7 +275,7 @@ package struct SyncStatus: Sendable {
         broker: String,
         attempts: UInt64, nextAttemptAt: Timestamp?, breaker: String, backlog: Backlog,
         lastAckAt: Timestamp?,
-        storageBytes: UInt64, now: Timestamp
+        oldestRetained: UInt64, storage: Storage, now: Timestamp
     ) {
         self.agent = agent
         self.stream = stream
@@ -275,7 +292,8 @@ package struct SyncStatus: Sendable {
         self.breaker = breaker
         self.backlog = backlog
         self.lastAckAt = lastAckAt
-        self.storageBytes = storageBytes
+        self.oldestRetained = oldestRetained
+        self.storage = storage
         self.now = now
     }
 }
@@ -288,6 +306,8 @@ package protocol AgentService: Sendable {
     /// Records a group, all or none, and answers when it is durable.
     func record(_ group: ClientGroup) async throws(ServiceFailure) -> GroupAnswer
     func transaction(_ id: EventID) async throws(ServiceFailure) -> RecordedTransaction?
+    /// Whether it is one of ours that was merged and is no longer kept here.
+    func wasPruned(_ id: EventID) -> Bool
     func journey(_ id: EventID) async throws(ServiceFailure) -> Journey?
     /// Newest first.
     ///

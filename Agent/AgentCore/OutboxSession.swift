@@ -40,6 +40,9 @@ package struct OutboxSession: ~Copyable {
         /// This stream may not go on from here; new transactions are refused until an operator
         /// decides.
         case stop(Finding)
+        /// Nothing can be sent to this aggregator, but transactions are still taken: it lacks what is
+        /// no longer here.
+        case hold(Finding)
         /// A message of the other side that cannot be right: counted and logged, not believed.
         case refuse(Finding)
     }
@@ -55,6 +58,8 @@ package struct OutboxSession: ~Copyable {
         case acknowledgedUnsent(through: UInt64)
         case acknowledgedForeign(ChainPoint)
         case needsForeign(ChainPoint)
+        /// The aggregator lacks these, and this agent has pruned them.
+        case prunedWhatIsLacking(ClosedRange<UInt64>)
 
         /// For people.
         package var sentence: String {
@@ -75,6 +80,10 @@ package struct OutboxSession: ~Copyable {
                 "event \(point.sequence) was acknowledged with a hash that is not ours"
             case .needsForeign(let point):
                 "what follows event \(point.sequence) was asked for with a hash that is not ours"
+            case .prunedWhatIsLacking(let range):
+                "the aggregator lacks events \(range.lowerBound) to \(range.upperBound), which it had "
+                    + "acknowledged and this agent has pruned since: restore a later backup of the "
+                    + "aggregator. What is recorded here stays here"
             }
         }
     }
@@ -84,6 +93,8 @@ package struct OutboxSession: ~Copyable {
         case offline
         case greeting
         case streaming
+        /// Connected, and nothing can be sent.
+        case held(Finding)
         case stopped(Finding)
     }
 
@@ -92,6 +103,10 @@ package struct OutboxSession: ~Copyable {
         case greeting(Greeting)
         case preparing(Preparing)
         case streaming(Window)
+        /// Until another aggregator comes up, or the connection is another: a later backup of it may
+        /// have what this one lacks.
+        /// It is asked again now and then. The time is nil until the first tick.
+        case holding(Finding, askAgainAt: Timestamp?)
         case stopped(Finding)
     }
 
@@ -166,6 +181,7 @@ package struct OutboxSession: ~Copyable {
         case .offline: .offline
         case .greeting, .preparing: .greeting
         case .streaming: .streaming
+        case .holding(let finding, _): .held(finding)
         case .stopped(let finding): .stopped(finding)
         }
     }
@@ -173,6 +189,15 @@ package struct OutboxSession: ~Copyable {
     /// The number of the session that is proved, from our side.
     package var streamingSession: UInt64? {
         if case .streaming(let window) = state { window.session } else { nil }
+    }
+
+    /// The last event that the aggregator of the session under way has said that it holds; nil
+    /// where none is, or where it was not said at a place of our chain.
+    package var held: UInt64? {
+        guard case .streaming(let window) = state, window.acknowledgedHash != nil else {
+            return nil
+        }
+        return window.acknowledged
     }
 
     /// The attempt that a message sent now is: how often its first segment was handed over before,
@@ -255,6 +280,13 @@ package struct OutboxSession: ~Copyable {
             state = .preparing(preparing)
             return []
         case .streaming(let window): return tick(window, now, &random)
+        case .holding(let finding, let askAgainAt):
+            if let askAgainAt, now >= askAgainAt { return greet(now, &random) }
+            let pause = limits.heldGreetingDelay
+            let next = now.advanced(
+                byMicroseconds: pause / 2 + Int64.random(in: 0...pause / 2, using: &random))
+            state = .holding(finding, askAgainAt: askAgainAt ?? next)
+            return []
         case .offline, .greeting, .stopped: return []
         }
     }
@@ -281,7 +313,7 @@ package struct OutboxSession: ~Copyable {
         now: Timestamp, _ random: inout some RandomNumberGenerator
     ) {
         switch state {
-        case .greeting, .preparing, .streaming:
+        case .greeting, .preparing, .streaming, .holding:
             let delay = Int64.random(in: 0...limits.resumeDelayMax, using: &random)
             resumeAt = resumeAt ?? now.advanced(byMicroseconds: delay)
         case .offline, .stopped: break
@@ -306,7 +338,7 @@ package struct OutboxSession: ~Copyable {
     /// The session's number is durable, and the chain was searched.
     ///
     /// - Parameter resume: the highest leaf that is in our chain; nil for none, then everything
-    /// retained is sent.
+    /// retained is sent, unless what the aggregator lacks before it is pruned.
     /// - Parameter hasAnnounced: whether the announced head is in our chain. If not, somebody else
     /// went on from an older copy of this folder, or we did.
     /// - Parameter oldestRetained: the first event that this agent still has.
@@ -320,6 +352,9 @@ package struct OutboxSession: ~Copyable {
         }
         let welcome = preparing.welcome
         guard hasAnnounced else { return testify(welcome) }
+        if resume == nil, let lacking = lacking(welcome.leaves, oldestRetained: oldestRetained) {
+            return hold(welcome, lacking)
+        }
         let from = min(resume?.sequence ?? oldestRetained - 1, head.sequence)
         let window = Window(
             session: session, credit: welcome.credit, acknowledged: from,
@@ -331,6 +366,29 @@ package struct OutboxSession: ~Copyable {
             .sendProof(challenge: welcome.challenge, session: session, Proof(head: head)),
         ]
         return first + advance(window)
+    }
+
+    /// What the aggregator lacks although it cannot be sent any more; nil where nothing, or where its
+    /// leaves reach into what is retained and are of another chain, which is another matter.
+    private func lacking(
+        _ leaves: [ChainPoint], oldestRetained: UInt64
+    ) -> ClosedRange<UInt64>? {
+        let known = leaves.map(\.sequence).max() ?? 0
+        return known + 1 < oldestRetained ? known + 1...oldestRetained - 1 : nil
+    }
+
+    /// The aggregator was restored from a backup older than the retention. It is told, with proof,
+    /// what this agent has: the greeting named the oldest that is retained. To send what follows the
+    /// gap would only fill its memory.
+    private mutating func hold(_ welcome: Welcome, _ lacking: ClosedRange<UInt64>) -> [Action] {
+        let finding = Finding.prunedWhatIsLacking(lacking)
+        state = .holding(finding, askAgainAt: nil)
+        return [
+            .see(welcome.hub),
+            .sendProof(
+                challenge: welcome.challenge, session: welcome.session, Proof(head: head)),
+            .hold(finding),
+        ]
     }
 
     /// This folder is a copy, or another one is: the aggregator is told, with proof, and the stream

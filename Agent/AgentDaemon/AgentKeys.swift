@@ -1,3 +1,4 @@
+import AgentCore
 import AgentRuntime
 import DaemonSupport
 import LedgerCore
@@ -28,9 +29,24 @@ enum AgentKeys {
         "tracing.limit", .integer(0...1_000_000), default: "10",
         help: "New traces a second at most; those that clients ask for are not counted.")
 
+    /// A second to ten years.
+    private static let retentions = Duration.seconds(1)...Duration.seconds(3_652 * 86_400)
+
+    static let retention = ConfigurationKey(
+        "retention", .duration(retentions), default: "7d",
+        help:
+            "How long transactions stay on this device after the aggregator has them. Let backups of "
+            + "the aggregator be younger.")
+
+    static let keyRetention = ConfigurationKey(
+        "idempotency.retention", .duration(retentions),
+        default: "90d",
+        help: "How long an idempotency key is remembered; at least as long as retention.")
+
     static let all =
         [id, .data, listen] + ConfigurationKey.brokerKeys + [
-            .ledger, storage, tracingSample, tracingLimit, .logLevel, .logFormat,
+            .ledger, storage, retention, keyRetention, tracingSample, tracingLimit, .logLevel,
+            .logFormat,
         ]
 
     static func address(_ settings: Settings) throws -> ListenAddress {
@@ -56,6 +72,9 @@ enum AgentKeys {
                 url: settings.required(.broker), username: settings[.brokerUser],
                 password: settings[.brokerPassword],
                 tls: settings.brokerTLS),
+            retention: Retention.Spans(
+                segments: settings.microseconds(retention),
+                keys: settings.microseconds(keyRetention)),
             storageBytesMax: settings[storage].flatMap(ByteCountText.bytes).map(Int.init),
             softwareVersion: TributaryVersion.current)
     }
@@ -68,5 +87,16 @@ enum AgentKeys {
             service: "tributary-agent", instance: settings.required(id),
             version: TributaryVersion.current,
             rate: Double(settings.required(tracingSample)) ?? 0, limits: limits)
+    }
+}
+
+extension Settings {
+    /// A duration's key, which has been checked.
+    fileprivate func microseconds(_ key: ConfigurationKey) -> Int64 {
+        guard let duration = DurationText.duration(required(key)) else {
+            preconditionFailure("\(key.name) is no duration, although it was checked")
+        }
+        let parts = duration.components
+        return parts.seconds * 1_000_000 + parts.attoseconds / 1_000_000_000_000
     }
 }

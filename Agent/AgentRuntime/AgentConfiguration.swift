@@ -13,6 +13,8 @@ package struct AgentConfiguration: Sendable {
     /// Nil for an agent that never syncs.
     package var broker: Broker?
     package var limits: AgentLimits
+    /// How long what the aggregator holds is kept here all the same.
+    package var retention: Retention.Spans
     /// How the database is opened; its defaults are the promise.
     package var log: LogOptions
     /// For people and for the hello.
@@ -40,7 +42,7 @@ package struct AgentConfiguration: Sendable {
     /// - Parameter storageBytesMax: how large the database may grow; nil for as large as the disk.
     package init(
         agent: AgentID, ledger: String, data: String, broker: Broker?,
-        limits: AgentLimits = AgentLimits(),
+        limits: AgentLimits = AgentLimits(), retention: Retention.Spans = Retention.Spans(),
         storageBytesMax: Int? = nil, softwareVersion: String
     ) {
         self.agent = agent
@@ -48,8 +50,13 @@ package struct AgentConfiguration: Sendable {
         self.data = data
         self.broker = broker
         self.limits = limits
+        self.retention = retention
         log = LogOptions()
-        if let storageBytesMax { log.limit(bytes: storageBytesMax) }
+        log.returnsSpace = true
+        if let storageBytesMax {
+            log.limit(bytes: storageBytesMax)
+            self.limits.fitCheckpoints(into: log.reserveBytes)
+        }
         self.softwareVersion = softwareVersion
     }
 }
@@ -57,12 +64,33 @@ package struct AgentConfiguration: Sendable {
 extension LogOptions {
     /// SQLite's pages, in bytes.
     static let pageBytes = 4096
-    /// Of the quota, for acknowledgements and recovery when it is full: 1 MiB.
-    private static let reservePages = 256
+    /// Of the quota, for acknowledgements and recovery when it is full: an eighth, in pages, from 1
+    /// MiB to 16 MiB.
+    private static let reservePages = 256...4096
+
+    /// How large the database may grow; nil for as the disk.
+    var quotaBytes: UInt64? { pageCountMax.map { UInt64($0 * LogOptions.pageBytes) } }
+
+    fileprivate var reserveBytes: Int { pageCountReserve * LogOptions.pageBytes }
 
     /// Sets the quota: what is asked for, but at least twice the reserve.
     fileprivate mutating func limit(bytes: Int) {
-        pageCountMax = max(bytes / LogOptions.pageBytes, 2 * LogOptions.reservePages)
-        pageCountReserve = LogOptions.reservePages
+        let pages = max(bytes / LogOptions.pageBytes, 2 * LogOptions.reservePages.lowerBound)
+        let reserve = LogOptions.reservePages
+        pageCountMax = pages
+        pageCountReserve = min(max(pages / 8, reserve.lowerBound), reserve.upperBound)
+    }
+}
+
+extension AgentLimits {
+    /// What a key takes in its table, and some.
+    private static let bytesPerKey = 256
+
+    /// A full log is pruned only as far as a checkpoint of the folds reaches, so the next checkpoint
+    /// must fit into the reserve: its keys, and the names and balances of the segments behind the
+    /// one before, which take several times what the segments do where every name is new.
+    fileprivate mutating func fitCheckpoints(into reserveBytes: Int) {
+        keysPerCheckpoint = min(keysPerCheckpoint, reserveBytes / AgentLimits.bytesPerKey)
+        bytesPerCheckpoint = min(bytesPerCheckpoint, reserveBytes / 8)
     }
 }

@@ -82,6 +82,9 @@ extension AgentMetrics {
     static let backlogAge = MetricDefinition(
         "tributary_agent_backlog_oldest_age_seconds", .gauge,
         "Age of the oldest transaction not yet acknowledged, in seconds; 0 where none waits.")
+    static let oldestRetained = MetricDefinition(
+        "tributary_agent_oldest_retained_sequence", .gauge,
+        "The first event that is kept here; what is before it was merged, and is pruned.")
     static let storage = MetricDefinition(
         "tributary_agent_storage_bytes", .gauge, "Size of the database.")
     static let quota = MetricDefinition(
@@ -105,7 +108,8 @@ extension AgentMetrics {
 
     static let definitions = [
         accepted, replayed, refused, commitDuration, commitTransactions, commitFailures, head,
-        acknowledged, backlog, backlogBytes, backlogAge, storage, quota, ready, connected,
+        acknowledged, backlog, backlogBytes, backlogAge, oldestRetained, storage, quota, ready,
+        connected,
         connections, rejected, session, publishedSegments, publishedBytes, acknowledgements,
         lastAcknowledgement,
     ]

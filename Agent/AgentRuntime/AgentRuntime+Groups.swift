@@ -82,6 +82,11 @@ extension AgentRuntime {
             try store.group(from: first).map(recorded)
         }
         guard !found.isEmpty else {
+            if wasPruned(id(first)) {
+                throw .unavailable(
+                    detail: "the first group under this key began with \(id(first)); it was merged "
+                        + "and is pruned here: ask the aggregator for it")
+            }
             throw .unavailable(
                 detail: "event \(first) is in the key table but not in the log; run verify")
         }

@@ -12,6 +12,7 @@ extension AgentRuntime: MetricSource {
         var samples = [
             MetricSample(AgentMetrics.head, state.head.sequence),
             MetricSample(AgentMetrics.acknowledged, state.acknowledged),
+            MetricSample(AgentMetrics.oldestRetained, state.oldestRetained),
             MetricSample(AgentMetrics.backlog, waiting),
             MetricSample(AgentMetrics.backlogBytes, waiting == 0 ? 0 : state.backlogBytes),
             MetricSample(AgentMetrics.ready, unreadiness() == nil ? 1 : 0),
@@ -24,8 +25,8 @@ extension AgentRuntime: MetricSource {
                 MetricSample(AgentMetrics.rejected, mqtt.rejected),
             ]
         }
-        if let pages = configuration.log.pageCountMax {
-            samples.append(MetricSample(AgentMetrics.quota, pages * LogOptions.pageBytes))
+        if let quota = configuration.log.quotaBytes {
+            samples.append(MetricSample(AgentMetrics.quota, quota))
         }
         if let time = state.lastAckAt {
             samples.append(
@@ -41,9 +42,10 @@ extension AgentRuntime: MetricSource {
             case .offline: "offline"
             case .greeting: "greeting"
             case .streaming: "streaming"
+            case .held: "held"
             case .stopped: "stopped"
             }
-        return ["offline", "greeting", "streaming", "stopped"].map { state in
+        return ["offline", "greeting", "streaming", "held", "stopped"].map { state in
             MetricSample(AgentMetrics.session, labeled: [state], state == current ? 1 : 0)
         }
     }
@@ -54,7 +56,7 @@ extension AgentRuntime: MetricSource {
             let status = try await syncStatus()
             let age = status.backlog.oldest.map { max(0, status.now.microseconds(since: $0)) } ?? 0
             return [
-                MetricSample(AgentMetrics.storage, status.storageBytes),
+                MetricSample(AgentMetrics.storage, status.storage.bytes),
                 MetricSample(AgentMetrics.backlogAge, Double(age) / 1_000_000),
             ]
         } catch {

@@ -77,16 +77,40 @@ extension AgentRuntime: AgentService {
                 trace: submission.trace)
             return .accepted(RecordedTransaction(id: id(sequence), event: event, status: .accepted))
         case .replayed(let sequence):
-            guard let first = try await transaction(id(sequence)) else {
-                throw .unavailable(
-                    detail: "event \(sequence) is in the key table but not in the log; run verify")
-            }
-            return .replayed(first)
+            return .replayed(try await first(id(sequence), submission))
         case .mismatched(let sequence):
             return .mismatched(first: id(sequence))
         case .groupTooLarge:
             preconditionFailure("the outcome of a group, for a request that is none")
         }
+    }
+
+    /// What the first request under a key became. Where that is pruned, it is told from the request,
+    /// which says the same, and from when it was accepted, which is kept with the key.
+    private func first(_ id: EventID, _ submission: Submission) async throws(ServiceFailure)
+        -> RecordedTransaction
+    {
+        if let found = try await transaction(id) { return found }
+        guard wasPruned(id), let keyed = submission.keyed else {
+            throw .unavailable(
+                detail: "event \(id.sequence) is in the key table but not in the log; run verify")
+        }
+        let time = try await reading { (store) throws(StoreError) in
+            try store.time(of: keyed.key)
+        }
+        guard let time else {
+            throw .unavailable(
+                detail: "the first request under this key became \(id), which was merged and is "
+                    + "pruned here: ask the aggregator for it")
+        }
+        let event = Event(
+            sequence: id.sequence, time: time, transaction: submission.transaction,
+            keyed: keyed, trace: nil)
+        return RecordedTransaction(id: id, event: event, status: .merged)
+    }
+
+    package func wasPruned(_ id: EventID) -> Bool {
+        owns(id) && id.sequence > 0 && id.sequence < board.current.oldestRetained
     }
 
     func id(_ sequence: UInt64) -> EventID {

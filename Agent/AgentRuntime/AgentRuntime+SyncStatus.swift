@@ -8,7 +8,7 @@ extension AgentRuntime {
     package func syncStatus() async throws(ServiceFailure) -> SyncStatus {
         let state = board.current
         let oldest = try await oldestUnacknowledged(state)
-        let storage = try await storageBytes()
+        let storage = try await storage()
         let mqtt = connection?.status
         let count = state.head.sequence - min(state.acknowledged, state.head.sequence)
         let (reason, since) = reasonNothingFlows(state, mqtt)
@@ -23,7 +23,8 @@ extension AgentRuntime {
             breaker: mqtt?.breaker.rawValue ?? "closed",
             backlog: SyncStatus.Backlog(
                 count: count, bytes: count == 0 ? 0 : state.backlogBytes, oldest: oldest),
-            lastAckAt: state.lastAckAt, storageBytes: storage, now: WallClock.now())
+            lastAckAt: state.lastAckAt, oldestRetained: state.oldestRetained,
+            storage: storage, now: WallClock.now())
     }
 
     /// In words for people, and since when.
@@ -31,7 +32,10 @@ extension AgentRuntime {
         String?, Timestamp?
     ) {
         guard let mqtt else { return ("no broker is configured", nil) }
-        if case .stopped(let finding) = state.phase { return (finding.sentence, nil) }
+        switch state.phase {
+        case .stopped(let finding), .held(let finding): return (finding.sentence, nil)
+        case .offline, .greeting, .streaming: break
+        }
         guard mqtt.isConnected else { return ("waiting for the broker", state.offlineSince) }
         guard state.phase != .streaming else { return (nil, nil) }
         return ("waiting for the aggregator's answer", state.stalledSince)
@@ -46,7 +50,10 @@ extension AgentRuntime {
         }
     }
 
-    private func storageBytes() async throws(ServiceFailure) -> UInt64 {
-        try await reading { (store) throws(StoreError) in try store.storageBytes() }
+    private func storage() async throws(ServiceFailure) -> SyncStatus.Storage {
+        let statistics = try await reading { (store) throws(StoreError) in try store.statistics() }
+        return SyncStatus.Storage(
+            bytes: UInt64(statistics.byteCount), freeBytes: UInt64(statistics.freeByteCount),
+            quotaBytes: configuration.log.quotaBytes)
     }
 }

@@ -46,7 +46,9 @@ package final class AgentRuntime: Sendable {
         self.logger = logger
         let folder = try DataFolder(path: configuration.data)
         self.folder = Mutex(folder)
-        signer = try DeviceKey.loadOrCreate(folder: configuration.data)
+        try folder.refuse(ifThereIs: "aggregator.db", of: "an aggregator")
+        signer = try DeviceKey.loadOrCreate(
+            folder: configuration.data, unlessThereIs: folder.file("agent.db"))
         store = try AgentRuntime.openStore(configuration, folder, signer, hasher)
         let loaded = try store.load(hasher: hasher)
         let bytesBehind = try store.byteCount(after: loaded.acknowledged)
@@ -57,13 +59,17 @@ package final class AgentRuntime: Sendable {
             byteCountMax: configuration.limits.ownTailBytesMax)
         board = SyncBoard(
             SyncBoard.State(
-                head: head, acknowledged: loaded.acknowledged, backlogBytes: bytesBehind,
+                head: head, acknowledged: loaded.acknowledged,
+                oldestRetained: loaded.oldestRetained, backlogBytes: bytesBehind,
                 offlineSince: WallClock.now()))
         let shipper = Shipper()
         self.shipper = shipper
         commits = CommitThread(
             store: store, loaded: loaded, tail: tail, limits: configuration.limits,
-            hasher: hasher, logger: logger, tracer: configuration.tracer, signal: signal,
+            upkeep: try Upkeep(
+                store: store, spans: configuration.retention, limits: configuration.limits),
+            board: board, hasher: hasher, logger: logger, tracer: configuration.tracer,
+            signal: signal,
             committed: { [board] head, byteCount, traced in
                 board.update {
                     $0.head = head

@@ -51,14 +51,15 @@ final class CommitThread: Sendable {
     let health = WriteHealth()
 
     /// - Parameters:
+    ///   - board: says what the aggregator holds, and is told what is pruned.
     ///   - signal: says that receipts were written.
     ///   - committed: called on this thread with the new head, the bytes that the commit added, and
     ///     which of its events are traced.
     ///   - broken: called when the disk failed and nothing can be written until a new start.
     init(
         store: AgentStore, loaded: AgentStore.Loaded, tail: OwnTail, limits: AgentLimits,
-        hasher: any ContentHasher, logger: Logger, tracer: TributaryTracer?,
-        signal: ChangeSignal,
+        upkeep: Upkeep, board: SyncBoard, hasher: any ContentHasher, logger: Logger,
+        tracer: TributaryTracer?, signal: ChangeSignal,
         committed: @escaping @Sendable (ChainPoint, Int, [TracedRun]) -> Void,
         broken: @escaping @Sendable (String) -> Void
     ) {
@@ -68,9 +69,10 @@ final class CommitThread: Sendable {
         let health = health
         thread = WorkerThread("commit") {
             var writer = Writer(
-                store: store, loaded: loaded, tail: tail, limits: limits, hasher: hasher,
-                logger: logger, health: health, metrics: AgentMetrics(), tracer: tracer,
-                signal: signal, committed: committed, broken: broken)
+                store: store, loaded: loaded, tail: tail, limits: limits, upkeep: upkeep,
+                board: board, hasher: hasher, logger: logger, health: health,
+                metrics: AgentMetrics(), tracer: tracer, signal: signal, committed: committed,
+                broken: broken)
             writer.run(mailbox)
         }
     }
@@ -146,11 +148,16 @@ private struct Writer: ~Copyable {
     private var promises: [TimePromise] = []
     private var segmentsSinceCheckpoint = 0
     private var bytesSinceCheckpoint = 0
+    private var upkeep: Upkeep
+    private let board: SyncBoard
+    /// The last event whose acknowledgement is durable.
+    private var acknowledged: UInt64
 
     init(
         store: AgentStore, loaded: AgentStore.Loaded, tail: OwnTail, limits: AgentLimits,
-        hasher: any ContentHasher, logger: Logger, health: WriteHealth,
-        metrics: AgentMetrics, tracer: TributaryTracer?, signal: ChangeSignal,
+        upkeep: Upkeep, board: SyncBoard, hasher: any ContentHasher, logger: Logger,
+        health: WriteHealth, metrics: AgentMetrics, tracer: TributaryTracer?,
+        signal: ChangeSignal,
         committed: @escaping @Sendable (ChainPoint, Int, [TracedRun]) -> Void,
         broken: @escaping @Sendable (String) -> Void
     ) {
@@ -164,13 +171,16 @@ private struct Writer: ~Copyable {
         self.committed = committed
         self.broken = broken
         trace = CommitTrace(tracer)
+        self.upkeep = upkeep
+        self.board = board
+        acknowledged = loaded.acknowledged
         admission = Admission(loaded.origin, hasher: hasher)
         merged = MergedBalances(loaded.merged, limits: limits)
         self.tail = tail
     }
 
     mutating func run(_ mailbox: Mailbox<CommitThread.Work>) {
-        while let work = mailbox.take(patience: isPatient ? nil : .milliseconds(100)) {
+        while let work = mailbox.take(patience: patience) {
             for item in work {
                 take(item)
                 if admission.sealedCount >= limits.segmentsPerCommitMax { commit() }
@@ -179,12 +189,17 @@ private struct Writer: ~Copyable {
             takeSnapshots()
             look()
             promiseTimes()
+            keepUp(isIdle: work.isEmpty)
         }
         commit(withCheckpoint: segmentsSinceCheckpoint > 0)
     }
 
     /// Whether nothing waits for its time to be written.
     private var isPatient: Bool { pendingSince == nil && stagedSince == nil }
+
+    private var patience: Duration {
+        isPatient ? upkeep.patience : min(upkeep.patience, .milliseconds(100))
+    }
 
     /// Receipts and what others brought wait a little for company: nobody waits for them.
     private var mustCommit: Bool {
@@ -281,6 +296,7 @@ private struct Writer: ~Copyable {
         for sealed in segments { tail.append(sealed.segment) }
         if !pending.merged.isEmpty { merged.persisted(durable) }
         stagedSince = nil
+        acknowledged = pending.receipts.reduce(acknowledged) { max($0, $1.through.sequence) }
         clearPending()
         for done in sessions { done(true) }
         sessions.removeAll()
@@ -360,6 +376,24 @@ private struct Writer: ~Copyable {
         } catch {
             logger.error("loading the folds failed", metadata: ["store.error": "\(error)"])
             return false
+        }
+    }
+
+    // MARK: Upkeep
+
+    /// One step of it, also where a write failed: it may be what makes room for the next one.
+    private mutating func keepUp(isIdle: Bool) {
+        let standing = Upkeep.Standing(
+            head: admission.head.sequence, acknowledged: acknowledged, held: board.current.held)
+        switch upkeep.step(standing, isIdle: isIdle) {
+        case .nothing: break
+        case .pruned(let through): board.update { $0.oldestRetained = through + 1 }
+        case .needsCheckpoint:
+            if loadIfSpent() { commit(withCheckpoint: true) }
+            if isSpent { upkeep.postpone() }
+        case .failed(let error):
+            logger.warning("pruning failed", metadata: ["store.error": "\(error)"])
+            if store.isBroken { broken("\(error)") }
         }
     }
 

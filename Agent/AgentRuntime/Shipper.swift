@@ -71,7 +71,6 @@ private struct ShipperLoop: ~Copyable {
     private var head: ChainPoint
     private var acknowledged: ChainPoint
     private var seen = Seen.nothing
-    private let oldestRetained: UInt64
     private let metrics = AgentMetrics()
     /// The ends and sizes of the segments under way, and when each was handed over.
     private var underWay: [(end: ChainPoint, byteCount: Int, at: Timestamp)] = []
@@ -96,7 +95,6 @@ private struct ShipperLoop: ~Copyable {
         let place = loaded.origin.place
         head = ChainPoint(sequence: place.firstSequence - 1, hash: place.previous)
         acknowledged = ChainPoint(sequence: loaded.acknowledged, hash: .zero)
-        oldestRetained = loaded.oldestRetained
         let configuration = parts.configuration
         trace = ShipperTrace(
             configuration.tracer, stream: parts.store.stream.tag,
@@ -163,7 +161,7 @@ private struct ShipperLoop: ~Copyable {
             trace.lost(beyond: found?.sequence ?? 0)
             return session.prepared(
                 session: number, resume: found, hasAnnounced: hasAnnounced,
-                oldestRetained: oldestRetained,
+                oldestRetained: parts.board.current.oldestRetained,
                 unsentBytes: Int(bytesBehind), now: WallClock.now(), &random)
         case .promised(let time, let acknowledged):
             sayWatermark(time, acknowledged: acknowledged)
@@ -269,6 +267,9 @@ private struct ShipperLoop: ~Copyable {
             parts.logger.critical(
                 "stream stopped", metadata: ["sync.finding": "\(finding.sentence)"])
             commits.post(.stop(finding.sentence))
+        case .hold(let finding):
+            parts.logger.error(
+                "stream held", metadata: ["sync.finding": "\(finding.sentence)"])
         case .refuse(let finding):
             parts.logger.warning(
                 "message refused", metadata: ["sync.finding": "\(finding.sentence)"])
@@ -299,7 +300,8 @@ private struct ShipperLoop: ~Copyable {
         let hello = Hello(
             nonce: nonce, lastSession: lastSession, head: head, acknowledged: acknowledged,
             seen: seen,
-            oldestRetained: oldestRetained, softwareVersion: parts.configuration.softwareVersion,
+            oldestRetained: parts.board.current.oldestRetained,
+            softwareVersion: Hello.fitting(version: parts.configuration.softwareVersion),
             genesis: parts.store.genesis)
         publish(.hello(hello), session: 0)
     }
@@ -313,7 +315,10 @@ private struct ShipperLoop: ~Copyable {
                 guard isDurable else { return }
                 do throws(StoreError) {
                     let (found, bytesBehind) = try parts.store.locate(leaves)
-                    let hasAnnounced = try parts.store.locate([announced]).found != nil
+                    // On the thread that prunes, so that nothing of what this aggregator lacks goes
+                    // in between.
+                    parts.board.update { $0.held = found?.sequence ?? 0 }
+                    let hasAnnounced = try parts.store.passes(announced)
                     mailbox.post(
                         .prepared(
                             session: number, found: found, hasAnnounced: hasAnnounced,
@@ -497,9 +502,11 @@ private struct ShipperLoop: ~Copyable {
     private mutating func showPhase() {
         let phase = session.phase
         let hasBacklog = head.sequence > acknowledged.sequence
+        let held = session.held
         var isOffline = false
         parts.board.update { board in
             board.phase = phase
+            board.held = held ?? board.held
             isOffline = board.offlineSince != nil
             if phase == .streaming || !hasBacklog {
                 board.stalledSince = nil

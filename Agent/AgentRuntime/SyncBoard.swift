@@ -8,6 +8,12 @@ final class SyncBoard: Sendable {
     struct State: Sendable {
         var head: ChainPoint
         var acknowledged: UInt64
+        /// The first event that the log still has.
+        var oldestRetained: UInt64
+        /// The last event that the aggregator of the current session, or of the last one of this
+        /// run, said that it holds: a restored one may hold less than was acknowledged before. 0
+        /// until one has said anything.
+        var held: UInt64 = 0
         var backlogBytes: UInt64
         var lastAckAt: Timestamp?
         var phase: OutboxSession.Phase = .offline

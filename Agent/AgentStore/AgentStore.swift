@@ -38,12 +38,19 @@ package final class AgentStore: Sendable {
         hasher: any ContentHasher
     ) throws(StoreError) {
         let database = try LogDatabase(
-            path: path, options: options, migrations: AgentTables.migrations)
-        let existing = try database.read { try Identity.find($0) }
+            path: path, options: options, migrations: AgentTables.migrations
+        ) { database in
+            guard try Identity.isThere(database), let identity = try Identity.find(database) else {
+                return
+            }
+            _ = try AgentStore.own(identity, agent, ledger, founding, database)
+        }
+        let existing = try database.read { (database) -> StreamRow? in
+            guard let identity = try Identity.find(database) else { return nil }
+            return try AgentStore.own(identity, agent, ledger, founding, database)
+        }
         let stream =
-            if let existing {
-                try AgentStore.open(existing, agent, ledger, founding, database)
-            } else {
+            if let existing { existing } else {
                 try AgentStore.found(agent, ledger, founding, database, hasher)
             }
         self.agent = agent
@@ -51,32 +58,32 @@ package final class AgentStore: Sendable {
         self.stream = stream
         genesis = stream.genesis
         self.database = database
-        reader = LogReader(database)
+        reader = LogReader(database, hasher: hasher)
     }
 
-    private static func open(
+    /// The stream that the folder writes.
+    ///
+    /// - Throws: `refused` where folder and key are another's.
+    private static func own(
         _ identity: Identity, _ agent: AgentID, _ ledger: String, _ founding: Founding,
-        _ database: LogDatabase
-    ) throws(StoreError) -> StreamRow {
+        _ database: Database
+    ) throws -> StreamRow {
         guard identity.agent == agent.description else {
-            throw .refused(
-                InvalidValue("this data folder belongs to agent \(identity.agent), not to \(agent)")
-            )
+            throw InvalidValue(
+                "this data folder belongs to agent \(identity.agent), not to \(agent)")
         }
         guard identity.ledger == ledger else {
-            throw .refused(
-                InvalidValue(
-                    "this data folder belongs to ledger \(identity.ledger), not to \(ledger)"))
+            throw InvalidValue(
+                "this data folder belongs to ledger \(identity.ledger), not to \(ledger)")
         }
-        let streams = try database.read { try SegmentLog.streams($0) }
+        let streams = try SegmentLog.streams(database)
         guard let stream = streams.first(where: { $0.id.rawValue == identity.stream }) else {
-            throw .corrupt(
+            throw StoreError.corrupt(
                 place: "table identity", detail: "stream \(identity.stream) is not in table streams"
             )
         }
         guard stream.genesis.publicKey == founding.publicKey else {
-            throw .refused(
-                InvalidValue("device.key is not the key that this folder's stream began with"))
+            throw InvalidValue("device.key is not the key that this folder's stream began with")
         }
         return stream
     }
@@ -120,15 +127,17 @@ package final class AgentStore: Sendable {
 
     package func load(hasher: any ContentHasher) throws(StoreError) -> Loaded {
         try database.read { [stream] database in
+            // What is pruned has moved on since the folder was opened, where this loads anew.
+            let stream = try SegmentLog.stream(database, genesisHash: stream.genesisHash) ?? stream
             var replay = try Replay(stream, database)
             try replay.run(database)
             var origin = replay.origin(stream)
             origin.latest = max(origin.latest, try PromisedTime.find(database))
+            let pruned = stream.pruned?.through ?? 0
             return Loaded(
                 origin: origin, lastSession: try Identity.lastSession(database),
-                acknowledged: try ReceiptTable.acknowledged(database),
-                oldestRetained: (stream.pruned?.through ?? 0) + 1,
-                merged: try MergedTable.load(database))
+                acknowledged: max(try ReceiptTable.acknowledged(database), pruned),
+                oldestRetained: pruned + 1, merged: try MergedTable.load(database))
         }
     }
 
@@ -195,7 +204,7 @@ package final class AgentStore: Sendable {
         for (key, record) in checkpoint.keys.sorted(by: { $0.key.key < $1.key.key }) {
             let entry = KeyTable.Entry(
                 digest: record.digest, stream: stream.id, sequence: record.sequence)
-            try KeyTable.insert(database, key, entry)
+            try KeyTable.insert(database, key, entry, time: record.time)
         }
     }
 
@@ -249,6 +258,19 @@ package final class AgentStore: Sendable {
         }
     }
 
+    /// Whether our chain passes through a place, as far as this log can say: of a place within what
+    /// is pruned it cannot, and the aggregator held our chain beyond it.
+    package func passes(_ place: ChainPoint) throws(StoreError) -> Bool {
+        try database.read { database in
+            if let pruned = try pruned(database), place.sequence < pruned.through,
+                place.sequence > 0
+            {
+                return true
+            }
+            return try isInChain(place, database)
+        }
+    }
+
     /// What the segments behind an event take.
     package func byteCount(after sequence: UInt64) throws(StoreError) -> UInt64 {
         try database.read { try byteCount(after: sequence, $0) }
@@ -265,7 +287,7 @@ package final class AgentStore: Sendable {
 
     private func isInChain(_ place: ChainPoint, _ database: Database) throws -> Bool {
         if place.sequence == 0 { return place.hash == stream.genesisHash }
-        if let pruned = stream.pruned, pruned.through == place.sequence {
+        if let pruned = try pruned(database), pruned.through == place.sequence {
             return pruned.hash == place.hash
         }
         let stored = try SegmentLog.segment(database, of: stream.id, containing: place.sequence)
@@ -310,7 +332,7 @@ package final class AgentStore: Sendable {
     /// How many segments a listing reads at a time.
     private static let listingReadLimit = ReadLimit(segments: 16)
 
-    /// Events before a number, the newest first.
+    /// Events before a number, the newest first, as far back as they are kept.
     ///
     /// - Parameter segmentsMax: how many segments to look through before answering with what was
     ///   found.
@@ -318,6 +340,8 @@ package final class AgentStore: Sendable {
     package func events(
         before: UInt64, limit: Int, segmentsMax: Int, where admits: (Event) -> Bool
     ) throws(StoreError) -> (events: [Event], next: UInt64?) {
+        let oldest = try oldestRetained()
+        guard before > oldest else { return ([], nil) }
         var found: [Event] = []
         var next = before
         var segments = 0
@@ -334,7 +358,7 @@ package final class AgentStore: Sendable {
             segments += 1
             return segments == segmentsMax ? .stop : .next
         }
-        return (found, next > 1 && next != before ? next : nil)
+        return (found, next > oldest && next != before ? next : nil)
     }
 
     /// The first position of the log that lies behind all events before `sequence`.
@@ -355,10 +379,5 @@ package final class AgentStore: Sendable {
         var all: [Definition] = []
         for row in rows { all += try row.definitions() }
         return Array(all.dropFirst(Int(first)).prefix(Int(last) - Int(first)))
-    }
-
-    /// The database's size, in bytes.
-    package func storageBytes() throws(StoreError) -> UInt64 {
-        UInt64(try database.read { try SegmentLog.statistics($0) }.byteCount)
     }
 }

@@ -6,7 +6,8 @@ import SegmentStore
 /// - `identity`: one row; whose folder this is, which stream it writes, and the last session it
 ///   proved.
 /// - `promised_time`: at most one row; the hybrid time up to which nothing will be recorded any more.
-/// - `receipts`: one row an acknowledgement; which events it covered and what the way there took.
+/// - `receipts`: one row an acknowledgement; which events it covered and what the way there took;
+///   kept as long as the events.
 /// - `merged_balances`: one row an account and asset; what others than this stream brought it, as
 ///   the hub last said, in the asset's smallest unit.
 enum AgentTables {
@@ -53,5 +54,28 @@ enum AgentTables {
                     """)
         },
         LogMigration(id: "agent-3-promised-time") { try $0.execute(sql: PromisedTime.table) },
+        // - `retention_clock`: one row; how long the folder has been in use, by a clock that nobody
+        //   sets, and what the wall clock said then.
+        // - `retention_marks`: how far the stream had come at some of those times; `kept` is 1 for
+        //   segments, 2 for keys.
+        // - `idempotency_keys.time`: of the key's event, so that its first answer can be given
+        //   again when the event is pruned; NULL for those of an older version.
+        LogMigration(id: "agent-4-retention") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE retention_clock (
+                        only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+                        elapsed INTEGER NOT NULL,
+                        wall INTEGER NOT NULL
+                    ) STRICT;
+                    CREATE TABLE retention_marks (
+                        kept INTEGER NOT NULL,
+                        through_seq INTEGER NOT NULL,
+                        elapsed INTEGER NOT NULL,
+                        PRIMARY KEY (kept, through_seq)
+                    ) STRICT, WITHOUT ROWID;
+                    ALTER TABLE idempotency_keys ADD COLUMN time INTEGER;
+                    """)
+        },
     ]
 }

@@ -7,6 +7,11 @@ struct Identity: Sendable {
     var stream: Int64
     var lastSession: UInt64
 
+    /// False in a database whose first opening was interrupted before it had any table.
+    static func isThere(_ database: Database) throws -> Bool {
+        try database.tableExists("identity")
+    }
+
     static func find(_ database: Database) throws -> Identity? {
         guard
             let row = try Row.fetchOne(

@@ -33,6 +33,16 @@ enum ReceiptTable {
         return UInt64(bitPattern: through ?? 0)
     }
 
+    /// Forgets the receipts of events up to there, but the last one, which says how far they reach.
+    static func prune(through sequence: UInt64, _ database: Database) throws {
+        let statement = try database.cachedStatement(
+            sql: """
+                DELETE FROM receipts WHERE first_seq <= ?1 AND through_seq <= ?1
+                    AND first_seq < (SELECT max(first_seq) FROM receipts)
+                """)
+        try statement.execute(arguments: [Int64(bitPattern: sequence)])
+    }
+
     static func find(covering sequence: UInt64, _ database: Database) throws -> Receipt? {
         let statement = try database.cachedStatement(
             sql: """

@@ -63,7 +63,8 @@ struct Replay {
             }
             transactions += 1
             if let keyed = event.keyed {
-                keys[keyed.key] = KeyRecord(sequence: event.sequence, digest: keyed.digest)
+                keys[keyed.key] = KeyRecord(
+                    sequence: event.sequence, digest: keyed.digest, time: event.time)
             }
         }
     }

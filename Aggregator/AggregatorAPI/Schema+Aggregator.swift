@@ -80,10 +80,16 @@ extension Schema {
             "online": .boolean,
             "backlog": .explained(count, "Announced and not yet merged."),
             "streams": .array(
-                of: .object([
-                    "stream": streamTag, "standing": .string(), "announced": count,
-                    "merged": count, "session": count, "complete_through": .orNull(.time),
-                ])),
+                of: .object(
+                    [
+                        "stream": streamTag, "standing": .string(), "announced": count,
+                        "merged": count, "session": count, "complete_through": .orNull(.time),
+                    ],
+                    optional: [
+                        "lacking": .explained(
+                            .object(["first": count, "through": count]),
+                            "Events that neither this ledger nor the agent has any more.")
+                    ])),
             "complete_through": .explained(
                 .orNull(.time), "All that it accepted up to then is merged."),
             "version": .string(), "last_seen_at": .orNull(.time),

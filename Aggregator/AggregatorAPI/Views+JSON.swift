@@ -106,6 +106,13 @@ extension AgentView {
                     json.member("merged", stream.merged)
                     json.member("session", stream.session)
                     json.member("complete_through", stream.watermark?.time)
+                    if let lacking = stream.lacking {
+                        json.name("lacking")
+                        json.object { json in
+                            json.member("first", lacking.lowerBound)
+                            json.member("through", lacking.upperBound)
+                        }
+                    }
                 }
             }
             json.member("version", softwareVersion)
@@ -123,6 +130,7 @@ extension AgentView {
         if let stopped = streams.first(where: { $0.standing != .open }) {
             return stopped.standing.name
         }
+        if streams.contains(where: { $0.lacking != nil }) { return "lacking" }
         return isOnline ? "online" : "offline"
     }
 }

@@ -143,10 +143,13 @@ package struct AgentView: Sendable {
         package let watermark: HybridTimestamp?
         /// In the order of their numbers.
         package let missing: [MissingRange]
+        /// Events that neither this aggregator nor the agent has any more; nil for none.
+        package let lacking: ClosedRange<UInt64>?
 
         package init(
             tag: StreamTag, announced: UInt64, merged: UInt64, standing: Standing, session: UInt64,
-            watermark: HybridTimestamp? = nil, missing: [MissingRange] = []
+            watermark: HybridTimestamp? = nil, missing: [MissingRange] = [],
+            lacking: ClosedRange<UInt64>? = nil
         ) {
             self.tag = tag
             self.announced = announced
@@ -155,6 +158,7 @@ package struct AgentView: Sendable {
             self.session = session
             self.watermark = watermark
             self.missing = missing
+            self.lacking = lacking
         }
     }
 

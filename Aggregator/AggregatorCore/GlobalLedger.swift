@@ -44,8 +44,10 @@ package struct GlobalLedger: Sendable {
     }
 
     /// Takes over names that a stream has already defined.
-    package mutating func restore(_ definitions: [Definition], of stream: StreamTag) {
-        names[stream, default: []] += definitions.map { name($0) }
+    ///
+    /// - Parameter definitions: nil for each that cannot be read.
+    package mutating func restore(_ definitions: [Definition?], of stream: StreamTag) {
+        names[stream, default: []] += definitions.map { $0.map { name($0) } ?? .unreadable }
     }
 
     /// Applies a segment that continues its stream.

@@ -34,6 +34,9 @@ package struct StreamSession {
         case compare(firstSequence: UInt64, hash: Hash256)
         /// The stream may not go on: recorded, shown, and told to the agent with its next greeting.
         case stop(Standing)
+        /// The agent no longer has these events, and neither have we: to be shown and logged. What
+        /// follows them cannot be merged.
+        case lack(ClosedRange<UInt64>)
         case drop(Drop)
     }
 
@@ -80,10 +83,13 @@ package struct StreamSession {
         let bytes: [UInt8]
         let session: UInt64
         let lastSession: UInt64
+        let oldestRetained: UInt64
     }
 
     private struct Open {
         let session: UInt64
+        /// The first event that the agent still has.
+        let oldestRetained: UInt64
         /// An answer is due with the next commit, although nothing may be new.
         var owesAck = false
         /// Where a gap was found, and when to ask for what is missing.
@@ -136,6 +142,14 @@ package struct StreamSession {
     /// The session that is proved, if any.
     package var provedSession: UInt64? { open?.session }
 
+    /// What is missing here and pruned at the agent, so that nobody can bring it: this ledger was
+    /// restored from a backup older than the agent's retention. Nil where nothing is, and where no
+    /// session is proved.
+    package var lacking: ClosedRange<UInt64>? {
+        guard let open, merged.sequence + 1 < open.oldestRetained else { return nil }
+        return merged.sequence + 1...open.oldestRetained - 1
+    }
+
     // MARK: The handshake
 
     /// An agent greets. Nothing is concluded from it: it may be of yesterday. It is answered with
@@ -151,7 +165,7 @@ package struct StreamSession {
             (0..<Welcome.challengeByteCount).map { _ in UInt8.random(in: 0...255, using: &random) })
         self.challenge = Challenge(
             nonce: hello.nonce, bytes: challenge, session: proved + 1,
-            lastSession: hello.lastSession)
+            lastSession: hello.lastSession, oldestRetained: hello.oldestRetained)
         let welcome = Welcome(
             nonce: hello.nonce, challenge: challenge, session: proved + 1,
             standing: record.standing,
@@ -193,8 +207,9 @@ package struct StreamSession {
         record.provedSession = session
         record.announced = proof.head
         self.challenge = nil
-        open = Open(session: session, owesAck: true)
-        return [.persistRecord]
+        open = Open(
+            session: session, oldestRetained: challenge.oldestRetained, owesAck: true)
+        return [.persistRecord] + (lacking.map { [.lack($0)] } ?? [])
     }
 
     private mutating func stop(_ standing: Standing) -> [Action] {
@@ -428,7 +443,8 @@ package struct StreamSession {
 
     /// Time has passed. A gap that outlived the broker's reordering is asked for.
     package mutating func tick(now: Timestamp) -> [Action] {
-        guard let open, let gap = open.gap, now >= gap.askAt else { return [] }
+        // What the agent has pruned is not asked for: it would be for ever.
+        guard let open, lacking == nil, let gap = open.gap, now >= gap.askAt else { return [] }
         let askAt = now.advanced(byMicroseconds: limits.needsRepeat)
         self.open?.gap = Gap(after: gap.after, foundAt: gap.foundAt, askAt: askAt)
         let next = early.min { $0.key < $1.key }?.value

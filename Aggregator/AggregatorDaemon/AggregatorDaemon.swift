@@ -21,8 +21,7 @@ struct AggregatorDaemon {
 
     private static let rebuild = DaemonCommand.Subcommand(
         "rebuild",
-        abstract:
-            "Deletes the rows that searches read; the aggregator that runs, or the next one, makes them anew from its log."
+        abstract: "Has the rows that searches read made anew from the log."
     ) { settings, logger, _ in
         let data = settings.required(.data)
         let wereThere = try AggregatorRuntime.deleteRows(inDataFolder: data)

@@ -50,7 +50,9 @@ package final class AggregatorRuntime: Sendable {
         self.logger = logger
         let folder = try DataFolder(path: configuration.data)
         self.folder = Mutex(folder)
-        let signer = try DeviceKey.loadOrCreate(folder: configuration.data)
+        try folder.refuse(ifThereIs: "agent.db", of: "an agent")
+        let signer = try DeviceKey.loadOrCreate(
+            folder: configuration.data, unlessThereIs: folder.file("aggregator.db"))
         var random = SystemRandomNumberGenerator()
         let genesis = Genesis(
             writer: .hub, ledger: configuration.ledger, agent: configuration.id,

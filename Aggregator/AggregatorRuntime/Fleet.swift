@@ -194,7 +194,7 @@ struct Fleet {
             merged: session.committed.sequence, standing: session.record.standing,
             session: session.record.provedSession,
             watermark: session.watermark.rawValue > 0 ? session.watermark : nil,
-            missing: missing(session, now))
+            missing: missing(session, now), lacking: session.lacking)
     }
 
     /// The gaps before what came early, and what was announced and has not come for some time.

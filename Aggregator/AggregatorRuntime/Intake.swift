@@ -101,6 +101,8 @@ private struct IntakeLoop {
     private var bytesSinceCheckpoint = 0
     private var lastTick = Timestamp(microseconds: 0)
     private var isTurnDue = false
+    /// Those that have not yet been told that the aggregator is up.
+    private var shardsToTell: Range<Int> = 0..<0
     private var isSpent = false
     private var trace: IntakeTrace
 
@@ -301,6 +303,13 @@ private struct IntakeLoop {
                     "agent.id": "\(agent)", "stream.tag": "\(tag)",
                     "stream.standing": "\(standing.name)",
                 ])
+        case .lack(let range):
+            parts.logger.error(
+                "events are missing that the agent has pruned: restore a later backup",
+                metadata: [
+                    "agent.id": "\(agent)", "stream.tag": "\(tag)",
+                    "event.first": "\(range.lowerBound)", "event.last": "\(range.upperBound)",
+                ])
         case .drop(let drop): logDrop(drop, agent)
         }
     }
@@ -387,12 +396,22 @@ private struct IntakeLoop {
         _ = parts.publish(MQTTMessage(topic: Topics.down(agent), payload: frame.encoded()))
     }
 
-    /// Agents greet at once, instead of waiting until they miss an answer.
-    private func sayUp() {
+    /// Agents greet at once, instead of waiting until they miss an answer. A few shards at a time:
+    /// the transport has no room for all of them, and what it does not take is lost.
+    private mutating func sayUp() {
+        shardsToTell = 0..<Topics.shards
+    }
+
+    private static let shardsPerTick = 8
+
+    private mutating func tellShards() {
+        guard !shardsToTell.isEmpty else { return }
         let notice = HubNotice(
             isUp: true, hub: Seen(hub: parts.store.hub.tag, position: 0), at: WallClock.now())
         let payload = Message.hub(notice).framed(session: 0).encoded()
-        for shard in 0..<Topics.shards {
+        let now = shardsToTell.prefix(IntakeLoop.shardsPerTick)
+        shardsToTell = shardsToTell.dropFirst(now.count)
+        for shard in now {
             _ = parts.publish(MQTTMessage(topic: Topics.hub(shard: shard), payload: payload))
         }
     }
@@ -403,6 +422,7 @@ private struct IntakeLoop {
         lastTick = now
         isTurnDue = true
         fleet.noteProgress(now)
+        tellShards()
         for tag in fleet.tags {
             perform(fleet.session(tag) { $0.tick(now: now) }, tag, now)
         }

@@ -15,6 +15,7 @@ package final class LedgerStore: Sendable {
     package let hub: StreamRow
     package let reader: LogReader
     let database: LogDatabase
+    let hasher: any ContentHasher
 
     /// Opens the database, and founds the hub's stream when it has none.
     ///
@@ -25,21 +26,15 @@ package final class LedgerStore: Sendable {
         hasher: any ContentHasher
     ) throws(StoreError) {
         let database = try LogDatabase(
-            path: path, options: options, migrations: LedgerTables.migrations)
-        let existing = try database.read { try LedgerStore.findHub($0) }
+            path: path, options: options, migrations: LedgerTables.migrations
+        ) { database in
+            if try database.tableExists("aggregator") {
+                _ = try LedgerStore.ownHub(database, genesis)
+            }
+        }
+        let existing = try database.read { try LedgerStore.ownHub($0, genesis) }
         if let existing {
-            guard existing.ledger == genesis.ledger else {
-                throw .refused(
-                    InvalidValue(
-                        "this data folder belongs to ledger \(existing.ledger), not to \(genesis.ledger)"
-                    ))
-            }
-            guard existing.hub.genesis.publicKey == genesis.publicKey else {
-                throw .refused(
-                    InvalidValue(
-                        "device.key is not the key that this folder's hub stream began with"))
-            }
-            hub = existing.hub
+            hub = existing
         } else {
             hub = try database.commit { database in
                 let hub = try SegmentLog.addStream(database, genesis, hash: genesis.hash(hasher))
@@ -51,7 +46,24 @@ package final class LedgerStore: Sendable {
         }
         ledger = genesis.ledger
         self.database = database
-        reader = LogReader(database)
+        reader = LogReader(database, hasher: hasher)
+        self.hasher = hasher
+    }
+
+    /// The hub's stream; nil where there is none yet.
+    ///
+    /// - Throws: `InvalidValue` where folder and key are another's.
+    private static func ownHub(_ database: Database, _ genesis: Genesis) throws -> StreamRow? {
+        guard let existing = try findHub(database) else { return nil }
+        guard existing.ledger == genesis.ledger else {
+            throw InvalidValue(
+                "this data folder belongs to ledger \(existing.ledger), not to \(genesis.ledger)")
+        }
+        guard existing.hub.genesis.publicKey == genesis.publicKey else {
+            throw InvalidValue(
+                "device.key is not the key that this folder's hub stream began with")
+        }
+        return existing.hub
     }
 
     private static func findHub(_ database: Database) throws -> (ledger: String, hub: StreamRow)? {
@@ -93,14 +105,14 @@ package final class LedgerStore: Sendable {
     }
 
     package func load() throws(StoreError) -> Loaded {
-        try database.read { [hub] database in
+        try database.read { [hub, hasher] database in
             let rows = try SegmentLog.streams(database).filter { $0.id != hub.id }
             let checkpoint = try FoldCheckpoint.load(database)
             var ledger = GlobalLedger(
                 balances: checkpoint?.balances ?? Balances(),
                 counts: try LedgerStore.counts(database))
             var position = checkpoint?.position ?? 0
-            try LedgerStore.restoreNames(&ledger, rows, before: position, database)
+            try LedgerStore.restoreNames(&ledger, rows, before: position, database, hasher)
             while true {
                 let segments = try SegmentLog.segments(database, after: position)
                 guard let last = segments.last else { break }
@@ -123,10 +135,11 @@ package final class LedgerStore: Sendable {
     }
 
     /// The names that streams had defined when the checkpoint was written; the replay brings the
-    /// later ones.
+    /// later ones. What a writer spoiled holds its place, as it did when it was merged; what the disk
+    /// spoiled stops the start.
     static func restoreNames(
         _ ledger: inout GlobalLedger, _ rows: [StreamRow], before position: Int64,
-        _ database: Database
+        _ database: Database, _ hasher: any ContentHasher
     ) throws {
         for row in rows {
             let count = try Int64.fetchOne(
@@ -140,7 +153,7 @@ package final class LedgerStore: Sendable {
             let known = next?.segment.header.definitionCountBefore ?? .max
             for definitions in try SegmentLog.definitions(database, of: row.id)
             where definitions.after.count <= known {
-                ledger.restore(try definitions.definitions(), of: row.tag)
+                ledger.restore(try definitions.names(hasher), of: row.tag)
             }
         }
     }

@@ -13,6 +13,7 @@ struct FollowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "follow",
         abstract: "Merges, and changes of the fleet, as they happen; until Ctrl-C.",
+        usage: "tributary-trace follow [<options>]",
         discussion: """
             When the aggregator is gone it is asked again, sooner at first and then more seldom, and told from the
             same place on: no merge is left out or shown twice. With --json, one object a line.

@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import LedgerCore
 import SegmentStore
+import Signing
 import SyncProtocol
 import TextFormats
 
@@ -42,7 +43,7 @@ struct LoadedLog {
             return try log.read { log in
                 var loading = Loading(
                     tables: tables, withTransactions: withTransactions, withPostings: withPostings)
-                var scan = LogScan()
+                var scan = LogScan(hasher: SHA256Hasher())
                 while true {
                     let segments = try scan.next(log)
                     if segments.isEmpty { break }

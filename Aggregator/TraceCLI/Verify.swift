@@ -73,6 +73,11 @@ struct Verify: AsyncParsableCommand {
                 + "\(Wording.count(UInt64(report.segments), "segment")), \(Wording.count(UInt64(report.events), "event")), "
                 + "\(Wording.count(UInt64(report.bytes), "byte")), \(Wording.count(UInt64(report.accounts), "account"))"
         )
+        if report.prunedEvents > 0 {
+            print(
+                "\(Wording.count(report.prunedEvents, "earlier event")) pruned here: the aggregator has them"
+            )
+        }
         for asset in report.assets {
             let mark = asset.isConserved ? "" : terminal.bad("  not conserved")
             print(
@@ -156,6 +161,7 @@ private struct FileReport: Encodable {
     var events: Int64
     var bytes: Int64
     var accounts: Int
+    var prunedEvents: UInt64
     var findings: [Finding]
     var findingCount: Int
 }
@@ -166,7 +172,7 @@ extension FileReport {
             path: path, sound: report.isSound, conserved: report.isConserved,
             streams: report.streams,
             segments: report.segments, events: report.events, bytes: report.bytes,
-            accounts: report.accounts,
+            accounts: report.accounts, prunedEvents: report.prunedEvents,
             findings: report.findings.map { finding in
                 Finding(
                     what: finding.what, stream: finding.stream?.description,

@@ -26,6 +26,7 @@ package struct DaemonLifetime: Sendable {
     package func run(_ services: [any Service], finish: @escaping @Sendable () -> Void) async throws
     {
         signal(SIGPIPE, SIG_IGN)
+        DescriptorLimit.raise()
         let unfinished = Unfinished()
         // Stopped first, because started last.
         let watch = StopWatch(unfinished: unfinished, patience: patience, logger: logger)

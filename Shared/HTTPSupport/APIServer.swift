@@ -32,7 +32,8 @@ package struct APIServer: Service {
             server: .http1(configuration: APIServer.channel(limits)),
             configuration: ApplicationConfiguration(
                 address: address.bindAddress, serverName: "tributary", backlog: limits.backlog,
-                availableConnectionsDelegate: .maximum(limits.connectionsMax, logger: quiet)),
+                availableConnectionsDelegate: .maximum(
+                    limits.connectionsMax + limits.refusalsMax, logger: quiet)),
             onServerRunning: { channel in
                 // With port 0 the system has chosen one.
                 let bound = channel.localAddress?.port.flatMap { address.with(port: $0) } ?? address
@@ -57,19 +58,21 @@ package struct APIServer: Service {
     }
 
     private static func channel(_ limits: APIServerLimits) -> HTTP1Channel.Configuration {
-        HTTP1Channel.Configuration(
-            additionalChannelHandlers: [connectionGuard(limits)],
+        let registry = ConnectionRegistry(connectionsMax: limits.connectionsMax)
+        return HTTP1Channel.Configuration(
+            additionalChannelHandlers: [ConnectionGuard(limits: limits, registry: registry)],
             idleTimeout: TimeAmount(limits.idle),
             httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
                 maxHeaderFieldSize: limits.headBytesMax, maxHeaderListSize: limits.headBytesMax,
                 maxHeaderFieldCount: limits.headFieldsMax))
     }
 
-    /// A new one for each connection.
-    package static func connectionGuard(_ limits: APIServerLimits) -> any ChannelDuplexHandler
-        & RemovableChannelHandler
-    {
-        ConnectionGuard(limits: limits)
+    /// Handlers for the connections of one server, a new one for each.
+    package static func connectionGuards(_ limits: APIServerLimits) -> () -> any (
+        ChannelDuplexHandler & RemovableChannelHandler
+    ) {
+        let registry = ConnectionRegistry(connectionsMax: limits.connectionsMax)
+        return { ConnectionGuard(limits: limits, registry: registry) }
     }
 
     /// Serves until the daemon stops.

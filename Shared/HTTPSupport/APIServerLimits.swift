@@ -3,8 +3,13 @@ import NIOCore
 /// What one client, or all together, may hold of a server. A limit on everything that a client
 /// could make grow.
 package struct APIServerLimits: Sendable, Hashable {
-    /// Connections that are open at once; more wait in the backlog until one of them closes.
+    /// Connections that are open at once. One more takes the place of the one that has been at rest
+    /// for longest; where all are busy, it is refused.
     package var connectionsMax = 1024
+    /// Connections that are open to be refused, or to make way; more wait in the backlog.
+    package var refusalsMax = 256
+    /// How long a connection that will be refused may take to ask.
+    package var refusalPatience: Duration = .seconds(2)
     /// Connections that wait to be taken.
     package var backlog = 1024
     /// Closes a connection on which no whole request head has come for this long.

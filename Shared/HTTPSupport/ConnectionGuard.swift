@@ -9,6 +9,9 @@ import NIOHTTPTypes
 /// moves; what it has no time for is a body that trickles (see ``ClientPatience``), an answer that
 /// is not taken, and a drain that ends.
 ///
+/// It also tells the ``ConnectionRegistry`` when a request is under way, and refuses requests on a
+/// connection for which there is no place.
+///
 /// A request that comes in one read, as nearly all do, sets no timer.
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
@@ -17,23 +20,89 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundOut = HTTPResponsePart
 
     private let limits: APIServerLimits
+    private let registry: ConnectionRegistry
+    private var place = Place.none
     private var patience: ClientPatience
     private var bodyTimer: Scheduled<Void>?
     private var answerTimer: Scheduled<Void>?
     private var drainTimer: Scheduled<Void>?
 
-    init(limits: APIServerLimits) {
+    private enum Place {
+        /// The connection is not open yet, or not any more.
+        case none
+        case taken(ConnectionRegistry.Entry)
+        case refused
+        /// The refusal is said: whatever else comes is not looked at.
+        case over
+    }
+
+    init(limits: APIServerLimits, registry: ConnectionRegistry) {
         self.limits = limits
+        self.registry = registry
         patience = ClientPatience(bytesMin: limits.bodyBytesMin)
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        if let entry = registry.admit(
+            context.channel, now: context.eventLoop.now.uptimeNanoseconds)
+        {
+            place = .taken(entry)
+        } else {
+            place = .refused
+            drainTimer = close(context, in: limits.refusalPatience)
+        }
+        context.fireChannelActive()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
-        case .head: patience.headRead()
+        case .head:
+            guard mayBegin(context) else { return }
+            patience.headRead()
         case .body(let bytes): patience.bodyRead(bytes: bytes.readableBytes)
         case .end: patience.endRead()
         }
+        if case .over = place { return }
         context.fireChannelRead(data)
+    }
+
+    /// Whether there is a place for a request on this connection.
+    private func mayBegin(_ context: ChannelHandlerContext) -> Bool {
+        switch place {
+        case .none: return true
+        case .taken(let entry):
+            if entry.begin() { return true }
+            // It makes way for another, and is being closed.
+            place = .over
+        case .refused:
+            place = .over
+            refuse(context)
+        case .over: break
+        }
+        return false
+    }
+
+    private func refuse(_ context: ChannelHandlerContext) {
+        let problem = Problem(
+            .overloaded,
+            "this daemon serves \(limits.connectionsMax) connections at once, and all are busy",
+            retryAfter: 1)
+        let (head, body) = problem.plainResponse()
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.write(wrapOutboundOut(.body(body)), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        context.close(promise: nil)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        switch unwrapOutboundIn(data) {
+        case .head: break
+        case .body: if patience.wantsWindows { patience.answered() }
+        case .end:
+            guard case .taken(let entry) = place else { break }
+            entry.rest(now: context.eventLoop.now.uptimeNanoseconds)
+        }
+        context.write(data, promise: promise)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -49,11 +118,6 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             patience.readAsked(now: context.eventLoop.now.uptimeNanoseconds)
         }
         context.read()
-    }
-
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if patience.wantsWindows, case .body = unwrapOutboundIn(data) { patience.answered() }
-        context.write(data, promise: promise)
     }
 
     private func startWindow(_ context: ChannelHandlerContext) {
@@ -91,6 +155,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         cancelTimers()
+        if case .taken(let entry) = place { registry.leave(entry) }
+        place = .none
         context.fireChannelInactive()
     }
 

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import NIOCore
 import TextFormats
 
 /// What went wrong, as RFC 9457 says it: `application/problem+json`.
@@ -117,5 +118,21 @@ extension Problem: HTTPResponseError {
         response.headers.append(contentsOf: headers)
         if let retryAfter { response.headers[.retryAfter] = String(retryAfter) }
         return response
+    }
+}
+
+extension Problem {
+    /// The answer for a connection on which no request is taken: its last one.
+    func plainResponse() -> (head: HTTPResponse, body: ByteBuffer) {
+        var json = JSONWriter()
+        write(to: &json)
+        var body = ByteBuffer()
+        json.withBytes { _ = body.writeBytes($0) }
+        var head = HTTPResponse(status: status, headerFields: headers)
+        head.headerFields[.contentType] = "application/problem+json"
+        head.headerFields[.contentLength] = String(body.readableBytes)
+        head.headerFields[.connection] = "close"
+        if let retryAfter { head.headerFields[.retryAfter] = String(retryAfter) }
+        return (head, body)
     }
 }

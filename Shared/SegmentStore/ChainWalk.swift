@@ -12,7 +12,8 @@ struct ChainWalk {
         var next: UInt64
         /// Nil behind a segment that cannot be read.
         var dictionary: DictionaryState?
-        var names: [Definition]?
+        /// Nil among them for those that cannot be read.
+        var names: [Definition?]?
     }
 
     private var ends: [Hash256: End]

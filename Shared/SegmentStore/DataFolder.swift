@@ -34,6 +34,12 @@ package final class DataFolder: Sendable {
         "\(path)/\(name)"
     }
 
+    /// Refuses a folder that another kind of daemon works in: the two would share one key.
+    package func refuse(ifThereIs name: String, of owner: String) throws(StoreError) {
+        guard SystemCall.status(of: file(name)) != nil else { return }
+        throw .unavailable("\(path) is the data folder of \(owner): it has \(name)")
+    }
+
     /// The process that holds the folder: nil where nobody does.
     ///
     /// Opens the lock for reading only and changes nothing, so that it may be asked of a disk that

@@ -38,20 +38,23 @@ package enum KeyTable {
 
     /// Gives a key to an event. The first event that a key is given to keeps it.
     ///
+    /// - Parameter time: of the event, for a side whose table keeps it.
     /// - Returns: whether the key was free.
     @discardableResult
     package static func insert(
-        _ database: Database, _ key: IdempotencyKey, _ entry: Entry
+        _ database: Database, _ key: IdempotencyKey, _ entry: Entry, time: HybridTimestamp? = nil
     ) throws(StoreError) -> Bool {
         var insert = try SQLStatement(
             database,
-            "INSERT INTO idempotency_keys (scope, key, digest, stream, sequence) VALUES (?, ?, ?, ?, ?) "
-                + "ON CONFLICT DO NOTHING")
+            "INSERT INTO idempotency_keys (scope, key, digest, stream, sequence"
+                + (time == nil ? ") VALUES (?, ?, ?, ?, ?" : ", time) VALUES (?, ?, ?, ?, ?, ?")
+                + ") ON CONFLICT DO NOTHING")
         try insert.bind(key.scope)
         try insert.bind(key.key)
         try insert.bind(entry.digest.storage)
         try insert.bind(entry.stream.rawValue)
         try insert.bind(sequence: entry.sequence)
+        if let time { try insert.bind(Int64(bitPattern: time.rawValue)) }
         try insert.run()
         return database.changesCount > 0
     }

@@ -34,17 +34,22 @@ package final class LogDatabase: Sendable {
     /// Opens or creates the database, and brings its schema up to date.
     ///
     /// - Parameter migrations: the side's own, behind those that both sides share.
-    /// - Throws: `StoreError.corrupt`, `.newer`: nothing was changed; `.noPermission`,
-    ///   `.unavailable`, `.full`.
-    package init(path: String, options: LogOptions = .init(), migrations: [LogMigration])
-        throws(StoreError)
-    {
+    /// - Parameter check: looks at a database that is there before anything is written to it, not
+    ///   even by opening it, and throws where it is not to be opened.
+    /// - Throws: `StoreError.corrupt`, `.newer`, and what `check` throws: nothing was changed;
+    ///   `.noPermission`, `.unavailable`, `.full`.
+    package init(
+        path: String, options: LogOptions = .init(), migrations: [LogMigration],
+        check: (Database) throws -> Void = { _ in }
+    ) throws(StoreError) {
         self.path = path
         self.options = options
         let isNew = try DatabaseFile.prepare(path)
         let location = DatabaseFile.location(path, vfs: options.vfs)
-        if !isNew { try LogMigration.checkBeforeOpening(location, own: migrations) }
-        let configuration = LogDatabase.configuration(options)
+        if !isNew {
+            try LogMigration.checkBeforeOpening(location, own: migrations, check: check)
+        }
+        let configuration = LogDatabase.configuration(options, isNew: isNew)
         do {
             pool = try DatabasePool(path: location, configuration: configuration)
             try pool.writeWithoutTransaction { [meter] database in
@@ -103,7 +108,9 @@ package final class LogDatabase: Sendable {
             if let error = error as? DatabaseError {
                 health.note(error.extendedResultCode.rawValue, at: path)
             }
-            throw StoreError(error, at: path)
+            let failure = StoreError(error, at: path)
+            if case .full = failure, let quota = exhaustedQuota() { throw .full(quota) }
+            throw failure
         }
     }
 
@@ -186,6 +193,29 @@ package final class LogDatabase: Sendable {
         pageLimit.withLock { $0 = limit }
     }
 
+    /// Which quota is full, in a sentence; nil where it is the disk.
+    private func exhaustedQuota() -> String? {
+        guard let pagesMax = options.pageCountMax,
+            SystemCall.availableBytes(besides: path) ?? 0 > LogDatabase.commitBytesMax
+        else { return nil }
+        return "\(path) has reached its quota of \(pagesMax * 4096) bytes, of which "
+            + "\(options.pageCountReserve * 4096) are kept for acknowledgements and recovery"
+    }
+
+    /// More than one commit adds: with so much room on the disk it is not the disk that is full.
+    private static let commitBytesMax: UInt64 = 16 << 20
+
+    /// Has the write-ahead log copied into the database soon, on the checkpointer's thread, whatever
+    /// its size. Pages that were cut off the database's end leave its file with that.
+    package func requestCheckpoint() {
+        checkpointer.request()
+    }
+
+    /// The size of the database's file, in bytes; nil where it cannot be looked at.
+    package var fileByteCount: Int64? {
+        SystemCall.status(of: path).map { Int64($0.st_size) }
+    }
+
     /// Behind a commit: has the write-ahead log copied into the database where it has grown long.
     private func keepLogShort(_ database: Database) {
         let pages = meter.pages.load(ordering: .relaxed)
@@ -201,13 +231,19 @@ package final class LogDatabase: Sendable {
 }
 
 extension LogDatabase {
-    private static func configuration(_ options: LogOptions) -> Configuration {
+    private static func configuration(_ options: LogOptions, isNew: Bool) -> Configuration {
         var configuration = Configuration()
         configuration.busyMode = .timeout(options.busyTimeoutSeconds)
         configuration.maximumReaderCount = options.readersMax
         configuration.persistentReadOnlyConnections = true
         configuration.prepareDatabase { database in
             guard !database.configuration.readonly else { return }
+            // It can be said of an empty database only: it is a way of laying out the file.
+            if isNew, options.returnsSpace,
+                try Int.fetchOne(database, sql: "PRAGMA page_count") == 0
+            {
+                try database.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
+            }
             try database.execute(
                 sql: """
                     PRAGMA synchronous = \(options.synchronous.rawValue);

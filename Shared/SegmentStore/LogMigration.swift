@@ -37,13 +37,18 @@ extension LogMigration {
     ///
     /// - Throws: `StoreError.newer` where it has taken steps that this program does not know;
     ///   `.corrupt` where it is another program's.
-    static func checkBeforeOpening(_ location: String, own: [LogMigration]) throws(StoreError) {
+    static func checkBeforeOpening(
+        _ location: String, own: [LogMigration], check ownCheck: (Database) throws -> Void
+    ) throws(StoreError) {
         var reading = Configuration()
         reading.readonly = true
         reading.busyMode = .timeout(5)
         do {
             let queue = try DatabaseQueue(path: location, configuration: reading)
-            try queue.read { try check($0, own: own) }
+            try queue.read {
+                try check($0, own: own)
+                try ownCheck($0)
+            }
             try queue.close()
         } catch {
             throw StoreError(error, at: location)

@@ -21,6 +21,9 @@ package struct LogOptions: Sendable {
     /// Pages of the quota that only `commit(usingReserve: true)` may take: what was accepted must
     /// still be acknowledged, and what is full must still be pruned.
     package var pageCountReserve = 0
+    /// Whether a database that is made now can give space back to the file system when segments are
+    /// pruned. One that was made without keeps its size and fills its free pages first.
+    package var returnsSpace = false
     /// The write-ahead log's size in pages at which the checkpointer copies it into the database: 4
     /// MiB, small enough that a start replays it at once, large enough that a page changed often is
     /// copied once.

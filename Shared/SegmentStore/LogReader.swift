@@ -59,10 +59,13 @@ package final class LogReader: Sendable {
     private static let dictionariesMax = 1024
 
     private let database: LogDatabase
+    private let hasher: any ContentHasher
     private let state = Mutex(State())
 
-    package init(_ database: LogDatabase) {
+    /// - Parameter hasher: tells names that their writer spoiled from those that the disk did.
+    package init(_ database: LogDatabase, hasher: any ContentHasher) {
         self.database = database
+        self.hasher = hasher
     }
 
     // MARK: One event
@@ -176,7 +179,7 @@ package final class LogReader: Sendable {
         return found.map { stream, stored, dictionary in
             DecodedSegment(
                 stream: stream, stored: stored,
-                events: stored.segment.events { dictionary.name($0) })
+                events: stored.segment.effectiveEvents { dictionary.name($0) })
         }
     }
 
@@ -202,7 +205,7 @@ package final class LogReader: Sendable {
         let needed = stored.segment.header.dictionary
         let cached = state.withLock { $0.dictionaries[stored.streamID] } ?? DictionaryCache()
         if cached.leads(through: needed) { return cached }
-        let extended = try cached.extended(to: needed, of: stored.streamID, database)
+        let extended = try cached.extended(to: needed, of: stored.streamID, database, hasher)
         state.withLock { state in
             if state.dictionaries.count >= LogReader.dictionariesMax {
                 state.dictionaries.removeAll()
@@ -215,10 +218,11 @@ package final class LogReader: Sendable {
 
 /// The names of one branch of a stream, and the states that its dictionary went through.
 struct DictionaryCache: Sendable {
-    private var names: [Definition] = []
+    /// Nil for those whose definition cannot be read, and never could.
+    private var names: [Definition?] = []
     private var states: [DictionaryState] = [.empty]
 
-    var all: [Definition] { names }
+    var all: [Definition?] { names }
 
     func name(_ number: UInt32) -> Definition? {
         number < names.count ? names[Int(number)] : nil
@@ -239,7 +243,8 @@ struct DictionaryCache: Sendable {
     /// Follows the definitions back from `state` to one that is known here, and takes over what
     /// lies between; where the chains part (a fork), what is known of the other branch is dropped.
     func extended(
-        to state: DictionaryState, of stream: StreamID, _ database: Database
+        to state: DictionaryState, of stream: StreamID, _ database: Database,
+        _ hasher: any ContentHasher
     ) throws(StoreError) -> DictionaryCache {
         var rows: [DefinitionRow] = []
         var cursor = state
@@ -257,9 +262,21 @@ struct DictionaryCache: Sendable {
         extended.names.removeLast(names.count - Int(cursor.count))
         extended.states.removeAll { $0.count > cursor.count }
         for row in rows.reversed() {
-            extended.names += try row.definitions()
+            extended.names += try row.names(hasher)
             extended.states.append(row.after)
         }
         return extended
+    }
+}
+
+extension Segment {
+    /// The events as the merge takes them: where the segment's definitions cannot be read, none of
+    /// its events has an effect, not even one that uses older names only.
+    func effectiveEvents(name: (UInt32) -> Definition?) -> [ReadEvent] {
+        guard header.definitionCount > 0 else { return events(name: name) }
+        do throws(WireError) { _ = try definitions() } catch {
+            return header.sequences.map { .poisoned(sequence: $0, error) }
+        }
+        return events(name: name)
     }
 }

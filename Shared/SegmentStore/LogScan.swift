@@ -12,7 +12,12 @@ package struct LogScan {
     private var dictionaries: [StreamID: DictionaryCache] = [:]
     private var position: Int64 = 0
 
-    package init() {}
+    private let hasher: any ContentHasher
+
+    /// - Parameter hasher: tells names that their writer spoiled from those that the disk did.
+    package init(hasher: any ContentHasher) {
+        self.hasher = hasher
+    }
 
     /// - Throws: `StoreError.corrupt` naming the segment that cannot be read.
     package mutating func next(
@@ -25,11 +30,12 @@ package struct LogScan {
             let known = dictionaries[stream.id] ?? DictionaryCache()
             let names =
                 known.leads(through: needed)
-                ? known : try known.extended(to: needed, of: stream.id, database)
+                ? known : try known.extended(to: needed, of: stream.id, database, hasher)
             dictionaries[stream.id] = names
             decoded.append(
                 DecodedSegment(
-                    stream: stream, stored: stored, events: stored.segment.events(name: names.name))
+                    stream: stream, stored: stored,
+                    events: stored.segment.effectiveEvents(name: names.name))
             )
             position = stored.position
         }

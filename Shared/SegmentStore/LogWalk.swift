@@ -32,6 +32,7 @@ struct LogWalk<Hasher: ContentHasher> {
         let streams = try SegmentLog.streams(database)
         report.streams = streams.count
         if streams.contains(where: { $0.pruned != nil }) { isWhole = false }
+        report.prunedEvents = streams.reduce(0) { $0 + ($1.pruned?.through ?? 0) }
         try checkPositions(database, &report)
         for stream in streams {
             if stream.genesis.hash(hasher) != stream.genesisHash {
@@ -162,9 +163,9 @@ struct LogWalk<Hasher: ContentHasher> {
         _ segment: Segment, _ parent: ChainWalk.End?, _ row: SegmentRow, _ stream: StreamRow,
         _ database: Database,
         _ report: inout VerifyReport
-    ) -> [Definition]? {
+    ) -> [Definition?]? {
         do {
-            let own = try segment.definitions()
+            let own = names(definedBy: segment, row, stream, &report)
             if let before = parent?.dictionary {
                 let after = before.advanced(by: own.count, encoded: segment.definitionBytes, hasher)
                 if after != segment.header.dictionary {
@@ -177,11 +178,24 @@ struct LogWalk<Hasher: ContentHasher> {
                 return names + own
             }
             return try DictionaryCache().extended(
-                to: segment.header.dictionary, of: stream.id, database
+                to: segment.header.dictionary, of: stream.id, database, hasher
             ).all
         } catch {
             report.add(row.finding("\(error)", stream))
             return nil
+        }
+    }
+
+    private func names(
+        definedBy segment: Segment, _ row: SegmentRow, _ stream: StreamRow,
+        _ report: inout VerifyReport
+    ) -> [Definition?] {
+        do throws(WireError) { return try segment.definitions() } catch {
+            report.add(
+                row.finding(
+                    "its definitions cannot be read, so none of its events has an effect: \(error)",
+                    stream))
+            return [Definition?](repeating: nil, count: Int(segment.header.definitionCount))
         }
     }
 
@@ -226,11 +240,11 @@ struct LogWalk<Hasher: ContentHasher> {
     // MARK: Events
 
     private mutating func readEvents(
-        _ segment: Segment, _ names: [Definition], _ row: SegmentRow, _ stream: StreamRow,
+        _ segment: Segment, _ names: [Definition?], _ row: SegmentRow, _ stream: StreamRow,
         _ database: Database,
         _ report: inout VerifyReport
     ) {
-        for read in segment.events(name: { $0 < names.count ? names[Int($0)] : nil }) {
+        for read in segment.effectiveEvents(name: { $0 < names.count ? names[Int($0)] : nil }) {
             report.events += 1
             switch read {
             case .event(let event):

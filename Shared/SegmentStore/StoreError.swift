@@ -37,10 +37,18 @@ package enum StoreError: Error, CustomStringConvertible {
 }
 
 extension StoreError {
+    /// The same, with the file in its place where it does not name it yet.
+    fileprivate func located(at path: String) -> StoreError {
+        guard case .corrupt(let place, let detail) = self, !place.contains(path) else {
+            return self
+        }
+        return .corrupt(place: "\(path), \(place)", detail: detail)
+    }
+
     /// Translates whatever came out of a transaction on the database at `place`.
     package init(_ error: any Error, at place: String) {
         switch error {
-        case let error as StoreError: self = error
+        case let error as StoreError: self = error.located(at: place)
         case let error as DatabaseError:
             self = StoreError(
                 code: error.extendedResultCode.rawValue, message: error.message ?? "no details",

@@ -64,7 +64,20 @@ package struct DefinitionRow: Hashable, Sendable {
             return try Definition.list(decoding: bytes, count: Int(after.count - before.count))
         } catch {
             throw .corrupt(
-                place: "definitions \(before.count) to \(after.count)", detail: error.description)
+                place: "table definitions, names \(before.count) to \(after.count)",
+                detail: error.description)
+        }
+    }
+
+    /// The same, with nil for each where the bytes make no names and never did: that is what their
+    /// writer sent and signed, and the segments that use them are set aside.
+    ///
+    /// - Throws: `StoreError.corrupt` where the bytes are not those that were written.
+    package func names(_ hasher: any ContentHasher) throws(StoreError) -> [Definition?] {
+        do throws(StoreError) { return try definitions() } catch {
+            let count = Int(after.count - before.count)
+            guard before.advanced(by: count, encoded: bytes, hasher) == after else { throw error }
+            return [Definition?](repeating: nil, count: count)
         }
     }
 }

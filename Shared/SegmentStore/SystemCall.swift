@@ -73,4 +73,12 @@ enum SystemCall {
         if let failed { throw failure("reading", path, failed) }
         return bytes
     }
+
+    /// What an ordinary user may still write to the file system of that file; nil where nobody
+    /// says.
+    static func availableBytes(besides path: String) -> UInt64? {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { return nil }
+        return UInt64(status.f_bavail) * UInt64(status.f_frsize)
+    }
 }

@@ -57,6 +57,8 @@ package struct VerifyReport: Sendable {
     /// Of segments.
     package internal(set) var bytes: Int64 = 0
     package internal(set) var accounts = 0
+    /// Events that were pruned: they are in the balances, and not in the log.
+    package internal(set) var prunedEvents: UInt64 = 0
     /// In the order of their names.
     package internal(set) var assets: [VerifiedAsset] = []
     /// Whether the checkpointed balances could be compared with the log: not where there are none

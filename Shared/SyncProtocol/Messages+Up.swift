@@ -55,6 +55,13 @@ package struct Hello: Hashable, Sendable {
         checkLimits()
     }
 
+    /// As much of a version as a hello carries: whole characters within the limit.
+    package static func fitting(version: String) -> String {
+        var cut = version[...]
+        while cut.utf8.count > versionBytesMax { cut.removeLast() }
+        return String(cut)
+    }
+
     private func checkLimits() {
         Hello.check(nonce: nonce)
         precondition(

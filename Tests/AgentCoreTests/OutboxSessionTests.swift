@@ -198,9 +198,52 @@ private func segments(
         var bench = Bench(head: 9)
         #expect(bench.open(resume: 4).last == segments(after: 4, through: 9))
         var other = Bench(head: 9)
-        _ = other.welcome(other.connectedNonce())
+        _ = other.welcome(other.connectedNonce(), leaves: [Chain.foreign(5)])
         #expect(
             other.prepared(resume: nil, oldestRetained: 3).last == segments(after: 2, through: 9))
+    }
+
+    // MARK: What is pruned
+
+    @Test(arguments: [[], [1], [1, 3]] as [[UInt64]])
+    func
+        `an aggregator that lacks what is pruned is told so with proof, and is sent nothing`(
+            known: [UInt64]
+        )
+    {
+        var bench = Bench(head: 9, released: 8)
+        let first = (known.max() ?? 0) + 1
+        let finding = OutboxSession.Finding.prunedWhatIsLacking(first...4)
+        _ = bench.welcome(bench.connectedNonce(), leaves: known.map { Chain.point($0) })
+        let actions = bench.prepared(resume: nil, oldestRetained: 5)
+        #expect(actions.count == 3 && actions.last == .hold(finding))
+        guard case .sendProof(_, _, let proof) = actions[1] else {
+            Issue.record("no proof: \(actions)")
+            return
+        }
+        #expect(proof == Proof(head: Chain.point(9)))
+        #expect(bench.session.phase == .held(finding) && bench.session.held == nil)
+        // Nothing that the other side says makes it send, and it is not greeted again and again.
+        #expect(bench.needs(Chain.point(first - 1)) == [])
+        #expect(bench.ack(Chain.point(9)) == [])
+        #expect(bench.append(10) == [])
+        let pause = bench.timeToGreeting() ?? 0
+        #expect(pause >= AgentLimits().heldGreetingDelay / 2)
+        // A later backup comes up, which has what the first one lacked.
+        bench.session.aggregatorCameUp(now: bench.now, &bench.random)
+        let again = bench.tick(after: AgentLimits().resumeDelayMax)
+        _ = bench.welcome(Bench.nonce(again), session: 2, leaves: [Chain.point(6)])
+        #expect(
+            bench.prepared(session: 2, resume: 6, oldestRetained: 5).last
+                == segments(after: 6, through: 10, session: 2))
+        #expect(bench.session.held == 6)
+    }
+
+    @Test func `an aggregator that has exactly what is pruned goes on from there`() {
+        var bench = Bench(head: 9, released: 8)
+        _ = bench.welcome(bench.connectedNonce(), leaves: [Chain.point(4)])
+        #expect(
+            bench.prepared(resume: 4, oldestRetained: 5).last == segments(after: 4, through: 9))
     }
 
     // MARK: Stopping
@@ -503,7 +546,7 @@ private func segments(
             bench.random = SplitMix64(seed: seed)
             bench.open(resume: 0)
             bench.session.aggregatorCameUp(now: bench.now, &bench.random)
-            for step in 1...51 where !bench.tick(after: 10_000).isEmpty {
+            for step in 1...51 where !Bench.nonce(bench.tick(after: 10_000)).isEmpty {
                 return Int64(step) * 10_000
             }
             return .max
@@ -660,7 +703,7 @@ extension Bench {
                 #expect(ack.through.sequence <= head, "seed \(seed)")
                 released = ack.through.sequence
             case .stop: isStopped = true
-            case .refuse, .see, .sendDefinitions: break
+            case .refuse, .see, .sendDefinitions, .hold: break
             }
             return []
         }

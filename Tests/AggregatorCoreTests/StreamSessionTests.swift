@@ -68,18 +68,23 @@ private struct Bench {
 
     // MARK: Events
 
-    mutating func greet(lastSession: UInt64 = 0, nonce: UInt8 = 1) -> [StreamSession.Action] {
+    mutating func greet(
+        lastSession: UInt64 = 0, nonce: UInt8 = 1, oldestRetained: UInt64 = 1
+    ) -> [StreamSession.Action] {
         let hello = Hello(
             nonce: [UInt8](repeating: nonce, count: Hello.nonceByteCount), lastSession: lastSession,
-            head: end(8), acknowledged: start, seen: .nothing, oldestRetained: 1,
+            head: end(8), acknowledged: start, seen: .nothing, oldestRetained: oldestRetained,
             softwareVersion: "", genesis: genesis)
         return session.greeted(
             hello, credit: Credit(bytes: 1, messages: 1), hub: .nothing, hubGenesis: genesis,
             now: now, &random)
     }
 
-    mutating func welcome(lastSession: UInt64 = 0, nonce: UInt8 = 1) throws -> Welcome {
-        let actions = greet(lastSession: lastSession, nonce: nonce)
+    mutating func welcome(
+        lastSession: UInt64 = 0, nonce: UInt8 = 1, oldestRetained: UInt64 = 1
+    ) throws -> Welcome {
+        let actions = greet(
+            lastSession: lastSession, nonce: nonce, oldestRetained: oldestRetained)
         guard case .sendWelcome(let welcome)? = actions.first, actions.count == 1 else {
             throw InvalidValue("\(actions) is no welcome")
         }
@@ -470,6 +475,22 @@ private struct Bench {
         try bench.open()
         #expect(bench.receive(1...2) == [bench.merge(1...2)])
         #expect(bench.receive(3...3) == [.drop(.badDictionary)])
+    }
+
+    @Test func `what the agent has pruned is named once, and never asked for`() throws {
+        var bench = try Bench()
+        let welcome = try bench.welcome(oldestRetained: 4)
+        #expect(bench.prove(welcome) == [.persistRecord, .lack(1...3)])
+        #expect(bench.session.lacking == 1...3)
+        _ = bench.persist()
+        // An agent that sends what follows all the same is not believed to bring the rest.
+        _ = bench.receive(4...6)
+        #expect(bench.tick(after: 10 * bench.limits.needsRepeat) == [])
+        #expect(bench.session.committed == bench.start)
+        // Whoever has it after all is welcome.
+        try bench.open(lastSession: 1)
+        #expect(bench.session.lacking == nil)
+        #expect(bench.receive(Array(bench.chain[..<2]), session: 2) == [bench.merge(1...2)])
     }
 
     @Test func `names that a restored dictionary lacks are asked for`() throws {

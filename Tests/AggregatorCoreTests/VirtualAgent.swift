@@ -231,7 +231,7 @@ final class VirtualAgent {
             released = ack.through.sequence
             if random.oneIn(2) { disk.released = released }
         case .refuse(let finding): refused.append(finding)
-        case .sendDefinitions, .see, .stop: break
+        case .sendDefinitions, .see, .stop, .hold: break
         }
         return []
     }

@@ -136,6 +136,7 @@ final class VirtualAggregator {
                 $0.segment.header.firstSequence == firstSequence
             }
             perform(session.compared(hash: hash, stored: stored?.hash), now)
+        case .lack(let range): faults.append("lacks \(range)")
         case .stop: break
         case .drop(let drop): drops[drop, default: 0] += 1
         }

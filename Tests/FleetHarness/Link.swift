@@ -36,6 +36,12 @@ package final class Link: Sendable {
     package func stall() { control.change(to: .stalled) }
     package func heal() { control.change(to: .flowing) }
 
+    /// Changes the payloads of the MQTT messages that the client publishes from now on; a connection
+    /// that is open goes on as it is.
+    package func tamper(_ change: @escaping @Sendable (String, [UInt8]) -> [UInt8]) {
+        control.setTamper(change)
+    }
+
     /// For good. Its connections end, and its port is free.
     package func close() { control.change(to: .closed) }
 }
@@ -46,7 +52,12 @@ private final class LinkControl: Sendable {
         case flowing, stalled, cut, closed
     }
 
+    private struct Tamper: Sendable {
+        let change: PublishTamper.Change
+    }
+
     private let state = Mutex(Mode.flowing)
+    private let tampering = Mutex<Tamper?>(nil)
     /// The end that the thread polls, and closes when all is over.
     let wakeReader: Int32
     private let wakeWriter: Int32
@@ -58,6 +69,13 @@ private final class LinkControl: Sendable {
     }
 
     var mode: Mode { state.withLock { $0 } }
+
+    func setTamper(_ change: @escaping PublishTamper.Change) {
+        tampering.withLock { $0 = Tamper(change: change) }
+    }
+
+    /// For a new connection; nil where nothing is changed.
+    var tamper: PublishTamper? { tampering.withLock { $0 }.map { PublishTamper($0.change) } }
 
     /// Under the lock, so that nobody writes to the pipe after it was closed.
     func change(to new: Mode) {
@@ -125,7 +143,7 @@ private struct LinkPump: Sendable {
             let server = try Loopback.connect(port: target, timeout: .seconds(5))
             Descriptors.makeNonBlocking(client)
             Descriptors.makeNonBlocking(server)
-            return LinkConnection(client: client, server: server)
+            return LinkConnection(client: client, server: server, tamper: control.tamper)
         } catch {
             // The client learns of it as it would without us: its connection is reset.
             Loopback.resetOnClose(client)
@@ -140,6 +158,7 @@ private struct LinkConnection {
     private struct Direction {
         let from: Int32
         let to: Int32
+        var tamper: PublishTamper?
         /// Read and not yet written.
         var pending: [UInt8] = []
         var isOver = false
@@ -162,7 +181,8 @@ private struct LinkConnection {
             var bytes = [UInt8](repeating: 0, count: 65_536)
             let count = recv(from, &bytes, bytes.count, 0)
             if count > 0 {
-                pending = Array(bytes[..<count])
+                let read = Array(bytes[..<count])
+                pending = tamper?.pass(read) ?? read
             } else {
                 isOver = count == 0 || (errno != EAGAIN && errno != EINTR)
             }
@@ -172,8 +192,8 @@ private struct LinkConnection {
     private var up: Direction
     private var down: Direction
 
-    init(client: Int32, server: Int32) {
-        up = Direction(from: client, to: server)
+    init(client: Int32, server: Int32, tamper: PublishTamper?) {
+        up = Direction(from: client, to: server, tamper: tamper)
         down = Direction(from: server, to: client)
     }
 

@@ -263,9 +263,7 @@ struct Connection: Sendable {
         async throws
     {
         let path = temporaryPath()
-        var limits = APIServerLimits()
-        limits.bodyWindow = .seconds(2)
-        let answer = try await withServer(at: .unix(path: path), limits: limits) { _ in
+        let answer = try await withServer(at: .unix(path: path)) { _ in
             let connection = try Connection(path: path)
             connection.send(
                 "POST /lines HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"

@@ -19,7 +19,7 @@ import Testing
         HTTPRequest(method: .post, scheme: nil, authority: nil, path: "/"))
 
     private func channel() throws -> EmbeddedChannel {
-        let channel = EmbeddedChannel(handler: APIServer.connectionGuard(Self.limits))
+        let channel = EmbeddedChannel(handler: APIServer.connectionGuards(Self.limits)())
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
         return channel
     }
@@ -116,5 +116,79 @@ import Testing
         #expect(channel.isActive)
         channel.embeddedEventLoop.advanceTime(by: .milliseconds(1))
         #expect(!channel.isActive)
+    }
+
+    // MARK: Beyond the limit
+
+    private static func channels(_ count: Int, connectionsMax: Int) throws -> [EmbeddedChannel] {
+        var limits = limits
+        limits.connectionsMax = connectionsMax
+        let guards = APIServer.connectionGuards(limits)
+        let loop = EmbeddedEventLoop()
+        return try (0..<count).map { _ in
+            loop.advanceTime(by: .seconds(1))
+            let channel = EmbeddedChannel(handler: guards(), loop: loop)
+            try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+            return channel
+        }
+    }
+
+    @Test func `a new connection takes the place of the one longest at rest`() throws {
+        let channels = try Self.channels(5, connectionsMax: 3)
+        channels[0].embeddedEventLoop.run()
+        #expect(channels.map(\.isActive) == [false, false, true, true, true])
+        try channels[4].writeInbound(head)
+        #expect(try channels[4].readInbound(as: HTTPRequestPart.self) == head)
+    }
+
+    @Test func `a connection with a request under way stays, and one that was answered may go`()
+        throws
+    {
+        var limits = Self.limits
+        limits.connectionsMax = 2
+        let guards = APIServer.connectionGuards(limits)
+        let loop = EmbeddedEventLoop()
+        func open() throws -> EmbeddedChannel {
+            loop.advanceTime(by: .seconds(1))
+            let channel = EmbeddedChannel(handler: guards(), loop: loop)
+            try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+            return channel
+        }
+        let busy = try open()
+        try busy.writeInbound(head)
+        try busy.writeInbound(HTTPRequestPart.end(nil))
+        let idle = try open()
+        _ = try open()
+        loop.run()
+        #expect(busy.isActive && !idle.isActive)
+        try busy.writeOutbound(HTTPResponsePart.head(HTTPResponse(status: .ok)))
+        try busy.writeOutbound(HTTPResponsePart.end(nil))
+        // The one that has rested for longest goes first, then the one that was just answered.
+        _ = try open()
+        _ = try open()
+        loop.run()
+        #expect(!busy.isActive)
+    }
+
+    @Test func `where all are busy a new one is refused with a problem, and closed`() throws {
+        let channels = try Self.channels(2, connectionsMax: 2)
+        for channel in channels { try channel.writeInbound(head) }
+        var limits = Self.limits
+        limits.connectionsMax = 0
+        let refused = EmbeddedChannel(handler: APIServer.connectionGuards(limits)())
+        try refused.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        #expect(refused.isActive)
+        try refused.writeInbound(head)
+        guard case .head(let response)? = try refused.readOutbound(as: HTTPResponsePart.self),
+            case .body(let body)? = try refused.readOutbound(as: HTTPResponsePart.self)
+        else {
+            Issue.record("no answer")
+            return
+        }
+        #expect(response.status == .serviceUnavailable)
+        #expect(response.headerFields[.retryAfter] == "1")
+        #expect(String(buffer: body).contains("overloaded"))
+        #expect(try refused.readInbound(as: HTTPRequestPart.self) == nil)
+        #expect(!refused.isActive)
     }
 }

@@ -77,6 +77,10 @@ extension IntegrationTests {
                 Invocation(arguments: ["journey", merged] + aggregator, exit: Self.fine),
                 Invocation(arguments: ["journey", waiting, "--db", data], exit: Self.notFine),
                 Invocation(arguments: ["fleet"] + aggregator, exit: Self.fine),
+                Invocation(arguments: ["gaps"] + aggregator, exit: Self.fine),
+                Invocation(
+                    arguments: ["follow", "--count", "1", "--after", "1-0-0"] + aggregator,
+                    exit: Self.fine),
                 Invocation(arguments: ["verify", data], exit: Self.fine),
                 Invocation(arguments: ["verify", fleet.aggregator.daemon.url], exit: Self.fine),
                 Invocation(arguments: ["tap", "--count", "2"] + broker, exit: Self.fine),

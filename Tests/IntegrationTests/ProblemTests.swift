@@ -75,7 +75,7 @@ extension IntegrationTests {
 }
 
 /// A request that a daemon must refuse, and how.
-private struct BadRequest {
+struct BadRequest {
     var name: String
     var method = "POST"
     var path = "/v1/transactions"
@@ -140,6 +140,9 @@ extension IntegrationTests.ProblemTests {
             transaction("an array", "[]", at: ""),
             transaction("nothing in it", "{}", at: "postings"),
             transaction("no posting", #"{"postings":[]}"#, at: "postings"),
+            posted(
+                #""metadata":{"a":"\#(long.prefix(2_560))","b":"\#(long.prefix(2_560))"}"#,
+                at: "metadata"),
             transaction("65 postings", #"{"postings":[\#(many)]}"#, at: "postings"),
             amount("0"), amount("-1"), amount("1.5"), amount("1e3"), amount("\"1.5\""),
             amount("\"\""), amount("null"), amount("true"), amount("9223372036854775808"),

@@ -1,5 +1,6 @@
 import FleetHarness
 import Foundation
+import GRDB
 import Testing
 import Workload
 
@@ -53,6 +54,48 @@ extension IntegrationTests {
             }
         }
 
+        @Test func `a folder that is another's is refused, and not a byte of it changes`()
+            async throws
+        {
+            try await withRunningFleet { fleet in
+                let agent = fleet.agents[0].daemon
+                try fleet.agents[0].client.accept((1...20).map { .sale($0) })
+                try fleet.waitUntilDrained()
+                for daemon in fleet.daemons { #expect(daemon.stop() == .status(0)) }
+                let hub = fleet.aggregator.daemon
+                let agentProgram = "tributary-agent"
+                let hubProgram = "tributary-aggregator"
+                let keyless = "\(fleet.home)/keyless"
+                try FileManager.default.copyItem(atPath: agent.data, toPath: keyless)
+                try FileManager.default.removeItem(atPath: "\(keyless)/device.key")
+                let starts: [(String, [String], String, said: String)] = [
+                    (agentProgram, ["--id", "till-2"], agent.data, "belongs to agent till-1"),
+                    (
+                        agentProgram, ["--id", "till-1", "--ledger", "other"], agent.data,
+                        "belongs to ledger main"
+                    ),
+                    (agentProgram, ["--id", "till-1"], hub.data, "folder of an aggregator"),
+                    (agentProgram, ["--id", "till-1"], keyless, "device.key is missing"),
+                    (hubProgram, ["--ledger", "other"], hub.data, "belongs to ledger main"),
+                    (hubProgram, [], agent.data, "folder of an agent"),
+                ]
+                for (program, identity, folder, said) in starts {
+                    // The process id, and an index of the write-ahead log that every opening makes anew.
+                    let passing: Set = ["lock", "agent.db-shm", "aggregator.db-shm"]
+                    let before = try FolderState(folder, but: passing)
+                    let result = try Program.run(
+                        program,
+                        ["run"] + identity + [
+                            "--data", folder, "--listen", "127.0.0.1:\(try FreePort.next())",
+                        ], in: fleet.home)
+                    #expect(result.exit == Self.failure, "\(identity): \(result.output)")
+                    #expect(result.output.contains(said), "\(identity): \(result.output)")
+                    let after = try FolderState(folder, but: passing)
+                    #expect(after.changes(since: before) == [], "\(program) \(identity)")
+                }
+            }
+        }
+
         @Test(arguments: Damage.all)
         func `a damaged database stops the start with its place, and stays as it is`(
             damage: Damage
@@ -75,6 +118,27 @@ extension IntegrationTests {
                     #expect(after.changes(since: before) == [], "\(daemon.name)")
                     let verify = try Program.trace(["verify", daemon.data], in: fleet.home)
                     #expect(verify.exit == Self.failure, "\(verify.output)")
+                }
+            }
+        }
+
+        /// What a writer spoiled is set aside (WireDamageTests); what the disk spoiled is not.
+        @Test func `a name that the disk spoiled stops the start with its place`() async throws {
+            try await withRunningFleet { fleet in
+                try fleet.agents[0].client.accept((1...20).map { .sale($0) })
+                try fleet.waitUntilDrained()
+                for daemon in fleet.daemons { #expect(daemon.stop() == .status(0)) }
+                for (daemon, name) in zip(fleet.daemons, ["aggregator.db", "agent.db"]) {
+                    let queue = try DatabaseQueue(path: "\(daemon.data)/\(name)")
+                    try queue.write {
+                        try $0.execute(
+                            sql: "UPDATE definitions SET bytes = zeroblob(length(bytes))")
+                    }
+                    try queue.close()
+                    let result = try start(daemon, port: daemon.port, fleet)
+                    #expect(result.exit == Self.failure, "\(daemon.name): \(result.output)")
+                    #expect(result.output.contains("\(daemon.data)/\(name)"), "\(result.output)")
+                    #expect(result.output.contains("table definitions"), "\(result.output)")
                 }
             }
         }

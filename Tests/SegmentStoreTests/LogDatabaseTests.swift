@@ -61,10 +61,11 @@ import Testing
         let id = try #require(stream.row?.id)
         for event in stream.events.shuffled(using: &stream.random) {
             #expect(
-                try LogReader(database).event(stream: id, sequence: event.sequence)?.event
+                try LogReader(database, hasher: TestStream.hasher).event(
+                    stream: id, sequence: event.sequence)?.event
                     == .event(event))
         }
-        let reader = LogReader(database)
+        let reader = LogReader(database, hasher: TestStream.hasher)
         let limit = ReadLimit(segments: 3)
         var forwards: [ReadEvent] = []
         try reader.events(after: 0, limit: limit) {
@@ -73,7 +74,7 @@ import Testing
         }
         #expect(forwards == stream.events.map { .event($0) }, "seed \(seed)")
         var backwards: [ReadEvent] = []
-        try LogReader(database).events(before: .max, limit: limit) {
+        try LogReader(database, hasher: TestStream.hasher).events(before: .max, limit: limit) {
             backwards.append($0.event)
             return .next
         }
@@ -106,7 +107,7 @@ import Testing
         let report = try verify(folder.database)
         #expect(report.isSound, "\(report.findings)")
         let again = try LogDatabase(path: folder.database, migrations: [])
-        let reader = LogReader(again)
+        let reader = LogReader(again, hasher: TestStream.hasher)
         var found: [UInt64: Set<ReadEvent>] = [:]
         try reader.events(before: .max) {
             found[$0.event.sequence, default: []].insert($0.event)

@@ -259,7 +259,7 @@ import Testing
         #expect(Dialect.current == dialect)
     }
 
-    @Test(arguments: [0, 6, 7, 8, 20, 22, 34, 255] as [UInt8])
+    @Test(arguments: [0, 7, 8, 20, 22, 34, 255] as [UInt8])
     func `a kind of frame that is reserved or free is no message yet`(_ kind: UInt8) throws {
         var bytes = Frame(kind: .proof, session: 1, body: [1, 2, 3]).encoded()
         bytes[3] = kind

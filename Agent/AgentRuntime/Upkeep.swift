@@ -1,0 +1,169 @@
+import AgentCore
+import AgentStore
+import LedgerCore
+import Logging
+import SegmentStore
+import Workers
+
+/// What keeps the log from growing for ever: pruning, and giving space back.
+///
+/// **Overview.** It lives on the commit thread, because there is one writer, and does one small step
+/// at a time between two commits: none waits for more than one step. While commits come without a
+/// pause, the steps are far apart.
+///
+/// **Function.** Call `step` after each turn; it does nothing until something is due. `patience`
+/// says when it wants to be called again.
+///
+/// **Invariants.** Nothing goes that the aggregator of this run's session is not known to hold, that
+/// is not acknowledged durably, that is younger than the retention, or that no checkpoint of the
+/// folds has counted in.
+package struct Upkeep: Sendable {
+    /// How the stream stands.
+    package struct Standing: Sendable {
+        /// The last durable event.
+        package var head: UInt64
+        /// The last event whose acknowledgement is durable.
+        package var acknowledged: UInt64
+        /// The last event that the aggregator said in this run that it holds; 0 before it did.
+        package var held: UInt64
+
+        package init(head: UInt64, acknowledged: UInt64, held: UInt64) {
+            self.head = head
+            self.acknowledged = acknowledged
+            self.held = held
+        }
+    }
+
+    package enum Outcome: Sendable {
+        case nothing
+        /// The folds' checkpoint must reach further first.
+        case needsCheckpoint
+        /// The log begins behind that event now.
+        case pruned(through: UInt64)
+        case failed(StoreError)
+    }
+
+    private let store: AgentStore
+    private let limits: AgentLimits
+    private let interval: Int64
+    private var retention: Retention
+    private var due: Int64
+    private var sweep: Sweep?
+    private var sweptThrough: UInt64 = 0
+    /// Whether pages were cut off the database, and its file may still have them.
+    private var awaitsShorterFile: Bool
+    private let canReturnSpace: Bool
+
+    /// A walk through the idempotency keys.
+    private struct Sweep: Sendable {
+        var through: UInt64
+        var cursor: KeyCursor?
+    }
+
+    private let clock: @Sendable () -> RetentionClock.Reading
+
+    /// - Parameter clock: the device's clocks.
+    package init(
+        store: AgentStore, spans: Retention.Spans, limits: AgentLimits,
+        clock: @escaping @Sendable () -> RetentionClock.Reading = Upkeep.deviceClocks
+    ) throws(StoreError) {
+        let now = clock()
+        self.clock = clock
+        self.store = store
+        self.limits = limits
+        retention = Retention(spans, saved: try store.retention(), now: now)
+        canReturnSpace = try store.canReturnSpace()
+        awaitsShorterFile = canReturnSpace
+        interval = min(max(spans.segments / 64, 100_000), limits.upkeepIntervalMax)
+        due = now.steady
+    }
+
+    /// How long until the next step is due.
+    package var patience: Duration { .microseconds(max(0, due - clock().steady)) }
+
+    /// Does the next step, if one is due.
+    ///
+    /// - Parameter isIdle: whether nothing else waits.
+    package mutating func step(_ standing: Standing, isIdle: Bool) -> Outcome {
+        let now = clock()
+        guard now.steady >= due else { return .nothing }
+        let pause = isIdle ? limits.upkeepPause : limits.upkeepPauseWhenBusy
+        do throws(StoreError) {
+            let outcome = try work(standing, now)
+            due = now.steady + (outcome == nil ? interval : pause)
+            return outcome ?? .nothing
+        } catch {
+            due = now.steady + limits.upkeepPauseAfterFailure
+            return .failed(error)
+        }
+    }
+
+    /// Something that a step asked for failed: the next one is not tried at once.
+    package mutating func postpone() {
+        due = clock().steady + limits.upkeepPauseAfterFailure
+    }
+
+    /// - Returns: nil where nothing is left to do.
+    private mutating func work(
+        _ standing: Standing, _ now: RetentionClock.Reading
+    ) throws(StoreError) -> Outcome? {
+        if let saved = retention.look(head: standing.head, now: now) {
+            try store.save(saved)
+            retention.wasSaved(saved)
+        }
+        let held = min(standing.held, standing.acknowledged)
+        if let outcome = try prune(retention.prunable(held: held, now: now)) { return outcome }
+        if try pruneKeys(retention.keysPrunable(held: held, now: now)) { return .nothing }
+        return try returnSpace() ? .nothing : nil
+    }
+
+    private mutating func prune(_ sequence: UInt64) throws(StoreError) -> Outcome? {
+        guard sequence > 0 else { return nil }
+        let limit = ReadLimit(
+            segments: limits.segmentsPerPruneMax, bytes: limits.bytesPerPruneMax)
+        switch try store.prune(through: sequence, limit: limit) {
+        case .pruned(let through, _, _): return .pruned(through: through)
+        case .needsCheckpoint: return .needsCheckpoint
+        case .nothing:
+            retention.pruned(through: sequence)
+            return nil
+        }
+    }
+
+    /// - Returns: whether there is more to do.
+    private mutating func pruneKeys(_ sequence: UInt64) throws(StoreError) -> Bool {
+        if sweep == nil, sequence > sweptThrough { sweep = Sweep(through: sequence, cursor: nil) }
+        guard var next = sweep else { return false }
+        next.cursor = try store.pruneKeys(
+            through: next.through, after: next.cursor, keysMax: limits.keysPerPruneMax)
+        if next.cursor == nil {
+            sweptThrough = next.through
+            retention.prunedKeys(through: next.through)
+        }
+        sweep = next.cursor == nil ? nil : next
+        return true
+    }
+
+    /// - Returns: whether there is more to do.
+    private mutating func returnSpace() throws(StoreError) -> Bool {
+        guard canReturnSpace else { return false }
+        let statistics = try store.statistics()
+        let free = statistics.freeByteCount
+        let used = statistics.byteCount - free
+        if free > used / 8 + Int64(limits.freePagesKept) * 4096 {
+            try store.returnSpace(pagesMax: limits.pagesPerReturnMax)
+            awaitsShorterFile = true
+            return true
+        }
+        if awaitsShorterFile {
+            awaitsShorterFile = store.fileByteCount.map { $0 > statistics.byteCount } ?? false
+            if awaitsShorterFile { store.requestCheckpoint() }
+        }
+        return false
+    }
+
+    /// The wall clock, and one that nobody sets and that counts while the device sleeps.
+    @Sendable package static func deviceClocks() -> RetentionClock.Reading {
+        RetentionClock.Reading(wall: WallClock.now(), steady: SteadyClock.now())
+    }
+}

@@ -1,0 +1,199 @@
+import FleetHarness
+import Foundation
+import Testing
+import Workload
+
+extension IntegrationTests {
+    @Suite struct RetentionTests {
+        private static let short = ["--retention", "1s"]
+
+        @Test
+        func
+            `what is merged and older than the retention is pruned, and everything is still right`()
+            async throws
+        {
+            try await withRunningFleet(agentArguments: Self.short) { fleet in
+                let agent = fleet.agents[0]
+                let operations = (1...8_000).map { number in
+                    var operation = Workload.Operation.sale(number)
+                    operation.metadata["note"] = String(repeating: "n", count: 700)
+                    return operation
+                }
+                let ids = try Self.accept(operations, agent)
+                let first = try agent.client.http.json("/v1/transactions/\(ids.last ?? "")")
+                #expect(first["reference"].string == "receipt 8000")
+                let file = "\(agent.daemon.data)/agent.db"
+                var largest = try Self.byteCount(file)
+                try waitUntil("the log is pruned and its file shorter", within: .seconds(30)) {
+                    let size = try Self.byteCount(file)
+                    largest = max(largest, size)
+                    let storage = try agent.client.sync().json["storage"]
+                    return storage["oldest_retained"].int ?? 0 > 7_900
+                        && storage["free_bytes"].int ?? .max < 1 << 20 && size < largest * 3 / 4
+                }
+                print("retention: \(largest) bytes shrank to \(try Self.byteCount(file))")
+                try Self.expectPrunedAnswers(agent, operations[4], ids[4])
+
+                try agent.daemon.killAndRestart()
+                #expect(try agent.client.sync().json["head"].int == 8_000)
+                try Self.expectPrunedAnswers(agent, operations[4], ids[4])
+                let more = (8_001...8_100).map { Workload.Operation.sale($0) }
+                try agent.client.accept(more)
+                try fleet.expectConvergence(with: Oracle(operations + more))
+                fleet.expectCleanEnds()
+                try fleet.expectSoundFolders()
+            }
+        }
+
+        /// The transaction is not here any more, its key is, and its money is in the balances.
+        private static func expectPrunedAnswers(
+            _ agent: AgentNode, _ operation: Workload.Operation, _ id: String
+        ) throws {
+            for path in ["/v1/transactions/\(id)", "/v1/transactions/\(id)/journey"] {
+                let gone = try agent.client.http.get(path)
+                #expect(gone.status == 404)
+                #expect(gone.text.contains("pruned") && gone.text.contains("aggregator"), "\(gone)")
+            }
+            let response = try agent.client.http.post(
+                "/v1/transactions", operation.transactionJSON(),
+                headers: ["Idempotency-Key": "\"\(operation.idempotencyKey)\""])
+            #expect(response.status == 200 && response.headers["idempotency-replayed"] == "true")
+            let replay = try response.json()
+            #expect(replay["id"].string == id && replay["status"].string == "merged")
+            #expect(replay["accepted_at"].string?.isEmpty == false)
+            #expect(operation.difference(from: replay) == nil)
+            // Pages lead to the oldest that is kept, and end there.
+            let oldest = try agent.client.sync().json["storage"]["oldest_retained"].int ?? 0
+            let listed = try agent.client.http.items("/v1/transactions", limit: 7)
+            #expect(listed.count <= 8_000 - oldest + 1 && !listed.isEmpty)
+        }
+
+        @Test
+        func
+            `a full quota refuses until what the aggregator has is older than the retention`()
+            async throws
+        {
+            let arguments = Self.short + ["--limits-storage", "4MiB"]
+            try await withFleet(agentArguments: arguments) { fleet in
+                let agent = fleet.agents[0]
+                try agent.daemon.start()
+                var accepted: [Workload.Operation] = []
+                var full: HTTPResponse?
+                while full == nil {
+                    let batch = (0..<200).map { Self.strangers(accepted.count + $0) }
+                    let response = try agent.client.http.post(
+                        "/v1/transactions/batch", batch.batchJSON())
+                    if response.status == 200 { accepted += batch } else { full = response }
+                    try #require(accepted.count < 200_000)
+                }
+                #expect(full?.status == 507)
+                #expect(full?.headers["retry-after"].flatMap(Int.init) ?? 0 > 0)
+                #expect(
+                    full?.text.contains("quota of 4194304 bytes") == true, "\(full?.text ?? "")")
+                // Time alone makes no room: nothing is acknowledged yet.
+                #expect(try agent.client.sync().json["storage"]["oldest_retained"].int == 1)
+
+                try fleet.broker.start()
+                try fleet.aggregator.daemon.start()
+                let one = Self.strangers(accepted.count)
+                try waitUntil("there is room again", within: .seconds(30)) {
+                    try agent.client.post(one)?.status == 201
+                }
+                accepted.append(one)
+                try fleet.expectConvergence(with: Oracle(accepted))
+                print("quota: \(accepted.count) transactions went through 4 MiB")
+                fleet.expectCleanEnds()
+                try fleet.expectSoundFolders()
+            }
+        }
+
+        @Test
+        func
+            `an aggregator restored from a backup older than the retention is told what it lacks`()
+            async throws
+        {
+            try await withRunningFleet(agentArguments: Self.short) { fleet in
+                let agent = fleet.agents[0]
+                let hub = fleet.aggregator.daemon
+                let early = (1...200).map { Workload.Operation.sale($0) }
+                let later = (201...600).map { Workload.Operation.sale($0) }
+                _ = try Self.accept(early, agent)
+                try fleet.waitUntilDrained()
+                try Self.copyFolder(of: hub, to: "early")
+                for batch in 0..<4 {
+                    _ = try Self.accept(Array(later[batch * 100..<batch * 100 + 100]), agent)
+                    try fleet.waitUntilDrained()
+                }
+                try waitUntil("more is pruned than the backup has", within: .seconds(20)) {
+                    try agent.client.sync().json["storage"]["oldest_retained"].int ?? 0 > 300
+                }
+                try Self.copyFolder(of: hub, to: "later", andRestore: "early")
+
+                let oldest = try agent.client.sync().json["storage"]["oldest_retained"].int ?? 0
+                let lacking = try wait(for: "the gap has a name", within: .seconds(20)) {
+                    let shown = try fleet.aggregator.client.agents().first
+                    let lacking = shown?["streams"][0]["lacking"]
+                    return lacking?["first"].int == nil ? nil : lacking
+                }
+                #expect(lacking["first"].int == 201)
+                #expect(lacking["through"].int == oldest - 1)
+                let status = try agent.client.sync()
+                #expect(status.json["session"] == "held")
+                #expect(status.reason?.contains("events 201 to \(oldest - 1)") == true)
+                // It goes on recording, and nothing more is pruned that this aggregator may lack.
+                let last = Workload.Operation.sale(601)
+                try agent.client.accept([last])
+                #expect(try agent.client.sync().json["storage"]["oldest_retained"].int == oldest)
+                let log = try String(contentsOfFile: agent.daemon.process.log, encoding: .utf8)
+                #expect(
+                    log.components(separatedBy: "stream held").count < 5, "\(log.suffix(2_000))")
+
+                try Self.copyFolder(of: hub, to: "held", andRestore: "later")
+                try fleet.expectConvergence(with: Oracle(early + later + [last]))
+                fleet.expectCleanEnds()
+                try fleet.expectSoundFolders()
+            }
+        }
+
+        // MARK: Steps
+
+        /// A sale between accounts that nobody else has: what takes most room beside the log.
+        private static func strangers(_ number: Int) -> Workload.Operation {
+            var operation = Workload.Operation.sale(number)
+            operation.postings[0].source = "c:\(number)"
+            operation.postings[0].destination = "d:\(number)"
+            operation.metadata = [:]
+            return operation
+        }
+
+        private static func accept(
+            _ operations: [Workload.Operation], _ agent: AgentNode
+        ) throws -> [String] {
+            var ids: [String] = []
+            for start in stride(from: 0, to: operations.count, by: 100) {
+                let end = min(start + 100, operations.count)
+                ids += try agent.client.accept(Array(operations[start..<end]))
+            }
+            return ids
+        }
+
+        private static func byteCount(_ path: String) throws -> Int {
+            try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
+        }
+
+        /// Stops a daemon, keeps its folder under a name, and starts it again, from another one that was
+        /// kept where that is said.
+        private static func copyFolder(
+            of daemon: Daemon, to name: String, andRestore other: String? = nil
+        ) throws {
+            #expect(daemon.stop() == .status(0))
+            let files = FileManager.default
+            try files.copyItem(atPath: daemon.data, toPath: "\(daemon.data)-\(name)")
+            if let other {
+                try files.removeItem(atPath: daemon.data)
+                try files.copyItem(atPath: "\(daemon.data)-\(other)", toPath: daemon.data)
+            }
+            try daemon.start()
+        }
+    }
+}
