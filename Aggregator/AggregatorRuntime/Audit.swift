@@ -23,7 +23,8 @@ struct Audit {
 
     private(set) var position: Int64 = 0
     private var sums: [Slot: Sums] = [:]
-    private var names: [StreamID: [Definition]] = [:]
+    /// By their numbers; nil for one that cannot be read.
+    private var names: [StreamID: [Definition?]] = [:]
 
     /// Reads the log up to a position, for as long as there is time.
     ///
@@ -47,10 +48,15 @@ struct Audit {
 
     private mutating func add(_ stored: StoredSegment) {
         let segment = stored.segment
-        // A segment whose definitions are broken has no readable event; the fold sets all of them
-        // aside, too.
-        guard let definitions = try? segment.definitions() else { return }
-        names[stored.streamID, default: []] += definitions
+        do throws(WireError) {
+            names[stored.streamID, default: []] += try segment.definitions()
+        } catch {
+            // It has no readable event: the fold sets all of them aside, too. The names keep their
+            // places, so that those behind have their numbers.
+            let count = Int(segment.header.definitionCount)
+            names[stored.streamID, default: []] += repeatElement(nil, count: count)
+            return
+        }
         let known = names[stored.streamID] ?? []
         for case .event(let event) in segment.events(name: {
             $0 < known.count ? known[Int($0)] : nil

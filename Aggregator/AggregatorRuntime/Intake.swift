@@ -397,7 +397,7 @@ private struct IntakeLoop {
     }
 
     /// Agents greet at once, instead of waiting until they miss an answer. A few shards at a time:
-    /// the transport has no room for all of them, and what it does not take is lost.
+    /// the transport has no room for all of them.
     private mutating func sayUp() {
         shardsToTell = 0..<Topics.shards
     }
@@ -409,10 +409,10 @@ private struct IntakeLoop {
         let notice = HubNotice(
             isUp: true, hub: Seen(hub: parts.store.hub.tag, position: 0), at: WallClock.now())
         let payload = Message.hub(notice).framed(session: 0).encoded()
-        let now = shardsToTell.prefix(IntakeLoop.shardsPerTick)
-        shardsToTell = shardsToTell.dropFirst(now.count)
-        for shard in now {
-            _ = parts.publish(MQTTMessage(topic: Topics.hub(shard: shard), payload: payload))
+        for shard in shardsToTell.prefix(IntakeLoop.shardsPerTick) {
+            guard parts.publish(MQTTMessage(topic: Topics.hub(shard: shard), payload: payload))
+            else { return }
+            shardsToTell.removeFirst()
         }
     }
 
