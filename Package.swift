@@ -308,7 +308,8 @@ let package = Package(
         .testTarget(
             name: "SegmentStoreTests",
             dependencies: [
-                "LedgerCore", "PowerCutVFS", "SegmentStore", "Signing", "SyncProtocol", grdb,
+                "LedgerCore", "PowerCutVFS", "SegmentStore", "Signing", "SyncProtocol",
+                "TestSupport", grdb,
             ],
             path: "Tests/SegmentStoreTests", swiftSettings: strict),
         .testTarget(

@@ -57,7 +57,7 @@ extension AgentRuntime {
         _ submissions: [Submission], _ outcomes: [Outcome]
     ) async throws(ServiceFailure) -> GroupAnswer {
         switch outcomes[0] {
-        case .replayed(let first): return .replayed(try await recordedGroup(from: first))
+        case .replayed(let first): return .replayed(try await firstGroup(first, submissions))
         case .mismatched(let first): return .mismatched(first: id(first))
         case .groupTooLarge: return .tooManyBytes
         case .accepted: break
@@ -74,22 +74,23 @@ extension AgentRuntime {
             })
     }
 
-    /// The group whose first event has that number, from the log.
-    private func recordedGroup(
-        from first: UInt64
+    /// What the first group under a key became, whose events begin with that number. Where it is
+    /// pruned, it is told from the request, which says the same, and from when it was accepted: a
+    /// group's events have the ticks of one moment.
+    private func firstGroup(
+        _ first: UInt64, _ submissions: [Submission]
     ) async throws(ServiceFailure) -> [RecordedTransaction] {
         let found = try await reading { [self] (store) throws(StoreError) in
             try store.group(from: first).map(recorded)
         }
-        guard !found.isEmpty else {
-            if wasPruned(id(first)) {
-                throw .unavailable(
-                    detail: "the first group under this key began with \(id(first)); it was merged "
-                        + "and is pruned here: ask the aggregator for it")
-            }
-            throw .unavailable(
-                detail: "event \(first) is in the key table but not in the log; run verify")
+        guard found.isEmpty else { return found }
+        let time = try await timeOfPruned(id(first), submissions[0])
+        return submissions.enumerated().map { offset, submission in
+            let event = Event(
+                sequence: first + UInt64(offset),
+                time: HybridTimestamp(rawValue: time.rawValue + UInt64(offset)),
+                transaction: submission.transaction, keyed: submission.keyed, trace: nil)
+            return RecordedTransaction(id: id(event.sequence), event: event, status: .merged)
         }
-        return found
     }
 }

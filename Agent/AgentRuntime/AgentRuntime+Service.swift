@@ -91,6 +91,17 @@ extension AgentRuntime: AgentService {
         -> RecordedTransaction
     {
         if let found = try await transaction(id) { return found }
+        let time = try await timeOfPruned(id, submission)
+        let event = Event(
+            sequence: id.sequence, time: time, transaction: submission.transaction,
+            keyed: submission.keyed, trace: nil)
+        return RecordedTransaction(id: id, event: event, status: .merged)
+    }
+
+    /// When the first request under a key was accepted, whose event is not in the log any more.
+    func timeOfPruned(_ id: EventID, _ submission: Submission) async throws(ServiceFailure)
+        -> HybridTimestamp
+    {
         guard wasPruned(id), let keyed = submission.keyed else {
             throw .unavailable(
                 detail: "event \(id.sequence) is in the key table but not in the log; run verify")
@@ -103,10 +114,7 @@ extension AgentRuntime: AgentService {
                 detail: "the first request under this key became \(id), which was merged and is "
                     + "pruned here: ask the aggregator for it")
         }
-        let event = Event(
-            sequence: id.sequence, time: time, transaction: submission.transaction,
-            keyed: keyed, trace: nil)
-        return RecordedTransaction(id: id, event: event, status: .merged)
+        return time
     }
 
     package func wasPruned(_ id: EventID) -> Bool {

@@ -7,6 +7,7 @@ import PowerCutVFS
 import SegmentStore
 import SyncProtocol
 import Synchronization
+import TestSupport
 import Testing
 
 /// What the agent has answered must be on the disk. A kill proves nothing here, because the kernel
@@ -15,15 +16,15 @@ import Testing
     /// The one name that a process registers it under.
     private static let vfs = "powercut"
 
-    init() {
-        powercut_begin()
+    init() async {
+        await Turn.atThePower.begin()
         let code = powercut_register(Self.vfs)
         precondition(code == 0, "registering the VFS failed: \(code)")
         powercut_reset()
     }
 
     deinit {
-        powercut_end()
+        Turn.atThePower.end()
     }
 
     private static func configuration(

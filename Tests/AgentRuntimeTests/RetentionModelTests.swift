@@ -14,15 +14,15 @@ import Testing
 /// Commits, acknowledgements, clocks that are set, pruning, restarts and power cuts, at random, on a
 /// real store, against a model that knows what time it really is.
 @Suite(.serialized) final class RetentionModelTests {
-    init() {
-        powercut_begin()
+    init() async {
+        await Turn.atThePower.begin()
         let code = powercut_register(PrunedAgent.vfs)
         precondition(code == 0, "registering the VFS failed: \(code)")
         powercut_reset()
     }
 
     deinit {
-        powercut_end()
+        Turn.atThePower.end()
     }
 
     @Test(arguments: 0..<24 as Range<UInt64>)

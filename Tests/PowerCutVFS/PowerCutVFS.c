@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <semaphore.h>
 
 #define SECTOR 512
 
@@ -532,17 +531,3 @@ int64_t powercut_unsynced(const char *suffix) {
     pthread_mutex_unlock(&mutex);
     return result;
 }
-
-/* A semaphore, because a test may end on another thread than it began on. */
-static sem_t powercut_users;
-static pthread_once_t powercut_users_once = PTHREAD_ONCE_INIT;
-
-static void powercut_users_init(void) { sem_init(&powercut_users, 0, 1); }
-
-void powercut_begin(void) {
-    pthread_once(&powercut_users_once, powercut_users_init);
-    while (sem_wait(&powercut_users) != 0) {
-    }
-}
-
-void powercut_end(void) { sem_post(&powercut_users); }

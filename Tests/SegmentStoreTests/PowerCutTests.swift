@@ -5,6 +5,7 @@ import PowerCutVFS
 import SegmentStore
 import Signing
 import SyncProtocol
+import TestSupport
 import Testing
 
 /// The promise that matters most: what a commit returned for is there after the power came back.
@@ -12,15 +13,15 @@ import Testing
 @Suite(.serialized) final class PowerCutTests {
     static let vfs = "powercut"
 
-    init() {
-        powercut_begin()
+    init() async {
+        await Turn.atThePower.begin()
         let code = powercut_register(PowerCutTests.vfs)
         precondition(code == 0, "registering the VFS failed: \(code)")
         powercut_reset()
     }
 
     deinit {
-        powercut_end()
+        Turn.atThePower.end()
     }
 
     static func options(_ synchronous: LogOptions.Synchronous = .full) -> LogOptions {

@@ -16,8 +16,8 @@
 /// it does not model: sectors damaged beside those written (SQLite's "powersafe overwrite" is taken for granted, as
 /// its default is).
 ///
-/// One state for the process, guarded by a mutex: whoever uses it calls `powercut_begin` first and `powercut_end` last,
-/// which keeps tests of different suites from cutting each other's power.
+/// One state for the process, guarded by a mutex: tests take turns (`Turn.atThePower`), which keeps them from cutting
+/// each other's power.
 
 typedef enum {
     /// Nothing that was not synced is there.
@@ -27,10 +27,6 @@ typedef enum {
     /// All of it is, as after a kill: no power cut at all.
     POWERCUT_KEEP = 2
 } powercut_mode;
-
-/// Waits until nobody else uses the VFS, and keeps it for the caller.
-void powercut_begin(void);
-void powercut_end(void);
 
 /// Registers the VFS under that name, not as the default. Once; later calls do nothing.
 /// Returns SQLite's result code.
