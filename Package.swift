@@ -23,6 +23,8 @@ let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", packa
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
@@ -198,7 +200,7 @@ let package = Package(
             dependencies: [
                 "DaemonSupport", "LedgerCore", "MQTTTransport", "MessageInspection",
                 "SegmentStore", "Signing", "SyncProtocol", "TextFormats", "Workers",
-                argumentParser, grdb, grdbSQLite,
+                argumentParser, grdb, grdbSQLite, nio, nioHTTP1, nioPosix,
             ],
             path: "Aggregator/TraceCLI", swiftSettings: strict),
 

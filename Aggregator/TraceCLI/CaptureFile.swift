@@ -45,24 +45,3 @@ final class CaptureFile: @unchecked Sendable {
 
     func close() throws { try file.close() }
 }
-
-/// Hears Ctrl-C and the request to end, instead of dying of them.
-final class Interrupts {
-    private let sources: [any DispatchSourceSignal]
-
-    init(_ interrupted: @escaping @Sendable () -> Void) {
-        sources = [SIGINT, SIGTERM].map { number in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler(handler: interrupted)
-            source.resume()
-            return source
-        }
-    }
-
-    /// The next one ends the process.
-    func stop() {
-        for source in sources { source.cancel() }
-        for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) }
-    }
-}

@@ -1,73 +1,161 @@
 import Foundation
-import Synchronization
-import TextFormats
-
-#if canImport(FoundationNetworking)
-    import FoundationNetworking
-#endif
+import NIOCore
+import NIOHTTP1
+import NIOPosix
 
 /// One connection to a daemon's event stream.
-final class EventStreamConnection: NSObject, URLSessionDataDelegate, Sendable {
-    enum Item: Sendable {
+///
+/// On SwiftNIO, because URLSession (of the toolchain's Foundation, on Linux) keeps asking whether its socket can be
+/// written while a response is open, and so takes a whole core for a stream on which nothing comes.
+struct EventStreamConnection {
+    enum Item {
         case opened(status: Int)
         case bytes(Data)
-        case ended(URLError?)
+    }
+
+    /// Why a stream could not be read, or broke off, in words.
+    struct Failure: Error {
+        let sentence: String
     }
 
     /// A stream on which nothing comes for so long is dead: a daemon says something more often.
-    private static let patience: TimeInterval = 45
-    /// What may wait here. Beyond it the connection is given up, and made anew at the last event
-    /// that was shown: so a terminal that is slow, or held, fills no memory.
-    private static let bytesMax = 4 << 20
+    private static let patience: TimeAmount = .seconds(45)
+    private static let connectPatience: TimeAmount = .seconds(10)
 
-    let items: AsyncStream<Item>
-    private let continuation: AsyncStream<Item>.Continuation
-    private let waiting = Atomic<Int>(0)
+    private typealias Messages = NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>
 
-    private override init() {
-        (items, continuation) = AsyncStream.makeStream()
-        super.init()
-    }
+    private let host: String
+    private let port: Int
+    private let head: HTTPRequestHead
 
-    static func open(_ url: URL, lastEventID: String?) -> EventStreamConnection {
-        var request = URLRequest(url: url)
-        request.timeoutInterval = patience
-        request.setValue("text/event-stream", forHTTPHeaderField: "Accept")
-        if let lastEventID {
-            request.setValue(lastEventID, forHTTPHeaderField: "Last-Event-ID")
+    /// - Throws: `TraceFailure.usage` for an address that cannot be followed.
+    init(_ url: URL, lastEventID: String?) throws(TraceFailure) {
+        guard url.scheme == "http", let host = url.host,
+            let parts = URLComponents(url: url, resolvingAgainstBaseURL: true)
+        else {
+            throw .usage(
+                "only http:// addresses can be followed, which is what a daemon speaks: for one behind a proxy with "
+                    + "TLS, follow it from its own machine, or through a tunnel such as ssh -L")
         }
-        let connection = EventStreamConnection()
-        let session = URLSession(
-            configuration: .ephemeral, delegate: connection, delegateQueue: nil)
-        let task = session.dataTask(with: request)
-        connection.continuation.onTermination = { _ in session.invalidateAndCancel() }
-        task.resume()
-        return connection
+        self.host = host.trimmingCharacters(in: ["[", "]"])
+        port = url.port ?? 80
+        var headers = HTTPHeaders([("Host", "\(host):\(port)"), ("Accept", "text/event-stream")])
+        if let lastEventID { headers.add(name: "Last-Event-ID", value: lastEventID) }
+        let query = parts.percentEncodedQuery.map { "?\($0)" } ?? ""
+        head = HTTPRequestHead(
+            version: .http1_1, method: .GET, uri: parts.percentEncodedPath + query,
+            headers: headers)
     }
 
-    /// The reader is done with so many bytes.
-    func took(_ count: Int) {
-        waiting.subtract(count, ordering: .relaxed)
+    /// Hands out what comes, until the stream ends or the body says that it is enough.
+    ///
+    /// Nothing is queued: while the body is busy, nothing more is read from the connection than is under way.
+    ///
+    /// - Parameter body: says whether to go on.
+    /// - Throws: `Failure`, and what the body throws.
+    func read(_ body: (Item) async throws -> Bool) async throws {
+        do {
+            try await connect().executeThenClose { inbound, outbound in
+                try await outbound.write(.head(head))
+                try await outbound.write(.end(nil))
+                for try await part in inbound {
+                    guard let item = Item(part) else { return }
+                    guard try await body(item) else { return }
+                }
+            }
+        } catch {
+            throw Failure(error) ?? error
+        }
     }
 
-    func urlSession(
-        _ session: URLSession, dataTask: URLSessionDataTask, didReceive response: URLResponse,
-        completionHandler: @escaping (URLSession.ResponseDisposition) -> Void
-    ) {
-        continuation.yield(.opened(status: (response as? HTTPURLResponse)?.statusCode ?? 0))
-        completionHandler(.allow)
+    private func connect() async throws -> Messages {
+        try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connectTimeout(Self.connectPatience)
+            .connect(host: host, port: port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHTTPClientHandlers()
+                    try channel.pipeline.syncOperations.addHandler(
+                        SilenceHandler(patience: Self.patience))
+                    return try Messages(wrappingChannelSynchronously: channel)
+                }
+            }
+    }
+}
+
+extension EventStreamConnection.Item {
+    /// Nil for the end of the response.
+    fileprivate init?(_ part: HTTPClientResponsePart) {
+        switch part {
+        case .head(let head): self = .opened(status: Int(head.status.code))
+        case .body(let bytes): self = .bytes(Data(bytes.readableBytesView))
+        case .end: return nil
+        }
+    }
+}
+
+/// Breaks off a connection that is read from and says nothing. While nobody reads, silence means nothing.
+private final class SilenceHandler: ChannelDuplexHandler {
+    typealias InboundIn = HTTPClientResponsePart
+    typealias OutboundIn = HTTPClientRequestPart
+
+    struct Silence: Error {}
+
+    private let patience: TimeAmount
+    private var timer: Scheduled<Void>?
+
+    init(patience: TimeAmount) {
+        self.patience = patience
     }
 
-    func urlSession(_ session: URLSession, dataTask: URLSessionDataTask, didReceive data: Data) {
-        let (_, now) = waiting.add(data.count, ordering: .relaxed)
-        continuation.yield(.bytes(data))
-        if now > EventStreamConnection.bytesMax { dataTask.cancel() }
+    func read(context: ChannelHandlerContext) {
+        if timer == nil {
+            timer = context.eventLoop.assumeIsolated().scheduleTask(in: patience) {
+                context.fireErrorCaught(Silence())
+                context.close(promise: nil)
+            }
+        }
+        context.read()
     }
 
-    func urlSession(
-        _ session: URLSession, task: URLSessionTask, didCompleteWithError error: (any Error)?
-    ) {
-        continuation.yield(.ended(error as? URLError))
-        continuation.finish()
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        cancelTimer()
+        context.fireChannelRead(data)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        cancelTimer()
+        context.fireChannelInactive()
+    }
+
+    private func cancelTimer() {
+        timer?.cancel()
+        timer = nil
+    }
+}
+
+extension EventStreamConnection.Failure {
+    /// Nil for what is no failure of a connection.
+    fileprivate init?(_ error: any Error) {
+        switch error {
+        case let error as NIOConnectionError:
+            let first = error.connectionErrors.first.flatMap { Self($0.error) }
+            self = first ?? Self(sentence: "the name is not known")
+        case let error as IOError: self.init(sentence: Self.sentence(of: error.errnoCode))
+        case ChannelError.connectTimeout: self.init(sentence: "no answer in time")
+        case is SilenceHandler.Silence: self.init(sentence: "nothing came for too long")
+        case HTTPParserError.invalidEOFState, is ChannelError:
+            self.init(sentence: "the connection broke")
+        case let error as HTTPParserError:
+            self.init(sentence: "what answers there does not speak HTTP (\(error))")
+        default: return nil
+        }
+    }
+
+    private static func sentence(of code: CInt) -> String {
+        switch code {
+        case ECONNREFUSED: "nothing listens there"
+        case ECONNRESET, EPIPE: "the connection broke"
+        default: String(cString: strerror(code))
+        }
     }
 }

@@ -1,12 +1,9 @@
 import ArgumentParser
 import Foundation
 import LedgerCore
+import Synchronization
 import TextFormats
 import Workers
-
-#if canImport(FoundationNetworking)
-    import FoundationNetworking
-#endif
 
 /// `follow`
 struct FollowCommand: AsyncParsableCommand {
@@ -62,9 +59,27 @@ struct FollowCommand: AsyncParsableCommand {
         else { throw TraceFailure.usage("\(base) makes no address") }
         if !query.isEmpty { address.queryItems = query }
         guard let url = address.url else { throw TraceFailure.usage("\(base) makes no address") }
-        var follower = Follower(url: url, after: after, mergesMax: count, json: json)
+        let merges = MergeCount()
+        // At once, also while a terminal that is held takes nothing.
+        let interrupts = Interrupts {
+            merges.say()
+            Foundation.exit(Outcome.fine.rawValue)
+        }
+        defer { interrupts.stop() }
+        var follower = Follower(
+            url: url, after: after, merges: merges, mergesMax: count, json: json)
         try await follower.run()
+        merges.say()
     }
+}
+
+/// How many merges were shown.
+private final class MergeCount: Sendable {
+    private let shown = Atomic<Int>(0)
+
+    var value: Int { shown.load(ordering: .relaxed) }
+    func add() { shown.add(1, ordering: .relaxed) }
+    func say() { standardError(Wording.count(UInt64(value), "merge") + ".") }
 }
 
 /// Reads the stream, again and again, and prints what comes.
@@ -73,15 +88,16 @@ private struct Follower {
     private static let pauseMax: Double = 15
 
     private let url: URL
+    private let merges: MergeCount
     private let mergesMax: Int?
     private let json: Bool
     private var parser: EventStreamParser
-    private var merges = 0
     private var failures = 0
     private var wasOpen = false
 
-    init(url: URL, after: String?, mergesMax: Int?, json: Bool) {
+    init(url: URL, after: String?, merges: MergeCount, mergesMax: Int?, json: Bool) {
         self.url = url
+        self.merges = merges
         self.mergesMax = mergesMax
         self.json = json
         parser = EventStreamParser(lastEventID: after)
@@ -91,7 +107,6 @@ private struct Follower {
         while true {
             let reason = try await readOnce()
             if isDone { return }
-            guard let reason else { continue }
             guard wasOpen else {
                 throw TraceFailure.unreachable("cannot reach \(url.absoluteString): \(reason)")
             }
@@ -104,31 +119,29 @@ private struct Follower {
         }
     }
 
-    private var isDone: Bool { mergesMax.map { merges >= $0 } ?? false }
+    private var isDone: Bool { mergesMax.map { merges.value >= $0 } ?? false }
 
-    /// - Returns: why it ended; nil where it is to go on at once.
-    private mutating func readOnce() async throws -> String? {
+    /// - Returns: why it ended.
+    private mutating func readOnce() async throws -> String {
         parser = EventStreamParser(lastEventID: parser.lastEventID)
-        let connection = EventStreamConnection.open(url, lastEventID: parser.lastEventID)
+        let connection = try EventStreamConnection(url, lastEventID: parser.lastEventID)
         var refusal: (status: Int, body: Data)?
-        for await item in connection.items {
-            switch item {
-            case .opened(200): opened()
-            case .opened(let status): refusal = (status, Data())
-            case .bytes(let data) where refusal != nil: refusal?.body.append(data)
-            case .bytes(let data):
-                for event in try parsed(data) {
-                    show(event)
-                    if isDone { return nil }
+        do {
+            try await connection.read { item in
+                switch item {
+                case .opened(200): opened()
+                case .opened(let status): refusal = (status, Data())
+                case .bytes(let data) where refusal != nil: refusal?.body.append(data)
+                case .bytes(let data):
+                    for event in try parsed(data) where !isDone { show(event) }
                 }
-                connection.took(data.count)
-            case .ended(let error):
-                if let refusal { return try reason(of: refusal.status, refusal.body) }
-                if error?.code == .cancelled { return nil }
-                return error.map(\.sentence) ?? "the aggregator ended the stream"
+                return !isDone
             }
+        } catch let failure as EventStreamConnection.Failure {
+            return failure.sentence
         }
-        return "the connection ended"
+        if let refusal { return try reason(of: refusal.status, refusal.body) }
+        return "the aggregator ended the stream"
     }
 
     private mutating func opened() {
@@ -156,7 +169,7 @@ private struct Follower {
     }
 
     private mutating func show(_ event: ServerSentEvent) {
-        if event.name == "merged" { merges += 1 }
+        if event.name == "merged" { merges.add() }
         let line = json ? jsonLine(event) : EventLine(event).text(Terminal.standardOutput)
         FileHandle.standardOutput.write(Data((line + "\n").utf8))
     }
