@@ -106,20 +106,20 @@ package struct OutboxSession: ~Copyable {
         /// Until another aggregator comes up, or the connection is another: a later backup of it may
         /// have what this one lacks.
         /// It is asked again now and then. The time is nil until the first tick.
-        case holding(Finding, askAgainAt: Timestamp?)
+        case holding(Finding, askAgainAt: SteadyTime?)
         case stopped(Finding)
     }
 
     private struct Greeting {
         var nonce: [UInt8]
-        var deadline: Timestamp
+        var deadline: SteadyTime
     }
 
     private struct Preparing {
         var welcome: Welcome
         /// The shell could not write or read, and will never say `prepared`: greet anew. Nil until
         /// the first tick.
-        var deadline: Timestamp?
+        var deadline: SteadyTime?
     }
 
     fileprivate struct Window {
@@ -139,7 +139,7 @@ package struct OutboxSession: ~Copyable {
         var locating: ChainPoint?
         /// No progress until then: greet anew. Nil until a tick sees that there is something to
         /// wait for.
-        var deadline: Timestamp?
+        var deadline: SteadyTime?
         /// The highest place that was gone back to: to go back there again is no progress.
         var rewoundTo: UInt64?
         var confirmed = false
@@ -163,7 +163,7 @@ package struct OutboxSession: ~Copyable {
     private var attempt: UInt32 = 1
     private var greetings = 0
     /// When to greet an aggregator that came up.
-    private var resumeAt: Timestamp?
+    private var resumeAt: SteadyTime?
     private let limits: AgentLimits
 
     package init(head: ChainPoint, released: UInt64, lastSession: UInt64, limits: AgentLimits) {
@@ -228,7 +228,7 @@ package struct OutboxSession: ~Copyable {
 
     // MARK: The transport
 
-    package mutating func connected(now: Timestamp, _ random: inout some RandomNumberGenerator)
+    package mutating func connected(now: SteadyTime, _ random: inout some RandomNumberGenerator)
         -> [Action]
     {
         if case .stopped = state { return [] }
@@ -242,7 +242,7 @@ package struct OutboxSession: ~Copyable {
         resumeAt = nil
     }
 
-    private mutating func greet(_ now: Timestamp, _ random: inout some RandomNumberGenerator)
+    private mutating func greet(_ now: SteadyTime, _ random: inout some RandomNumberGenerator)
         -> [Action]
     {
         let nonce = (0..<Hello.nonceByteCount).map { _ in UInt8.random(in: 0...255, using: &random)
@@ -255,7 +255,8 @@ package struct OutboxSession: ~Copyable {
 
     /// `min(cap, base · 2ⁿ)`, the upper half of it at random: never at once, never all agents
     /// together.
-    private func deadline(_ now: Timestamp, _ random: inout some RandomNumberGenerator) -> Timestamp
+    private func deadline(_ now: SteadyTime, _ random: inout some RandomNumberGenerator)
+        -> SteadyTime
     {
         let doubled = limits.greetingDelayBase << Int64(min(greetings, 20))
         let delay = min(limits.greetingDelayMax, doubled)
@@ -264,7 +265,7 @@ package struct OutboxSession: ~Copyable {
     }
 
     /// Time has passed. Without an answer for too long, the agent greets anew.
-    package mutating func tick(now: Timestamp, _ random: inout some RandomNumberGenerator)
+    package mutating func tick(now: SteadyTime, _ random: inout some RandomNumberGenerator)
         -> [Action]
     {
         if let resumeAt, now >= resumeAt {
@@ -292,7 +293,7 @@ package struct OutboxSession: ~Copyable {
     }
 
     private mutating func tick(
-        _ window: Window, _ now: Timestamp, _ random: inout some RandomNumberGenerator
+        _ window: Window, _ now: SteadyTime, _ random: inout some RandomNumberGenerator
     ) -> [Action] {
         var window = window
         let isIdle = window.sent == head.sequence && window.inFlight.isEmpty && window.confirmed
@@ -310,7 +311,7 @@ package struct OutboxSession: ~Copyable {
     /// The aggregator came up, or a new one: whatever was under way is uncertain. It is greeted by
     /// a `tick` soon, at a random time, for its whole fleet hears this at once.
     package mutating func aggregatorCameUp(
-        now: Timestamp, _ random: inout some RandomNumberGenerator
+        now: SteadyTime, _ random: inout some RandomNumberGenerator
     ) {
         switch state {
         case .greeting, .preparing, .streaming, .holding:
@@ -344,7 +345,7 @@ package struct OutboxSession: ~Copyable {
     /// - Parameter oldestRetained: the first event that this agent still has.
     package mutating func prepared(
         session: UInt64, resume: ChainPoint?, hasAnnounced: Bool, oldestRetained: UInt64,
-        unsentBytes: Int, now: Timestamp, _ random: inout some RandomNumberGenerator
+        unsentBytes: Int, now: SteadyTime, _ random: inout some RandomNumberGenerator
     ) -> [Action] {
         lastSession = max(lastSession, session)
         guard case .preparing(let preparing) = state, preparing.welcome.session == session else {
@@ -480,7 +481,7 @@ package struct OutboxSession: ~Copyable {
     /// The aggregator has committed everything up to `ack.through`. A late or repeated
     /// acknowledgement changes nothing; one that cannot be ours is not believed.
     package mutating func acknowledged(
-        _ ack: Ack, session: UInt64, now: Timestamp, _ random: inout some RandomNumberGenerator
+        _ ack: Ack, session: UInt64, now: SteadyTime, _ random: inout some RandomNumberGenerator
     ) -> [Action] {
         guard case .streaming(var window) = state, session == window.session else { return [] }
         let through = ack.through.sequence
@@ -517,7 +518,7 @@ package struct OutboxSession: ~Copyable {
     /// The place was looked up: it is ours, and so many bytes of segments lie behind it; or it is
     /// not.
     package mutating func rewound(
-        to point: ChainPoint, found: Bool, unsentBytes: Int, now: Timestamp,
+        to point: ChainPoint, found: Bool, unsentBytes: Int, now: SteadyTime,
         _ random: inout some RandomNumberGenerator
     ) -> [Action] {
         guard case .streaming(var window) = state, window.locating == point else { return [] }

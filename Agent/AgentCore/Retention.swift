@@ -109,7 +109,7 @@ package struct Retention: Sendable, Hashable {
     private var segments: RetentionMarks
     private var keys: RetentionMarks
 
-    package init(_ spans: Spans, saved: Saved?, now: RetentionClock.Reading) {
+    package init(_ spans: Spans, saved: Saved?, now: ClockReading) {
         clock = RetentionClock(saved: saved?.clock, now: now)
         savedClock = saved?.clock
         segments = RetentionMarks(retention: spans.segments, marks: saved?.segments ?? [])
@@ -119,7 +119,7 @@ package struct Retention: Sendable, Hashable {
     /// Notes how far the stream has come.
     ///
     /// - Returns: what must be written down now, or the next start counts wrong; nil for nothing.
-    package mutating func look(head: UInt64, now: RetentionClock.Reading) -> Saved? {
+    package mutating func look(head: UInt64, now: ClockReading) -> Saved? {
         let elapsed = clock.elapsed(at: now)
         let isNew = [
             segments.note(head: head, elapsed: elapsed), keys.note(head: head, elapsed: elapsed),
@@ -133,19 +133,19 @@ package struct Retention: Sendable, Hashable {
         savedClock = saved.clock
     }
 
-    private func saved(at now: RetentionClock.Reading) -> Saved {
+    private func saved(at now: ClockReading) -> Saved {
         Saved(clock: clock.saved(at: now), segments: segments.marks, keys: keys.marks)
     }
 
     /// The last event whose segment may go; 0 for none.
     ///
     /// - Parameter held: the last event that the aggregator is known to hold, durably known.
-    package func prunable(held: UInt64, now: RetentionClock.Reading) -> UInt64 {
+    package func prunable(held: UInt64, now: ClockReading) -> UInt64 {
         min(held, segments.oldThrough(elapsed: clock.elapsed(at: now)))
     }
 
     /// The last event whose idempotency key may go; 0 for none.
-    package func keysPrunable(held: UInt64, now: RetentionClock.Reading) -> UInt64 {
+    package func keysPrunable(held: UInt64, now: ClockReading) -> UInt64 {
         min(held, keys.oldThrough(elapsed: clock.elapsed(at: now)))
     }
 

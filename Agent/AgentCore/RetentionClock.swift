@@ -10,19 +10,6 @@ import LedgerCore
 /// **Invariant.** It never goes back, and a clock that is set back while nothing runs counts as no
 /// time.
 package struct RetentionClock: Sendable, Hashable {
-    /// What the device's clocks say at one moment.
-    package struct Reading: Sendable, Hashable {
-        package var wall: Timestamp
-        /// Microseconds since some moment of this run: never set, and going on while the device
-        /// sleeps.
-        package var steady: Int64
-
-        package init(wall: Timestamp, steady: Int64) {
-            self.wall = wall
-            self.steady = steady
-        }
-    }
-
     /// What is kept from run to run.
     package struct Saved: Sendable, Hashable {
         package var elapsed: Int64
@@ -41,27 +28,27 @@ package struct RetentionClock: Sendable, Hashable {
     package static let driftMax: Int64 = 1_000_000
 
     private let elapsedAtStart: Int64
-    private let start: Reading
+    private let start: ClockReading
 
     /// - Parameter saved: of the last run; nil for a folder that never had one.
-    package init(saved: Saved?, now: Reading) {
+    package init(saved: Saved?, now: ClockReading) {
         let between = saved.map { max(0, now.wall.microseconds(since: $0.wall)) } ?? 0
         let (sum, overflow) = (saved?.elapsed ?? 0).addingReportingOverflow(between)
         elapsedAtStart = overflow ? .max / 2 : min(sum, .max / 2)
         start = now
     }
 
-    package func elapsed(at now: Reading) -> Int64 {
-        elapsedAtStart + max(0, now.steady - start.steady)
+    package func elapsed(at now: ClockReading) -> Int64 {
+        elapsedAtStart + max(0, now.steady.microseconds(since: start.steady))
     }
 
-    package func saved(at now: Reading) -> Saved {
+    package func saved(at now: ClockReading) -> Saved {
         Saved(elapsed: elapsed(at: now), wall: now.wall)
     }
 
     /// Whether the wall clock was set so far since `saved` was written that the next start would
     /// count it as time passed.
-    package func hasDrifted(from saved: Saved, at now: Reading) -> Bool {
+    package func hasDrifted(from saved: Saved, at now: ClockReading) -> Bool {
         let wall = now.wall.microseconds(since: saved.wall)
         let (drift, overflow) = wall.subtractingReportingOverflow(elapsed(at: now) - saved.elapsed)
         return overflow || abs(drift) > RetentionClock.driftMax

@@ -20,7 +20,7 @@ package struct SnapshotInbox {
         /// All up to here may be missing; too many to count them.
         var missingThrough: UInt64 = 0
         /// When to ask for what is missing.
-        var askAt: Timestamp?
+        var askAt: SteadyTime?
         var asked = 0
 
         var isComplete: Bool { missing.isEmpty && missingThrough < roundStart }
@@ -86,7 +86,7 @@ package struct SnapshotInbox {
     /// - Parameter isCaughtUp: whether a snapshot that is taken now could be used.
     /// - Returns: what to ask for, and in which session.
     package mutating func tick(
-        now: Timestamp, isCaughtUp: Bool, stream: StreamTag,
+        now: SteadyTime, isCaughtUp: Bool, stream: StreamTag,
         _ random: inout some RandomNumberGenerator
     ) -> (session: UInt64, request: AccountRequest)? {
         guard let number = session?.number else { return nil }
@@ -102,7 +102,7 @@ package struct SnapshotInbox {
     }
 
     private mutating func mustAskForAll(
-        _ now: Timestamp, _ isCaughtUp: Bool, _ random: inout some RandomNumberGenerator
+        _ now: SteadyTime, _ isCaughtUp: Bool, _ random: inout some RandomNumberGenerator
     ) -> Bool {
         guard var session else { return false }
         defer { self.session = session }

@@ -32,10 +32,10 @@ package struct WatermarkPacer: ~Copyable {
 
     private struct Pace {
         let session: UInt64
-        var dueAt: Timestamp
+        var dueAt: SteadyTime
         /// Behind that acknowledgement something was asked for; until then nobody asks again.
-        var asked: (acknowledged: UInt64, patienceEnds: Timestamp)?
-        var said: (acknowledged: UInt64, through: HybridTimestamp, at: Timestamp)?
+        var asked: (acknowledged: UInt64, patienceEnds: SteadyTime)?
+        var said: (acknowledged: UInt64, through: HybridTimestamp, at: SteadyTime)?
     }
 
     /// How long an answer may take before it is asked for anew, in microseconds: the write of a
@@ -53,7 +53,7 @@ package struct WatermarkPacer: ~Copyable {
     ///
     /// - Parameter head: the last event that is durable here.
     package mutating func tick(
-        _ confirmed: OutboxSession.Confirmed?, head: UInt64, now: Timestamp,
+        _ confirmed: OutboxSession.Confirmed?, head: UInt64, now: SteadyTime,
         _ random: inout some RandomNumberGenerator
     ) -> Action? {
         guard let confirmed else {
@@ -74,7 +74,7 @@ package struct WatermarkPacer: ~Copyable {
     }
 
     /// The pace of this session, the next watermark brought forward where more is acknowledged.
-    private func pace(of confirmed: OutboxSession.Confirmed, _ now: Timestamp) -> Pace {
+    private func pace(of confirmed: OutboxSession.Confirmed, _ now: SteadyTime) -> Pace {
         guard var pace, pace.session == confirmed.session else {
             return Pace(session: confirmed.session, dueAt: now)
         }
@@ -82,8 +82,6 @@ package struct WatermarkPacer: ~Copyable {
             let soon = said.at.advanced(byMicroseconds: limits.watermarkDelayMin)
             pace.dueAt = min(pace.dueAt, soon)
         }
-        // A clock that was set back must not silence the agent until it has caught up.
-        pace.dueAt = min(pace.dueAt, now.advanced(byMicroseconds: limits.watermarkDelayMax))
         return pace
     }
 
@@ -96,7 +94,7 @@ package struct WatermarkPacer: ~Copyable {
     /// - Returns: what to say; nil where it would be nothing new, or the session has ended.
     package mutating func found(
         _ through: HybridTimestamp?, acknowledged: UInt64,
-        _ confirmed: OutboxSession.Confirmed?, now: Timestamp
+        _ confirmed: OutboxSession.Confirmed?, now: SteadyTime
     ) -> Statement? {
         guard var pace, let asked = pace.asked, asked.acknowledged == acknowledged else {
             return nil

@@ -31,8 +31,9 @@ extension AgentRuntime: AgentService {
         }
         if !submissions.isEmpty {
             let outcomes = try await commit(submissions)
+            let firsts = try await firsts(of: outcomes)
             for (place, (submission, outcome)) in zip(places, zip(submissions, outcomes)) {
-                answers[place] = try await answer(submission, outcome)
+                answers[place] = try await answer(submission, outcome, firsts)
             }
         }
         return answers.map { answer in
@@ -66,9 +67,19 @@ extension AgentRuntime: AgentService {
         return try result.get()
     }
 
-    private func answer(_ submission: Submission, _ outcome: Outcome) async throws(ServiceFailure)
-        -> Answer
-    {
+    /// The events that came first under the keys of the replayed, as far as the log has them; read
+    /// together, for who sends a whole day again has many to a segment.
+    private func firsts(of outcomes: [Outcome]) async throws(ServiceFailure) -> [UInt64: Event] {
+        let sequences = outcomes.compactMap { outcome in
+            if case .replayed(let sequence) = outcome { sequence } else { nil }
+        }
+        guard !sequences.isEmpty else { return [:] }
+        return try await reading { (store) throws(StoreError) in try store.events(at: sequences) }
+    }
+
+    private func answer(
+        _ submission: Submission, _ outcome: Outcome, _ firsts: [UInt64: Event]
+    ) async throws(ServiceFailure) -> Answer {
         switch outcome {
         case .accepted(let sequence, let time):
             let event = Event(
@@ -77,7 +88,8 @@ extension AgentRuntime: AgentService {
                 trace: submission.trace)
             return .accepted(RecordedTransaction(id: id(sequence), event: event, status: .accepted))
         case .replayed(let sequence):
-            return .replayed(try await first(id(sequence), submission))
+            if let first = firsts[sequence] { return .replayed(recorded(first)) }
+            return .replayed(try await pruned(id(sequence), submission))
         case .mismatched(let sequence):
             return .mismatched(first: id(sequence))
         case .groupTooLarge:
@@ -85,12 +97,11 @@ extension AgentRuntime: AgentService {
         }
     }
 
-    /// What the first request under a key became. Where that is pruned, it is told from the request,
+    /// What the first request under a key became, where that is pruned: it is told from the request,
     /// which says the same, and from when it was accepted, which is kept with the key.
-    private func first(_ id: EventID, _ submission: Submission) async throws(ServiceFailure)
+    private func pruned(_ id: EventID, _ submission: Submission) async throws(ServiceFailure)
         -> RecordedTransaction
     {
-        if let found = try await transaction(id) { return found }
         let time = try await timeOfPruned(id, submission)
         let event = Event(
             sequence: id.sequence, time: time, transaction: submission.transaction,
@@ -195,7 +206,7 @@ extension AgentRuntime: AgentService {
         _ body: @escaping @Sendable (CommitThread.Folds) -> Value
     ) async -> Value? {
         await withUnsafeContinuation { continuation in
-            let posted = commits.post(.look { continuation.resume(returning: body($0)) })
+            let posted = commits.post(.look { continuation.resume(returning: $0.map(body)) })
             if !posted { continuation.resume(returning: nil) }
         }
     }
@@ -205,7 +216,8 @@ extension AgentRuntime: AgentService {
             (view: folds.view(of: address), isOwn: folds.own.number(of: address) != nil)
         }
         guard let look else {
-            throw .unavailable(detail: "the agent is stopping, or has too much to do")
+            throw .unavailable(
+                detail: "the agent is stopping, has too much to do, or cannot read its log")
         }
         if !look.isOwn { shipper.post(.wanted(address)) }
         return look.view
@@ -227,7 +239,8 @@ extension AgentRuntime: AgentService {
                 next: end < folds.own.accounts.count ? String(end) : nil)
         }
         guard let page else {
-            throw .unavailable(detail: "the agent is stopping, or has too much to do")
+            throw .unavailable(
+                detail: "the agent is stopping, has too much to do, or cannot read its log")
         }
         return page
     }

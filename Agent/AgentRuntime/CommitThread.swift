@@ -21,7 +21,7 @@ final class CommitThread: Sendable {
         /// All or none of them.
         case recordGroup([Submission], Reply)
         /// A look at the folds, between two commits.
-        case look(@Sendable (Folds) -> Void)
+        case look(@Sendable (Folds?) -> Void)
         /// What the hub says of accounts; told whether it could be used.
         case snapshot(AccountSnapshot, @Sendable (Bool) -> Void)
         case receipt(Receipt)
@@ -138,13 +138,13 @@ private struct Writer: ~Copyable {
     private var seen = Seen.nothing
     private var stopped: String?
     private var pending = AgentStore.Commit()
-    private var pendingSince: Timestamp?
+    private var pendingSince: SteadyTime?
     private var sessions: [@Sendable (Bool) -> Void] = []
-    private var looks: [@Sendable (CommitThread.Folds) -> Void] = []
+    private var looks: [@Sendable (CommitThread.Folds?) -> Void] = []
     private var merged: MergedBalances
     private var tail: OwnTail
     private var snapshots: [(AccountSnapshot, @Sendable (Bool) -> Void)] = []
-    private var stagedSince: Timestamp?
+    private var stagedSince: SteadyTime?
     private var promises: [TimePromise] = []
     private var segmentsSinceCheckpoint = 0
     private var bytesSinceCheckpoint = 0
@@ -205,7 +205,7 @@ private struct Writer: ~Copyable {
     private var mustCommit: Bool {
         if admission.hasWaiters || pending.lastSession != nil { return true }
         guard !isPatient else { return false }
-        let now = WallClock.now()
+        let now = SteadyClock.now()
         if let pendingSince, now.microseconds(since: pendingSince) >= limits.receiptDelayMax {
             return true
         }
@@ -220,7 +220,7 @@ private struct Writer: ~Copyable {
         case .snapshot(let snapshot, let reply): keep(snapshot, reply)
         case .receipt(let receipt):
             pending.receipts.append(receipt)
-            pendingSince = pendingSince ?? WallClock.now()
+            pendingSince = pendingSince ?? SteadyClock.now()
         case .session(let number, let done):
             pending.lastSession = number
             sessions.append(done)
@@ -355,8 +355,8 @@ private struct Writer: ~Copyable {
         let receipts = pending.receipts
         clearPending()
         pending.receipts = receipts
-        pendingSince = receipts.isEmpty ? nil : WallClock.now()
-        stagedSince = merged.staged.isEmpty ? nil : WallClock.now()
+        pendingSince = receipts.isEmpty ? nil : SteadyClock.now()
+        stagedSince = merged.staged.isEmpty ? nil : SteadyClock.now()
         for reply in waiting { reply(.failure(failure)) }
     }
 
@@ -414,8 +414,9 @@ private struct Writer: ~Copyable {
 
     private mutating func look() {
         guard !looks.isEmpty else { return }
-        _ = loadIfSpent()
-        let folds = CommitThread.Folds(own: admission.balances, merged: merged)
+        // What ran ahead of the disk is shown to nobody.
+        let folds =
+            loadIfSpent() ? CommitThread.Folds(own: admission.balances, merged: merged) : nil
         for look in looks { look(folds) }
         looks.removeAll()
     }
@@ -449,7 +450,7 @@ private struct Writer: ~Copyable {
             reply(refusal != .tooFarBehind)
         }
         snapshots.removeAll(keepingCapacity: true)
-        if !merged.staged.isEmpty { stagedSince = stagedSince ?? WallClock.now() }
+        if !merged.staged.isEmpty { stagedSince = stagedSince ?? SteadyClock.now() }
     }
 
     // MARK: Promises
@@ -468,7 +469,7 @@ private struct Writer: ~Copyable {
             }
             promises[index].time = time
             pending.promisedTime = time
-            pendingSince = pendingSince ?? WallClock.now()
+            pendingSince = pendingSince ?? SteadyClock.now()
         }
         promises.removeAll { $0.isOver }
     }

@@ -76,7 +76,7 @@ private struct ShipperLoop: ~Copyable {
     private var underWay: [(end: ChainPoint, byteCount: Int, at: Timestamp)] = []
     /// What events up to a place had to wait for, for their receipts.
     private var waited: (through: UInt64, reason: String)?
-    private var lastTick = Timestamp(microseconds: 0)
+    private var lastTick = SteadyTime(microseconds: 0)
     private var trace: ShipperTrace
     private var spans: SpanShipping
     private var watermarks: WatermarkPacer
@@ -113,11 +113,11 @@ private struct ShipperLoop: ~Copyable {
     mutating func run() {
         while let events = mailbox.take(patience: ShipperLoop.tickInterval) {
             for event in gathered(events) { perform(handle(event)) }
-            let now = WallClock.now()
+            let now = SteadyClock.now()
             if now.microseconds(since: lastTick) >= 50_000 {
                 lastTick = now
                 perform(session.tick(now: now, &random))
-                shipSpans(now)
+                shipSpans()
                 askForAccounts(now)
                 askForWatermark(now)
             }
@@ -162,7 +162,7 @@ private struct ShipperLoop: ~Copyable {
             return session.prepared(
                 session: number, resume: found, hasAnnounced: hasAnnounced,
                 oldestRetained: parts.board.current.oldestRetained,
-                unsentBytes: Int(bytesBehind), now: WallClock.now(), &random)
+                unsentBytes: Int(bytesBehind), now: SteadyClock.now(), &random)
         case .promised(let time, let acknowledged):
             sayWatermark(time, acknowledged: acknowledged)
             return []
@@ -170,7 +170,7 @@ private struct ShipperLoop: ~Copyable {
             noteWait()
             parts.board.update { $0.offlineSince = nil }
             publishStatus(isOnline: true)
-            return session.connected(now: WallClock.now(), &random)
+            return session.connected(now: SteadyClock.now(), &random)
         case .mqtt(.disconnected):
             underWay.removeAll()
             trace.lost(beyond: acknowledged.sequence)
@@ -198,7 +198,7 @@ private struct ShipperLoop: ~Copyable {
     }
 
     private mutating func answer(_ message: Message, _ number: UInt64) -> [OutboxSession.Action] {
-        let now = WallClock.now()
+        let now = SteadyClock.now()
         switch message {
         case .welcome(let welcome): return session.welcomed(welcome)
         case .ack(let ack) where ack.stream == parts.store.stream.tag:
@@ -226,7 +226,7 @@ private struct ShipperLoop: ~Copyable {
         if !isPosted { snapshots.unusable(snapshot.number, session: number) }
     }
 
-    private mutating func askForAccounts(_ now: Timestamp) {
+    private mutating func askForAccounts(_ now: SteadyTime) {
         snapshots.follow(session: session.streamingSession, hub: seen.hub)
         let backlog = parts.board.current.backlogBytes
         let isCaughtUp = backlog < UInt64(parts.configuration.limits.ownTailBytesMax / 2)
@@ -378,7 +378,8 @@ private struct ShipperLoop: ~Copyable {
                 trace.lost(beyond: place.sequence)
             }
             return session.rewound(
-                to: place, found: found != nil, unsentBytes: Int(bytesBehind), now: WallClock.now(),
+                to: place, found: found != nil, unsentBytes: Int(bytesBehind),
+                now: SteadyClock.now(),
                 &random)
         } catch {
             parts.logger.error("cannot read the log", metadata: ["store.error": "\(error)"])
@@ -409,7 +410,7 @@ private struct ShipperLoop: ~Copyable {
 
     // MARK: Watermarks
 
-    private mutating func askForWatermark(_ now: Timestamp) {
+    private mutating func askForWatermark(_ now: SteadyTime) {
         let head = head.sequence
         switch watermarks.tick(session.confirmed, head: head, now: now, &random) {
         case .promise(let acknowledged):
@@ -430,16 +431,15 @@ private struct ShipperLoop: ~Copyable {
     }
 
     private mutating func sayWatermark(_ time: HybridTimestamp?, acknowledged: UInt64) {
-        let now = WallClock.now()
         guard
             let statement = watermarks.found(
-                time, acknowledged: acknowledged, session.confirmed, now: now)
+                time, acknowledged: acknowledged, session.confirmed, now: SteadyClock.now())
         else { return }
         let number = statement.confirmed.session
         let message = Message.watermark(
             Watermark(
                 stream: parts.store.stream.tag, acknowledged: statement.confirmed.acknowledged,
-                through: statement.through, sentAt: now))
+                through: statement.through, sentAt: WallClock.now()))
         let content = message.framed(session: number).signedContent(parts.hasher)
         publish(message, session: number, signature: parts.signer.sign(content))
     }
@@ -471,11 +471,11 @@ private struct ShipperLoop: ~Copyable {
         spans.acknowledged()
     }
 
-    private mutating func shipSpans(_ now: Timestamp) {
+    private mutating func shipSpans() {
         guard session.phase == .streaming else { return }
         do {
             let isIdle = acknowledged.sequence == head.sequence
-            guard let parcel = try spans.next(now: now, isIdle: isIdle) else { return }
+            guard let parcel = try spans.next(now: .now(), isIdle: isIdle) else { return }
             if !hand(parcel.message) { spans.refused(parcel) }
         } catch {
             parts.logger.warning("spans were lost", metadata: ["tracing.error": "\(error)"])

@@ -16,7 +16,7 @@ struct SpanShipping {
 
     private let tracer: TributaryTracer?
     private let topic: String
-    private var lastSentAt = Timestamp(microseconds: 0)
+    private var lastSentAt = SteadyTime(microseconds: 0)
     private var hasAnswer = false
 
     init(_ tracer: TributaryTracer?, agent: AgentID) {
@@ -38,15 +38,15 @@ struct SpanShipping {
     /// The next message, if there is one and now is the time.
     ///
     /// - Parameter isIdle: whether nothing waits for an acknowledgement.
-    mutating func next(now: Timestamp, isIdle: Bool) throws -> Parcel? {
+    mutating func next(now: ClockReading, isIdle: Bool) throws -> Parcel? {
         guard let tracer, isIdle || hasAnswer,
-            now.microseconds(since: lastSentAt) >= SpanShipping.interval
+            now.steady.microseconds(since: lastSentAt) >= SpanShipping.interval
         else { return nil }
         let spans = tracer.spool.take(
             countMax: tracer.limits.spansPerMessageMax,
             byteCountMax: tracer.limits.messageBytesMax)
         guard !spans.isEmpty else { return nil }
-        lastSentAt = now
+        lastSentAt = now.steady
         hasAnswer = false
         let resource = OTLPResourceSpans(
             resource: tracer.resource, spans: spans, scope: OTLPScope(name: "tributary"))
@@ -54,7 +54,7 @@ struct SpanShipping {
         // The estimate of their size is a bound for what we write ourselves.
         guard bytes.count <= SpansMessage.traceBytesMax else { return nil }
         let message = Message.spans(
-            SpansMessage(sentAt: now, dropped: tracer.spool.dropped, spans: bytes))
+            SpansMessage(sentAt: now.wall, dropped: tracer.spool.dropped, spans: bytes))
         let payload = message.framed(session: 0).encoded()
         return Parcel(message: MQTTMessage(topic: topic, payload: payload), spans: spans)
     }

@@ -47,7 +47,7 @@ package struct Upkeep: Sendable {
     private let limits: AgentLimits
     private let interval: Int64
     private var retention: Retention
-    private var due: Int64
+    private var due: SteadyTime
     private var sweep: Sweep?
     private var sweptThrough: UInt64 = 0
     /// Whether pages were cut off the database, and its file may still have them.
@@ -60,12 +60,12 @@ package struct Upkeep: Sendable {
         var cursor: KeyCursor?
     }
 
-    private let clock: @Sendable () -> RetentionClock.Reading
+    private let clock: @Sendable () -> ClockReading
 
     /// - Parameter clock: the device's clocks.
     package init(
         store: AgentStore, spans: Retention.Spans, limits: AgentLimits,
-        clock: @escaping @Sendable () -> RetentionClock.Reading = Upkeep.deviceClocks
+        clock: @escaping @Sendable () -> ClockReading = ClockReading.now
     ) throws(StoreError) {
         let now = clock()
         self.clock = clock
@@ -79,7 +79,9 @@ package struct Upkeep: Sendable {
     }
 
     /// How long until the next step is due.
-    package var patience: Duration { .microseconds(max(0, due - clock().steady)) }
+    package var patience: Duration {
+        .microseconds(max(0, due.microseconds(since: clock().steady)))
+    }
 
     /// Does the next step, if one is due.
     ///
@@ -90,22 +92,22 @@ package struct Upkeep: Sendable {
         let pause = isIdle ? limits.upkeepPause : limits.upkeepPauseWhenBusy
         do throws(StoreError) {
             let outcome = try work(standing, now)
-            due = now.steady + (outcome == nil ? interval : pause)
+            due = now.steady.advanced(byMicroseconds: outcome == nil ? interval : pause)
             return outcome ?? .nothing
         } catch {
-            due = now.steady + limits.upkeepPauseAfterFailure
+            due = now.steady.advanced(byMicroseconds: limits.upkeepPauseAfterFailure)
             return .failed(error)
         }
     }
 
     /// Something that a step asked for failed: the next one is not tried at once.
     package mutating func postpone() {
-        due = clock().steady + limits.upkeepPauseAfterFailure
+        due = clock().steady.advanced(byMicroseconds: limits.upkeepPauseAfterFailure)
     }
 
     /// - Returns: nil where nothing is left to do.
     private mutating func work(
-        _ standing: Standing, _ now: RetentionClock.Reading
+        _ standing: Standing, _ now: ClockReading
     ) throws(StoreError) -> Outcome? {
         if let saved = retention.look(head: standing.head, now: now) {
             try store.save(saved)
@@ -160,10 +162,5 @@ package struct Upkeep: Sendable {
             if awaitsShorterFile { store.requestCheckpoint() }
         }
         return false
-    }
-
-    /// The wall clock, and one that nobody sets and that counts while the device sleeps.
-    @Sendable package static func deviceClocks() -> RetentionClock.Reading {
-        RetentionClock.Reading(wall: WallClock.now(), steady: SteadyClock.now())
     }
 }

@@ -314,6 +314,25 @@ package final class AgentStore: Sendable {
         return FoundEvent(event: event, stored: stored)
     }
 
+    /// The events of those numbers, as far as this log has them. A segment is read once, however many
+    /// of them stand in it.
+    package func events(at sequences: [UInt64]) throws(StoreError) -> [UInt64: Event] {
+        var found: [UInt64: Event] = [:]
+        let wanted = Set(sequences)
+        var through: UInt64 = 0
+        for sequence in wanted.sorted() where sequence > through {
+            guard let stored = try segment(containing: sequence) else { continue }
+            through = stored.segment.header.lastSequence
+            try reader.segments(before: stored.position + 1, limit: ReadLimit(segments: 1)) {
+                for case .event(let event) in $0.events where wanted.contains(event.sequence) {
+                    found[event.sequence] = event
+                }
+                return .stop
+            }
+        }
+        return found
+    }
+
     /// The events of the group that begins with that number, or the one event where it begins none;
     /// empty where this log does not have them.
     package func group(from first: UInt64) throws(StoreError) -> [Event] {

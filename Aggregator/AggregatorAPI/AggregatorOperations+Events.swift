@@ -66,10 +66,15 @@ extension Schema {
         [
             "agent": agentID, "complete_through": .orNull(.time), "backlog": count,
             "cause": .words([
-                "offline", "backlog", "clock_behind", "silent", "forked", "rolled_back",
+                "offline", "replaced", "backlog", "clock_behind", "silent", "forked", "rolled_back",
             ]),
         ],
-        optional: ["since": .orNull(.time), "clock_offset_seconds": .number()])
+        optional: [
+            "since": .orNull(.time), "clock_offset_seconds": .number(),
+            "stream": .explained(
+                streamTag,
+                "Of one that is replaced: its former stream, which holds the ledger back."),
+        ])
 
     static let gap = Schema.named(
         "Gap",

@@ -30,6 +30,9 @@ extension Completeness.Cause {
         case .offline(let since):
             json.member("cause", "offline")
             json.member("since", since)
+        case .replaced(let stream):
+            json.member("cause", "replaced")
+            json.member("stream", "\(stream)")
         case .backlog: json.member("cause", "backlog")
         case .clock(let behind):
             json.member("cause", "clock_behind")

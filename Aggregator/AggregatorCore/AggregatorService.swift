@@ -145,11 +145,13 @@ package struct AgentView: Sendable {
         package let missing: [MissingRange]
         /// Events that neither this aggregator nor the agent has any more; nil for none.
         package let lacking: ClosedRange<UInt64>?
+        /// Whether it is the one that its agent last greeted with.
+        package let isCurrent: Bool
 
         package init(
             tag: StreamTag, announced: UInt64, merged: UInt64, standing: Standing, session: UInt64,
             watermark: HybridTimestamp? = nil, missing: [MissingRange] = [],
-            lacking: ClosedRange<UInt64>? = nil
+            lacking: ClosedRange<UInt64>? = nil, isCurrent: Bool = true
         ) {
             self.tag = tag
             self.announced = announced
@@ -159,6 +161,7 @@ package struct AgentView: Sendable {
             self.watermark = watermark
             self.missing = missing
             self.lacking = lacking
+            self.isCurrent = isCurrent
         }
     }
 

@@ -18,6 +18,9 @@ package struct Completeness: Hashable, Sendable {
         case stopped(Standing)
         /// It went then; nil where that was before this aggregator was started.
         case offline(since: Timestamp?)
+        /// It is online, and goes on in another stream: what it took in this one and did not send, is
+        /// on its old disk.
+        case replaced(StreamTag)
         /// It is online, and has announced more than has come.
         case backlog
         /// It is online and behind by its own clock, which is behind ours by so many microseconds.
@@ -89,6 +92,15 @@ extension AgentView {
         return least
     }
 
+    /// The stream that holds it back, where it is one that the agent does not write any more.
+    private var formerStream: StreamTag? {
+        guard countedStreams.contains(where: \.isCurrent) else { return nil }
+        let last = countedStreams.min {
+            ($0.watermark?.rawValue ?? 0) < ($1.watermark?.rawValue ?? 0)
+        }
+        return last.flatMap { $0.isCurrent ? nil : $0.tag }
+    }
+
     /// Whether its watermark can be expected to grow.
     fileprivate var isGoingOn: Bool {
         isOnline && countedStreams.allSatisfy { $0.standing == .open }
@@ -99,6 +111,7 @@ extension AgentView {
             return .stopped(stopped.standing)
         }
         guard isOnline else { return .offline(since: offlineSince) }
+        if let former = formerStream { return .replaced(former) }
         if backlog > 0 { return .backlog }
         if let clockOffset, -clockOffset >= limits.watermarkLateAfter {
             return .clock(behind: -clockOffset)

@@ -45,9 +45,9 @@ package struct SnapshotSchedule: Sendable {
     package struct Place: Sendable {
         package let hub: StreamTag
         package let position: UInt64
-        package let now: Timestamp
+        package let now: ClockReading
 
-        package init(hub: StreamTag, position: UInt64, now: Timestamp) {
+        package init(hub: StreamTag, position: UInt64, now: ClockReading) {
             self.hub = hub
             self.position = position
             self.now = now
@@ -79,8 +79,8 @@ package struct SnapshotSchedule: Sendable {
         var number: UInt64 = 0
         var roundStart: UInt64 = 1
         /// Not before then.
-        var dueAt = Timestamp(microseconds: 0)
-        var repeatAt = Timestamp(microseconds: 0)
+        var dueAt = SteadyTime(microseconds: 0)
+        var repeatAt = SteadyTime(microseconds: 0)
         var repeatInterval: Int64 = 0
 
         var hasWaiting: Bool { nextWaiting < waiting.count }
@@ -230,7 +230,7 @@ package struct SnapshotSchedule: Sendable {
             for offset in listeners.indices {
                 guard room.isLeft else { break }
                 let index = (turnOf + offset) % listeners.count
-                guard isDue(index, place.now),
+                guard isDue(index, place.now.steady),
                     let progress = progress(listeners[index].stream),
                     progress.session == listeners[index].session,
                     progress.lag <= limits.snapshotLagMax
@@ -274,7 +274,7 @@ package struct SnapshotSchedule: Sendable {
         }
     }
 
-    private func isDue(_ index: Int, _ now: Timestamp) -> Bool {
+    private func isDue(_ index: Int, _ now: SteadyTime) -> Bool {
         let listener = listeners[index]
         guard listener.isOnline else { return false }
         // A round goes out as fast as the limits let it.
@@ -301,11 +301,11 @@ package struct SnapshotSchedule: Sendable {
             room.messages -= 1
             room.bytes -= accounts.reduce(0) { $0 + AccountSnapshot.byteCountBound($1) }
         }
-        told(index, count, place.now)
+        told(index, count, place.now.steady)
         return true
     }
 
-    private mutating func told(_ index: Int, _ count: Int, _ now: Timestamp) {
+    private mutating func told(_ index: Int, _ count: Int, _ now: SteadyTime) {
         let start = listeners[index].nextWaiting
         for use in listeners[index].waiting[start..<start + count] {
             uses[Int(use)].isWaiting = false
@@ -328,7 +328,7 @@ package struct SnapshotSchedule: Sendable {
         room.messages -= 1
         let interval = min(limits.snapshotRepeatMax, listeners[index].repeatInterval * 2)
         listeners[index].repeatInterval = interval
-        listeners[index].repeatAt = place.now.advanced(byMicroseconds: interval)
+        listeners[index].repeatAt = place.now.steady.advanced(byMicroseconds: interval)
         return true
     }
 
@@ -340,7 +340,7 @@ package struct SnapshotSchedule: Sendable {
         return Outgoing(
             agent: listener.agent, session: listener.session,
             message: AccountSnapshot(
-                hub: place.hub, position: place.position, takenAt: place.now,
+                hub: place.hub, position: place.position, takenAt: place.now.wall,
                 included: [
                     AccountSnapshot.Included(stream: listener.stream, through: progress.committed)
                 ], number: number, roundStart: listener.roundStart, accounts: accounts))

@@ -99,8 +99,8 @@ package struct StreamSession {
     private struct Gap {
         /// The last event before it.
         let after: UInt64
-        let foundAt: Timestamp
-        let askAt: Timestamp
+        let foundAt: ClockReading
+        let askAt: SteadyTime
     }
 
     package let genesis: Genesis
@@ -226,7 +226,7 @@ package struct StreamSession {
     /// Segments arrive. Those that continue the chain merge; those that came early wait; the rest
     /// is dropped or looked at.
     package mutating func received(
-        _ message: SegmentsMessage, session: UInt64, signature: Signature?, now: Timestamp
+        _ message: SegmentsMessage, session: UInt64, signature: Signature?, now: ClockReading
     ) -> [Action] {
         guard record.standing == .open else { return [.drop(.streamStopped)] }
         guard open?.session == session else { return [.drop(.notInSession)] }
@@ -369,11 +369,11 @@ package struct StreamSession {
 
     /// A gap is asked for when it outlives the broker's reordering; another one, further on, has
     /// its own time.
-    private mutating func noteGap(_ now: Timestamp) {
+    private mutating func noteGap(_ now: ClockReading) {
         if early.isEmpty {
             open?.gap = nil
         } else if open?.gap?.after != merged.sequence {
-            let askAt = now.advanced(byMicroseconds: limits.reorderWindow)
+            let askAt = now.steady.advanced(byMicroseconds: limits.reorderWindow)
             open?.gap = Gap(after: merged.sequence, foundAt: now, askAt: askAt)
         }
     }
@@ -442,7 +442,7 @@ package struct StreamSession {
     }
 
     /// Time has passed. A gap that outlived the broker's reordering is asked for.
-    package mutating func tick(now: Timestamp) -> [Action] {
+    package mutating func tick(now: SteadyTime) -> [Action] {
         // What the agent has pruned is not asked for: it would be for ever.
         guard let open, lacking == nil, let gap = open.gap, now >= gap.askAt else { return [] }
         let askAt = now.advanced(byMicroseconds: limits.needsRepeat)
@@ -456,9 +456,9 @@ package struct StreamSession {
 extension StreamSession {
     /// What lies between here and what came early, as far as it has been asked for: the ranges, and
     /// which segment shows that each exists.
-    package func missing(now: Timestamp) -> [MissingRange] {
+    package func missing(now: SteadyTime) -> [MissingRange] {
         guard let gap = open?.gap,
-            now.microseconds(since: gap.foundAt) >= limits.reorderWindow
+            now.microseconds(since: gap.foundAt.steady) >= limits.reorderWindow
         else { return [] }
         var ranges: [MissingRange] = []
         var next = merged.sequence + 1
@@ -467,7 +467,7 @@ extension StreamSession {
             if first > next {
                 ranges.append(
                     MissingRange(
-                        first: next, last: first - 1, since: gap.foundAt,
+                        first: next, last: first - 1, since: gap.foundAt.wall,
                         evidence: .successor(first: first, names: header.previous)))
             }
             next = max(next, header.lastSequence + 1)

@@ -98,10 +98,10 @@ private struct AuditDesk {
     mutating func summary(
         _ snapshot: Intake.Snapshot
     ) -> Result<LedgerSummary, AggregatorFailure> {
-        let deadline = WallClock.now().advanced(byMicroseconds: limits.auditWaitMax)
+        let deadline = SteadyClock.now().advanced(byMicroseconds: limits.auditWaitMax)
         do throws(StoreError) {
             let reached = try audit.advance(to: snapshot.position, in: store) {
-                WallClock.now() > deadline
+                SteadyClock.now() > deadline
             }
             if reached, audit.position == snapshot.position { compare(snapshot.ledger.balances) }
             // Two questions may come in the reverse order of their snapshots: then what was found

@@ -26,7 +26,7 @@ struct Fleet {
         var statusHead: UInt64 = 0
         var merged: UInt64
         /// When it last grew, or had nothing announced that was not merged.
-        var at: Timestamp
+        var at: ClockReading
     }
 
     private var sessions: [StreamTag: StreamSession] = [:]
@@ -108,14 +108,14 @@ struct Fleet {
         agents[agent]?.clockOffset = sentAt.microseconds(since: now)
     }
 
-    mutating func noteStatus(_ agent: AgentID, _ status: Status, _ now: Timestamp) {
-        noteOnline(agent, status.isOnline, now)
+    mutating func noteStatus(_ agent: AgentID, _ status: Status, _ now: ClockReading) {
+        noteOnline(agent, status.isOnline, now.wall)
         noteProgress(status.stream, now)
         let known = progress[status.stream]?.statusHead ?? 0
         progress[status.stream]?.statusHead = max(known, status.head.sequence)
     }
 
-    private mutating func noteOnline(_ agent: AgentID, _ isOnline: Bool, _ now: Timestamp) {
+    mutating func noteOnline(_ agent: AgentID, _ isOnline: Bool, _ now: Timestamp) {
         guard let known = agents[agent], known.isOnline != isOnline else { return }
         agents[agent]?.isOnline = isOnline
         agents[agent]?.offlineSince = isOnline ? nil : now
@@ -134,11 +134,11 @@ struct Fleet {
     }
 
     /// Time has passed: which streams have grown, and which have nothing to wait for?
-    mutating func noteProgress(_ now: Timestamp) {
+    mutating func noteProgress(_ now: ClockReading) {
         for tag in sessions.keys { noteProgress(tag, now) }
     }
 
-    private mutating func noteProgress(_ tag: StreamTag, _ now: Timestamp) {
+    private mutating func noteProgress(_ tag: StreamTag, _ now: ClockReading) {
         guard let session = sessions[tag] else { return }
         let merged = session.committed.sequence
         guard let known = progress[tag] else {
@@ -173,7 +173,7 @@ struct Fleet {
         }
     }
 
-    func views(now: Timestamp) -> [AgentView] {
+    func views(now: SteadyTime) -> [AgentView] {
         let streams = Dictionary(grouping: sessions.values) { $0.genesis.agent }
         return agents.sorted { $0.key < $1.key }.map { id, agent in
             AgentView(
@@ -181,33 +181,35 @@ struct Fleet {
                 streams: (streams[id] ?? []).filter { $0.record.provedSession > 0 }.sorted {
                     $0.stream < $1.stream
                 }
-                .map { view(of: $0, now) },
+                .map { view(of: $0, isCurrent: $0.stream == agent.greeting, now) },
                 softwareVersion: agent.softwareVersion, lastSeenAt: agent.lastSeenAt,
                 offlineSince: agent.offlineSince, lastAckAt: agent.lastAckAt,
                 clockOffset: agent.clockOffset, setAside: agent.setAside)
         }
     }
 
-    private func view(of session: StreamSession, _ now: Timestamp) -> AgentView.StreamView {
+    private func view(
+        of session: StreamSession, isCurrent: Bool, _ now: SteadyTime
+    ) -> AgentView.StreamView {
         AgentView.StreamView(
             tag: session.stream, announced: announced(session),
             merged: session.committed.sequence, standing: session.record.standing,
             session: session.record.provedSession,
             watermark: session.watermark.rawValue > 0 ? session.watermark : nil,
-            missing: missing(session, now), lacking: session.lacking)
+            missing: missing(session, now), lacking: session.lacking, isCurrent: isCurrent)
     }
 
     /// The gaps before what came early, and what was announced and has not come for some time.
-    private func missing(_ session: StreamSession, _ now: Timestamp) -> [MissingRange] {
+    private func missing(_ session: StreamSession, _ now: SteadyTime) -> [MissingRange] {
         var ranges = session.missing(now: now)
         let announced = announced(session)
         let received = session.highestReceived
         if announced > received, let progress = progress[session.stream],
-            now.microseconds(since: progress.at) >= limits.missingAfter
+            now.microseconds(since: progress.at.steady) >= limits.missingAfter
         {
             ranges.append(
                 MissingRange(
-                    first: received + 1, last: announced, since: progress.at,
+                    first: received + 1, last: announced, since: progress.at.wall,
                     evidence: .announced(head: announced)))
         }
         guard ranges.count > limits.missingRangesMax, let last = ranges.last else { return ranges }

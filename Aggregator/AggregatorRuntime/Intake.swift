@@ -95,11 +95,11 @@ private struct IntakeLoop {
     private var touched: [StreamTag: Timestamp] = [:]
     /// Streams whose watermark is newer than the stored one, and since when the first of them is.
     private var watermarked: Set<StreamTag> = []
-    private var watermarkedSince: Timestamp?
+    private var watermarkedSince: SteadyTime?
     private var looks: [@Sendable (Intake.Snapshot) -> Void] = []
     private var segmentsSinceCheckpoint = 0
     private var bytesSinceCheckpoint = 0
-    private var lastTick = Timestamp(microseconds: 0)
+    private var lastTick = SteadyTime(microseconds: 0)
     private var isTurnDue = false
     /// Those that have not yet been told that the aggregator is up.
     private var shardsToTell: Range<Int> = 0..<0
@@ -148,7 +148,7 @@ private struct IntakeLoop {
             body(
                 Intake.Figures(
                     position: position, counts: ledger.counts,
-                    agents: fleet.views(now: WallClock.now())))
+                    agents: fleet.views(now: SteadyClock.now())))
         case .mqtt(.connected): sayUp()
         case .mqtt(.message(let message)): receive(message)
         case .mqtt(.rejected(_, let failure)):
@@ -164,7 +164,7 @@ private struct IntakeLoop {
         do throws(WireError) {
             let frame = try Frame(decoding: message.payload)
             guard let content = try Message(frame) else { return }
-            handle(content, frame, agent, WallClock.now())
+            handle(content, frame, agent, .now())
         } catch {
             metrics.brokenMessages.increment()
             parts.logger.warning(
@@ -174,9 +174,9 @@ private struct IntakeLoop {
     }
 
     private mutating func handle(
-        _ message: Message, _ frame: Frame, _ agent: AgentID, _ now: Timestamp
+        _ message: Message, _ frame: Frame, _ agent: AgentID, _ now: ClockReading
     ) {
-        if !message.isFarewell { fleet.saw(agent, now) }
+        if !message.isFarewell { fleet.saw(agent, now.wall) }
         switch message {
         case .hello(let hello): greet(hello, agent, now)
         case .proof(let proof):
@@ -190,9 +190,8 @@ private struct IntakeLoop {
             }
         case .segments(let segments):
             metrics.receivedSegments.increment(by: segments.segments.count)
-            fleet.noteClock(agent, sentAt: segments.sentAt, now)
+            fleet.noteClock(agent, sentAt: segments.sentAt, now.wall)
             trace.received(segments)
-            schedule.heard(agent)
             let actions = fleet.session(segments.stream) {
                 $0.genesis.agent == agent
                     ? $0.received(
@@ -200,16 +199,18 @@ private struct IntakeLoop {
                     : [.drop(.foreignStream)]
             }
             perform(actions, segments.stream, now, segments)
+            noteHeard(agent, actions, now)
             trace.processed(
                 segments, from: agent, drop: actions.lazy.compactMap(\.drop).first?.rawValue,
-                clockOffset: segments.sentAt.microseconds(since: now))
+                clockOffset: segments.sentAt.microseconds(since: now.wall))
         case .watermark(let watermark):
-            fleet.noteClock(agent, sentAt: watermark.sentAt, now)
+            fleet.noteClock(agent, sentAt: watermark.sentAt, now.wall)
             let actions = fleet.session(watermark.stream) {
                 $0.genesis.agent == agent
                     ? $0.watermarked(watermark, frame) : [.drop(.foreignStream)]
             }
             perform(actions, watermark.stream, now)
+            noteHeard(agent, actions, now)
         case .status(let status): takeStatus(status, frame, agent, now)
         case .accountRequest(let request): takeRequest(request, frame, agent)
         case .definitions, .welcome, .ack, .needs, .needsDefinitions, .accountSnapshot, .hub,
@@ -218,7 +219,17 @@ private struct IntakeLoop {
         }
     }
 
-    private mutating func greet(_ hello: Hello, _ agent: AgentID, _ now: Timestamp) {
+    /// What an agent says in its session shows that it is there: a farewell that the broker kept for
+    /// long does not take it off for longer than until its next word.
+    private mutating func noteHeard(
+        _ agent: AgentID, _ actions: [StreamSession.Action], _ now: ClockReading
+    ) {
+        guard actions.contains(where: \.isProgress) else { return }
+        fleet.noteOnline(agent, true, now.wall)
+        schedule.heard(agent)
+    }
+
+    private mutating func greet(_ hello: Hello, _ agent: AgentID, _ now: ClockReading) {
         guard hello.genesis.agent == agent, hello.genesis.writer == .agent else {
             return logDrop(.foreignStream, agent)
         }
@@ -227,22 +238,26 @@ private struct IntakeLoop {
             parts.logger.warning(
                 "greeting of another ledger",
                 metadata: ["agent.id": "\(agent)", "ledger.theirs": "\(hello.genesis.ledger)"])
-            let refusal = Welcome.refusal(of: hello, by: parts.store.hub, now: now)
+            let refusal = Welcome.refusal(of: hello, by: parts.store.hub, now: now.wall)
             return send(.welcome(refusal), session: 0, to: agent)
         }
-        guard let tag = fleet.greeted(hello, agent, now) else { return logDrop(.tooEarly, agent) }
+        guard let tag = fleet.greeted(hello, agent, now.wall) else {
+            return logDrop(.tooEarly, agent)
+        }
         let messages = parts.limits.messagesPerAgent(agents: fleet.agentCount)
         let credit = Credit(bytes: parts.limits.bytesPerAgentMax, messages: messages)
         let genesis = parts.store.hub.genesis
         var random = SystemRandomNumberGenerator()
         let actions = fleet.session(tag) {
-            $0.greeted(hello, credit: credit, hub: hub, hubGenesis: genesis, now: now, &random)
+            $0.greeted(
+                hello, credit: credit, hub: hub, hubGenesis: genesis, now: now.wall,
+                &random)
         }
         perform(actions, tag, now)
     }
 
     private mutating func takeStatus(
-        _ status: Status, _ frame: Frame, _ agent: AgentID, _ now: Timestamp
+        _ status: Status, _ frame: Frame, _ agent: AgentID, _ now: ClockReading
     ) {
         guard isSigned(frame, by: agent, status.stream) else { return }
         fleet.noteStatus(agent, status, now)
@@ -267,14 +282,14 @@ private struct IntakeLoop {
     // MARK: Actions out
 
     private mutating func perform(
-        _ actions: [StreamSession.Action], _ tag: StreamTag, _ now: Timestamp,
+        _ actions: [StreamSession.Action], _ tag: StreamTag, _ now: ClockReading,
         _ message: SegmentsMessage? = nil
     ) {
         for action in actions { perform(action, tag, now, message) }
     }
 
     private mutating func perform(
-        _ action: StreamSession.Action, _ tag: StreamTag, _ now: Timestamp,
+        _ action: StreamSession.Action, _ tag: StreamTag, _ now: ClockReading,
         _ message: SegmentsMessage?
     ) {
         guard let session = fleet.existing(tag) else { return }
@@ -285,18 +300,18 @@ private struct IntakeLoop {
         case .persistRecord:
             addStreamIfNew(session)
             pending.records[tag] = session.record
-            touched[tag] = touched[tag] ?? now
+            touched[tag] = touched[tag] ?? now.wall
         case .persistWatermark:
             watermarked.insert(tag)
-            watermarkedSince = watermarkedSince ?? now
+            watermarkedSince = watermarkedSince ?? now.steady
         case .sendAck(let number, let point):
-            sendAck(number, point, tag, runs: [], receivedAt: now, committedAt: now)
+            sendAck(number, point, tag, runs: [], receivedAt: now.wall, committedAt: now.wall)
         case .sendNeeds(let number, let needs): send(.needs(needs), session: number, to: agent)
         case .sendNeedsDefinitions(let number, let needs):
             send(.needsDefinitions(needs), session: number, to: agent)
         case .compare(let firstSequence, let hash): compare(firstSequence, hash, tag, now)
         case .stop(let standing):
-            fleet.noteStop(tag, standing, now)
+            fleet.noteStop(tag, standing, now.wall)
             parts.logger.error(
                 "stream stopped",
                 metadata: [
@@ -333,7 +348,8 @@ private struct IntakeLoop {
     }
 
     private mutating func merge(
-        _ segments: [SealedSegment], _ tag: StreamTag, _ now: Timestamp, _ message: SegmentsMessage?
+        _ segments: [SealedSegment], _ tag: StreamTag, _ now: ClockReading,
+        _ message: SegmentsMessage?
     ) {
         trace.merges()
         defer { trace.mergeEnded() }
@@ -352,14 +368,14 @@ private struct IntakeLoop {
         }
         pending.arrivals.append(
             LedgerStore.Arrival(
-                stream: tag, segments: segments, publishedAt: message?.sentAt ?? now,
+                stream: tag, segments: segments, publishedAt: message?.sentAt ?? now.wall,
                 attempt: message?.attempt ?? 1,
-                receivedAt: now))
-        touched[tag] = touched[tag] ?? now
+                receivedAt: now.wall))
+        touched[tag] = touched[tag] ?? now.wall
     }
 
     private mutating func compare(
-        _ firstSequence: UInt64, _ hash: Hash256, _ tag: StreamTag, _ now: Timestamp
+        _ firstSequence: UInt64, _ hash: Hash256, _ tag: StreamTag, _ now: ClockReading
     ) {
         guard let row = rows[tag] else { return }
         do throws(StoreError) {
@@ -378,7 +394,7 @@ private struct IntakeLoop {
         guard isTurnDue, !isSpent, pending.isEmpty else { return }
         isTurnDue = false
         let place = SnapshotSchedule.Place(
-            hub: parts.store.hub.tag, position: UInt64(position), now: WallClock.now())
+            hub: parts.store.hub.tag, position: UInt64(position), now: .now())
         let fleet = fleet
         schedule.turn(
             place, &ledger, messagesMax: parts.room(),
@@ -417,14 +433,14 @@ private struct IntakeLoop {
     }
 
     private mutating func tick() {
-        let now = WallClock.now()
-        guard now.microseconds(since: lastTick) >= 50_000 else { return }
-        lastTick = now
+        let now = ClockReading.now()
+        guard now.steady.microseconds(since: lastTick) >= 50_000 else { return }
+        lastTick = now.steady
         isTurnDue = true
         fleet.noteProgress(now)
         tellShards()
         for tag in fleet.tags {
-            perform(fleet.session(tag) { $0.tick(now: now) }, tag, now)
+            perform(fleet.session(tag) { $0.tick(now: now.steady) }, tag, now)
         }
     }
 
@@ -455,7 +471,7 @@ private struct IntakeLoop {
 
     private var isWatermarkDue: Bool {
         guard let since = watermarkedSince else { return false }
-        return WallClock.now().microseconds(since: since) >= parts.limits.watermarkDelayMax
+        return SteadyClock.now().microseconds(since: since) >= parts.limits.watermarkDelayMax
     }
 
     /// With a commit that is made anyway, or once in a while.
@@ -559,7 +575,7 @@ private struct IntakeLoop {
         _ = loadIfSpent()
         let snapshot = Intake.Snapshot(
             position: position, ledger: ledger, leaves: fleet.leaves(parts.hasher),
-            agents: fleet.views(now: WallClock.now()))
+            agents: fleet.views(now: SteadyClock.now()))
         for look in looks { look(snapshot) }
         looks.removeAll()
     }
@@ -568,6 +584,14 @@ private struct IntakeLoop {
 extension StreamSession.Action {
     fileprivate var drop: StreamSession.Drop? {
         if case .drop(let drop) = self { drop } else { nil }
+    }
+
+    /// Whether the agent said something new, in its session and well signed.
+    fileprivate var isProgress: Bool {
+        switch self {
+        case .merge, .persistWatermark: true
+        default: false
+        }
     }
 }
 

@@ -170,6 +170,7 @@ struct CompletenessAnswer: Codable {
         var cause: String
         var since: Moment?
         var clockOffsetSeconds: Double?
+        var stream: String?
     }
 
     var liveAgents: Int

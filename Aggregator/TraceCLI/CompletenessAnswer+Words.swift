@@ -42,6 +42,8 @@ extension CompletenessAnswer.Laggard {
         switch cause {
         case "offline":
             since.map { "offline since \(Wording.time($0, sameDayAs: now))" } ?? "offline"
+        case "replaced":
+            "goes on in a new stream; its former one, \(stream ?? "unknown"), sends no more"
         case "backlog": "online and behind"
         case "clock_behind":
             "its clock is \(Wording.span(Int64(-(clockOffsetSeconds ?? 0) * 1_000_000))) behind"

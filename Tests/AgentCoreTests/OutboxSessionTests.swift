@@ -28,7 +28,7 @@ enum Chain {
 /// The machine with what every event needs: a time and random numbers.
 private struct Bench: ~Copyable {
     var session: OutboxSession
-    var now = Timestamp(microseconds: 0)
+    var now = SteadyTime(microseconds: 0)
     var random = SplitMix64(seed: 1)
     static let segmentBytes = 200
 
@@ -60,7 +60,7 @@ private struct Bench: ~Copyable {
             Welcome(
                 nonce: nonce, challenge: Bench.challenge, session: number, standing: standing,
                 leaves: leaves, announced: announced, credit: credit, hub: Bench.seen,
-                hubGenesis: hub, sentAt: now))
+                hubGenesis: hub, sentAt: Timestamp(microseconds: 0)))
     }
 
     static let seen = Seen(hub: Chain.tag, position: 0)

@@ -9,9 +9,10 @@ private struct Device {
     var offset: Int64 = 0
     var startedAt: Int64 = 0
 
-    var now: RetentionClock.Reading {
-        RetentionClock.Reading(
-            wall: Timestamp(microseconds: time + offset), steady: time - startedAt)
+    var now: ClockReading {
+        ClockReading(
+            wall: Timestamp(microseconds: time + offset),
+            steady: SteadyTime(microseconds: time - startedAt))
     }
 }
 

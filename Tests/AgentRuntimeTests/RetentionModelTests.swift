@@ -77,10 +77,11 @@ private struct PrunedAgent {
 
         var time: Int64 { state.withLock { $0.time } }
 
-        @Sendable func clocks() -> RetentionClock.Reading {
+        @Sendable func clocks() -> ClockReading {
             state.withLock {
-                RetentionClock.Reading(
-                    wall: Timestamp(microseconds: $0.time + $0.offset), steady: $0.time)
+                ClockReading(
+                    wall: Timestamp(microseconds: $0.time + $0.offset),
+                    steady: SteadyTime(microseconds: $0.time))
             }
         }
     }

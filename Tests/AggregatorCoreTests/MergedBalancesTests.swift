@@ -28,6 +28,7 @@ import Testing
         let asked = try (0..<10 as Range<UInt64>).reduce(0) { sum, seed in
             let world = try SnapshotWorld(seed: seed)
             for _ in 0..<1_000 { try world.step() }
+            try world.settle()
             return sum + world.asked
         }
         #expect(asked > 0)

@@ -58,7 +58,8 @@ final class SnapshotWorld {
     private var ledger = GlobalLedger()
     private var schedule: SnapshotSchedule
     private var flying: [Flying] = []
-    private var now = Timestamp(microseconds: 1_760_000_000_000_000)
+    private var now = ClockReading(
+        wall: Timestamp(microseconds: 1_760_000_000_000_000), steady: SteadyTime(microseconds: 0))
     private var isCalm = false
     private let places: [MergedBalances.Place]
     private let agentLimits: AgentLimits
@@ -108,6 +109,10 @@ final class SnapshotWorld {
 
     func step() throws {
         now = now.advanced(byMicroseconds: Int64(random.below(120_000)))
+        if random.oneIn(100) {
+            let distance = Int64(random.below(7_200_000_000)) - 3_600_000_000
+            now.wall = now.wall.advanced(byMicroseconds: distance)
+        }
         let index = random.below(agents.count)
         switch random.below(isCalm ? 8 : 40) {
         case 0, 1: merge(index)
@@ -151,7 +156,7 @@ final class SnapshotWorld {
                 asset: source.asset, amount: try Amount(Int64(1 + random.below(500))))
             return Submission(try Transaction(postings: [posting]))
         }
-        agents[index].admission.submit(submissions, waiter: 0, now: now) { _ in nil }
+        agents[index].admission.submit(submissions, waiter: 0, now: now.wall) { _ in nil }
         let sealed = agents[index].admission.seal()
         _ = agents[index].admission.persisted(sealed, Durable(position: 0))
         agents[index].disk.segments += sealed
@@ -194,7 +199,7 @@ final class SnapshotWorld {
     private func tick(_ index: Int) {
         let isCaughtUp = agents[index].head == committed(index)
         let ask = agents[index].inbox.tick(
-            now: now, isCaughtUp: isCaughtUp, stream: agents[index].tag, &random)
+            now: now.steady, isCaughtUp: isCaughtUp, stream: agents[index].tag, &random)
         guard let ask, isCalm || !random.oneIn(3) else { return }
         asked += 1
         schedule.asked(

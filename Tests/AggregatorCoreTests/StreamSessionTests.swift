@@ -9,7 +9,8 @@ private struct Bench {
     let genesis: Genesis
     let start: ChainPoint
     var session: StreamSession
-    var now = Timestamp(microseconds: 0)
+    var now = ClockReading(
+        wall: Timestamp(microseconds: 0), steady: SteadyTime(microseconds: 0))
     var random = SplitMix64(seed: 1)
     var limits = AggregatorLimits()
     /// The stream's segments, one or two events each.
@@ -77,7 +78,7 @@ private struct Bench {
             softwareVersion: "", genesis: genesis)
         return session.greeted(
             hello, credit: Credit(bytes: 1, messages: 1), hub: .nothing, hubGenesis: genesis,
-            now: now, &random)
+            now: now.wall, &random)
     }
 
     mutating func welcome(
@@ -115,7 +116,8 @@ private struct Bench {
         _ segments: [SealedSegment], session number: UInt64 = 1, signer: ToySigner = ToySigner(1)
     ) -> [StreamSession.Action] {
         let message = SegmentsMessage(
-            stream: session.stream, sentAt: now, attempt: 1, segments: segments.map(\.segment.bytes)
+            stream: session.stream, sentAt: now.wall, attempt: 1,
+            segments: segments.map(\.segment.bytes)
         )
         let content = SegmentsMessage.signedContent(
             session: number, stream: session.stream, lastHash: segments[segments.count - 1].hash)
@@ -132,7 +134,7 @@ private struct Bench {
 
     mutating func tick(after microseconds: Int64) -> [StreamSession.Action] {
         now = now.advanced(byMicroseconds: microseconds)
-        return session.tick(now: now)
+        return session.tick(now: now.steady)
     }
 
     func merge(_ numbers: ClosedRange<Int>) -> StreamSession.Action {
@@ -240,7 +242,7 @@ private struct Bench {
         var bytes = bench.chain[0].segment.bytes
         bytes[bytes.count - 1] ^= 1
         let message = SegmentsMessage(
-            stream: bench.session.stream, sentAt: bench.now, attempt: 1, segments: [bytes])
+            stream: bench.session.stream, sentAt: bench.now.wall, attempt: 1, segments: [bytes])
         let broken = bench.session.received(message, session: 1, signature: nil, now: bench.now)
         #expect(broken == [.drop(.brokenSegment)])
         #expect(bench.receive(1...1) == [bench.merge(1...1)])

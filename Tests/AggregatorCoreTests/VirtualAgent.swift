@@ -105,13 +105,13 @@ final class VirtualAgent {
     // MARK: Events
 
     func record(
-        _ batches: [[Submission]], now: Timestamp, _ fate: WriteFate, _ random: inout SplitMix64
+        _ batches: [[Submission]], now: ClockReading, _ fate: WriteFate, _ random: inout SplitMix64
     ) {
         for (index, batch) in batches.enumerated() {
             if random.oneIn(2) {
-                admission.submit(group: batch, waiter: index, now: now) { _ in nil }
+                admission.submit(group: batch, waiter: index, now: now.wall) { _ in nil }
             } else {
-                admission.submit(batch, waiter: index, now: now) { _ in nil }
+                admission.submit(batch, waiter: index, now: now.wall) { _ in nil }
             }
         }
         let sealed = admission.seal()
@@ -137,9 +137,9 @@ final class VirtualAgent {
         }
     }
 
-    func connect(now: Timestamp, _ random: inout SplitMix64) {
+    func connect(now: ClockReading, _ random: inout SplitMix64) {
         isConnected = true
-        perform(session.connected(now: now, &random), now, &random)
+        perform(session.connected(now: now.steady, &random), now, &random)
     }
 
     func disconnect() {
@@ -147,22 +147,22 @@ final class VirtualAgent {
         session.disconnected()
     }
 
-    func tick(now: Timestamp, _ random: inout SplitMix64) {
-        perform(session.tick(now: now, &random), now, &random)
+    func tick(now: ClockReading, _ random: inout SplitMix64) {
+        perform(session.tick(now: now.steady, &random), now, &random)
     }
 
-    func receive(_ bytes: [UInt8], now: Timestamp, _ random: inout SplitMix64) {
+    func receive(_ bytes: [UInt8], now: ClockReading, _ random: inout SplitMix64) {
         guard isConnected, let frame = try? Frame(decoding: bytes),
             let message = try? Message(frame)
         else { return }
         if case .hub(let notice) = message, notice.isUp {
-            session.aggregatorCameUp(now: now, &random)
+            session.aggregatorCameUp(now: now.steady, &random)
         }
         let actions: [OutboxSession.Action] =
             switch message {
             case .welcome(let welcome): session.welcomed(welcome)
             case .ack(let ack):
-                session.acknowledged(ack, session: frame.session, now: now, &random)
+                session.acknowledged(ack, session: frame.session, now: now.steady, &random)
             case .needs(let needs): session.needed(needs, session: frame.session)
             case .needsDefinitions(let needs):
                 session.neededDefinitions(needs, session: frame.session)
@@ -172,13 +172,13 @@ final class VirtualAgent {
     }
 
     /// The disk has done what `prepare` asked for.
-    func finish(_ work: Later, now: Timestamp, _ random: inout SplitMix64) {
+    func finish(_ work: Later, now: ClockReading, _ random: inout SplitMix64) {
         guard case .prepare(let number, let leaves, let announced) = work else { return }
         disk.lastSession = max(disk.lastSession, number)
         let found = leaves.filter(isInChain).max { $0.sequence < $1.sequence }
         let actions = session.prepared(
             session: number, resume: found, hasAnnounced: isInChain(announced), oldestRetained: 1,
-            unsentBytes: bytes(behind: found?.sequence ?? 0), now: now, &random)
+            unsentBytes: bytes(behind: found?.sequence ?? 0), now: now.steady, &random)
         perform(actions, now, &random)
     }
 
@@ -194,14 +194,14 @@ final class VirtualAgent {
     // MARK: Actions
 
     private func perform(
-        _ actions: [OutboxSession.Action], _ now: Timestamp, _ random: inout SplitMix64
+        _ actions: [OutboxSession.Action], _ now: ClockReading, _ random: inout SplitMix64
     ) {
         var queue = actions[...]
         while let action = queue.popFirst() { queue = perform(action, now, &random) + queue }
     }
 
     private func perform(
-        _ action: OutboxSession.Action, _ now: Timestamp, _ random: inout SplitMix64
+        _ action: OutboxSession.Action, _ now: ClockReading, _ random: inout SplitMix64
     ) -> [OutboxSession.Action] {
         switch action {
         case .sendHello(let nonce, let lastSession):
@@ -225,7 +225,7 @@ final class VirtualAgent {
         case .locate(let place):
             return session.rewound(
                 to: place, found: isInChain(place), unsentBytes: bytes(behind: place.sequence),
-                now: now, &random)
+                now: now.steady, &random)
         case .release(let ack, _):
             releasedWithoutOrder = releasedWithoutOrder || ack.through.sequence <= released
             released = ack.through.sequence
@@ -237,7 +237,8 @@ final class VirtualAgent {
     }
 
     private func send(
-        _ number: UInt64, _ after: UInt64, _ through: UInt64, _ byteCountMax: Int, _ now: Timestamp
+        _ number: UInt64, _ after: UInt64, _ through: UInt64, _ byteCountMax: Int,
+        _ now: ClockReading
     ) -> [OutboxSession.Action] {
         var bytes = 0
         let chosen = disk.segments.filter {
@@ -248,7 +249,7 @@ final class VirtualAgent {
         }
         guard let last = chosen.last else { return [] }
         let message = SegmentsMessage(
-            stream: tag, sentAt: now, attempt: session.attemptOfNext,
+            stream: tag, sentAt: now.wall, attempt: session.attemptOfNext,
             segments: chosen.map(\.segment.bytes))
         let content = SegmentsMessage.signedContent(
             session: number, stream: tag, lastHash: last.hash)

@@ -75,7 +75,7 @@ final class VirtualAggregator {
         outbox.append(Message.hub(notice).framed(session: 0).encoded())
     }
 
-    func receive(_ bytes: [UInt8], now: Timestamp, _ random: inout SplitMix64) {
+    func receive(_ bytes: [UInt8], now: ClockReading, _ random: inout SplitMix64) {
         guard let frame = try? Frame(decoding: bytes), let message = try? Message(frame) else {
             return
         }
@@ -83,7 +83,8 @@ final class VirtualAggregator {
             switch message {
             case .hello(let hello) where hello.genesis == genesis:
                 session.greeted(
-                    hello, credit: credit, hub: hub, hubGenesis: hubGenesis, now: now, &random)
+                    hello, credit: credit, hub: hub, hubGenesis: hubGenesis, now: now.wall,
+                    &random)
             case .proof(let proof):
                 session.proved(proof, session: frame.session, signature: frame.signature)
             case .segments(let segments):
@@ -94,12 +95,12 @@ final class VirtualAggregator {
         perform(actions, now)
     }
 
-    func tick(now: Timestamp) {
-        perform(session.tick(now: now), now)
+    func tick(now: ClockReading) {
+        perform(session.tick(now: now.steady), now)
     }
 
     /// Writes what waits, or fails to and starts again from the disk.
-    func commit(now: Timestamp, fails: Bool) {
+    func commit(now: ClockReading, fails: Bool) {
         guard hasWork else { return }
         if fails { return crash() }
         disk.segments += merged
@@ -109,11 +110,11 @@ final class VirtualAggregator {
         perform(session.persisted(Durable(position: Int64(disk.segments.count))), now)
     }
 
-    private func perform(_ actions: [StreamSession.Action], _ now: Timestamp) {
+    private func perform(_ actions: [StreamSession.Action], _ now: ClockReading) {
         for action in actions { perform(action, now) }
     }
 
-    private func perform(_ action: StreamSession.Action, _ now: Timestamp) {
+    private func perform(_ action: StreamSession.Action, _ now: ClockReading) {
         switch action {
         case .sendWelcome(let welcome): send(.welcome(welcome), session: 0)
         case .merge(let segments):
@@ -127,7 +128,7 @@ final class VirtualAggregator {
             if point != disk.segments.last?.end ?? start { faults.append("ack of \(point)") }
             let ack = Ack(
                 stream: session.stream, through: point, hub: session.stream, runs: [],
-                receivedAt: now, committedAt: now)
+                receivedAt: now.wall, committedAt: now.wall)
             send(.ack(ack), session: number)
         case .sendNeeds(let number, let needs): send(.needs(needs), session: number)
         case .sendNeedsDefinitions: faults.append("definitions asked for")

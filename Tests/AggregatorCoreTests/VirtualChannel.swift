@@ -4,7 +4,7 @@ import TestSupport
 /// Everything that is still to happen in a virtual world, in the order of its times.
 struct VirtualChannel<Item> {
     private struct Entry {
-        let at: Timestamp
+        let at: SteadyTime
         let order: Int
         let item: Item
     }
@@ -12,17 +12,17 @@ struct VirtualChannel<Item> {
     private var entries: [Entry] = []
     private var order = 0
 
-    var next: Timestamp? { entries.first?.at }
-    var last: Timestamp? { entries.last?.at }
+    var next: SteadyTime? { entries.first?.at }
+    var last: SteadyTime? { entries.last?.at }
 
-    mutating func add(_ item: Item, at: Timestamp) {
+    mutating func add(_ item: Item, at: SteadyTime) {
         let place = entries.firstIndex { $0.at > at } ?? entries.endIndex
         entries.insert(Entry(at: at, order: order, item: item), at: place)
         order += 1
     }
 
     /// What is due.
-    mutating func take(now: Timestamp) -> Item? {
+    mutating func take(now: SteadyTime) -> Item? {
         guard let first = entries.first, first.at <= now else { return nil }
         return entries.removeFirst().item
     }

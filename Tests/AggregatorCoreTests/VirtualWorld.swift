@@ -16,7 +16,9 @@ final class VirtualWorld {
 
     let agent: VirtualAgent
     let aggregator: VirtualAggregator
-    private(set) var now = Timestamp(microseconds: 1_760_000_000_000_000)
+    /// By two clocks, of which the one on the wall is set now and then.
+    private(set) var now = ClockReading(
+        wall: Timestamp(microseconds: 1_760_000_000_000_000), steady: SteadyTime(microseconds: 0))
     var random: SplitMix64
     var weather: Weather
     private var channel = VirtualChannel<Item>()
@@ -53,8 +55,8 @@ final class VirtualWorld {
     /// - Returns: whether it held.
     @discardableResult
     func run(microseconds: Int64, recording: Bool, until: () -> Bool = { false }) throws -> Bool {
-        let end = now.advanced(byMicroseconds: microseconds)
-        while now < end {
+        let end = now.steady.advanced(byMicroseconds: microseconds)
+        while now.steady < end {
             if recording { try recordSome() }
             if let crashOneIn { misbehave(crashOneIn) }
             if !agent.isConnected, crashOneIn == nil || random.oneIn(10) {
@@ -63,20 +65,24 @@ final class VirtualWorld {
             agent.tick(now: now, &random)
             aggregator.tick(now: now)
             collect()
-            passTime(to: now.advanced(byMicroseconds: VirtualWorld.tickInterval))
+            passTime(to: now.steady.advanced(byMicroseconds: VirtualWorld.tickInterval))
             check()
             if until() { return true }
         }
         return until()
     }
 
-    private func passTime(to end: Timestamp) {
+    private func passTime(to end: SteadyTime) {
         while let next = channel.next, next <= end, let item = channel.take(now: end) {
-            now = max(now, next)
+            passTime(until: next)
             deliver(item)
             collect()
         }
-        now = end
+        passTime(until: end)
+    }
+
+    private func passTime(until moment: SteadyTime) {
+        now = now.advanced(byMicroseconds: max(0, moment.microseconds(since: now.steady)))
     }
 
     private func deliver(_ item: Item) {
@@ -100,19 +106,19 @@ final class VirtualWorld {
         for work in agent.later where crashOneIn == nil || !random.oneIn(20) {
             let delay = Int64(random.below(30_000))
             channel.add(
-                .disk(work, life: agent.life), at: now.advanced(byMicroseconds: delay))
+                .disk(work, life: agent.life), at: now.steady.advanced(byMicroseconds: delay))
         }
         agent.later = []
         if aggregator.hasWork, !commitIsDue {
             commitIsDue = true
             let delay = Int64(random.below(crashOneIn == nil ? 10_000 : 500_000))
-            channel.add(.commit, at: now.advanced(byMicroseconds: delay))
+            channel.add(.commit, at: now.steady.advanced(byMicroseconds: delay))
         }
     }
 
     private func put(_ bytes: [UInt8], _ item: ([UInt8]) -> Item) {
         for copy in weather.copies(bytes, &random) {
-            channel.add(item(copy.bytes), at: now.advanced(byMicroseconds: copy.delay))
+            channel.add(item(copy.bytes), at: now.steady.advanced(byMicroseconds: copy.delay))
         }
     }
 
@@ -122,6 +128,10 @@ final class VirtualWorld {
         if random.oneIn(oneIn) { agent.crash() }
         if random.oneIn(oneIn) { aggregator.crash() }
         if random.oneIn(oneIn), agent.isConnected { agent.disconnect() }
+        if random.oneIn(oneIn) {
+            let distance = Int64(random.below(7_200_000_000)) - 3_600_000_000
+            now.wall = now.wall.advanced(byMicroseconds: distance)
+        }
     }
 
     func recordSome() throws {
@@ -151,7 +161,7 @@ final class VirtualWorld {
     }
 
     /// How long what was delayed may still be on its way.
-    var delayOfLast: Int64 { max(0, channel.last?.microseconds(since: now) ?? 0) }
+    var delayOfLast: Int64 { max(0, channel.last?.microseconds(since: now.steady) ?? 0) }
 
     // MARK: What must hold at every moment
 

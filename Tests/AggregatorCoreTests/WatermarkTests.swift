@@ -159,6 +159,24 @@ private struct Bench {
         #expect(seconds(held.through) == 9000 && seconds(held.throughWithoutLaggards) == 2)
     }
 
+    @Test func `a device that was replaced is held back by its former stream, which is named`()
+        throws
+    {
+        let former = try StreamTag("a0000001")
+        let old = AgentView.StreamView(
+            tag: former, announced: 10, merged: 10, standing: .open, session: 3,
+            watermark: HybridTimestamp(Self.now.advanced(byMicroseconds: -600_000_000)),
+            isCurrent: false)
+        let new = try agent("till", behind: 2).streams
+        let till = AgentView(
+            id: try AgentID("till"), isOnline: true, streams: [old] + new, softwareVersion: "",
+            lastSeenAt: Self.now, lastAckAt: nil, clockOffset: nil, setAside: 0)
+        let found = Completeness(
+            of: [till, try agent("well", behind: 4)], now: Self.now, limits: limits)
+        #expect(seconds(found.through) == 600 && seconds(found.throughWithoutLaggards) == 4)
+        #expect(found.laggards.map(\.cause) == [.replaced(former)])
+    }
+
     @Test func `of an empty fleet nothing is said, and many laggards are counted`() throws {
         let none = Completeness(of: [], now: Self.now, limits: limits)
         #expect(none.through == nil && none.throughWithoutLaggards == nil && none.liveCount == 0)

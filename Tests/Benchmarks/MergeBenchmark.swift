@@ -166,10 +166,10 @@ private final class Merge {
             guard case .segments(let message)? = try Message(frame) else {
                 throw Implausible("no segments")
             }
-            let now = WallClock.now()
+            let now = ClockReading.now()
             let actions = session.received(
                 message, session: frame.session, signature: frame.signature, now: now)
-            perform(actions, now)
+            perform(actions, now.wall)
             let isFull =
                 pending.arrivals.count >= limits.messagesPerCommitMax
                 || pendingBytes >= limits.bytesPerCommitMax
