@@ -61,7 +61,30 @@ enum AgentKeys {
             (id, { _ = try AgentID($0) }),
             (listen, { _ in _ = try settings.loopbackAddress(listen) }),
             (.broker, settings.checkBroker),
+            (storage, checkStorage),
+            (retention, { _ in try checkRetentions(settings) }),
         ])
+    }
+
+    private struct Refusal: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    private static func checkStorage(_ text: String) throws {
+        let least = Int64(AgentConfiguration.storageBytesMin)
+        guard let bytes = ByteCountText.bytes(text), bytes < least else { return }
+        throw Refusal(
+            description: "must be at least \(ByteCountText.text(least)), not \(text)")
+    }
+
+    /// A key that is forgotten before its transaction is would let a late repetition in again.
+    private static func checkRetentions(_ settings: Settings) throws {
+        let (spans, keys) = (settings.required(retention), settings.required(keyRetention))
+        guard settings.microseconds(retention) > settings.microseconds(keyRetention) else { return }
+        throw Refusal(
+            description:
+                "\(spans) is longer than \(keyRetention.name), which is \(keys): let that be at least as long"
+        )
     }
 
     static func configuration(_ settings: Settings) throws -> AgentConfiguration {

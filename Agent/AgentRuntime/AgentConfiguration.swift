@@ -39,7 +39,12 @@ package struct AgentConfiguration: Sendable {
         }
     }
 
-    /// - Parameter storageBytesMax: how large the database may grow; nil for as large as the disk.
+    /// The least that a database may be limited to: the reserve, and as much again.
+    package static let storageBytesMin =
+        LogOptions.pageBytes * 2 * LogOptions.reservePages.lowerBound
+
+    /// - Parameter storageBytesMax: how large the database may grow, at least `storageBytesMin`; nil
+    ///   for as large as the disk.
     package init(
         agent: AgentID, ledger: String, data: String, broker: Broker?,
         limits: AgentLimits = AgentLimits(), retention: Retention.Spans = Retention.Spans(),
@@ -66,16 +71,18 @@ extension LogOptions {
     static let pageBytes = 4096
     /// Of the quota, for acknowledgements and recovery when it is full: an eighth, in pages, from 1
     /// MiB to 16 MiB.
-    private static let reservePages = 256...4096
+    fileprivate static let reservePages = 256...4096
 
     /// How large the database may grow; nil for as the disk.
     var quotaBytes: UInt64? { pageCountMax.map { UInt64($0 * LogOptions.pageBytes) } }
 
     fileprivate var reserveBytes: Int { pageCountReserve * LogOptions.pageBytes }
 
-    /// Sets the quota: what is asked for, but at least twice the reserve.
+    /// Sets the quota.
     fileprivate mutating func limit(bytes: Int) {
-        let pages = max(bytes / LogOptions.pageBytes, 2 * LogOptions.reservePages.lowerBound)
+        precondition(
+            bytes >= AgentConfiguration.storageBytesMin, "a quota of \(bytes) bytes is too small")
+        let pages = bytes / LogOptions.pageBytes
         let reserve = LogOptions.reservePages
         pageCountMax = pages
         pageCountReserve = min(max(pages / 8, reserve.lowerBound), reserve.upperBound)

@@ -11,17 +11,25 @@ struct ConfigurationFile {
     let path: String
     private(set) var lines: [String: Int] = [:]
     private(set) var problems: [String] = []
+    /// Whether all names were seen: a name that is missing from `lines` is missing from the file.
+    private(set) var isWhole = false
 
     /// Whether there is anything that the configuration library can read.
     var isReadable: Bool { problems.isEmpty && !lines.isEmpty }
+
+    /// Whether the file gives that key, as far as can be seen, although it is not read for its
+    /// flaws.
+    func mayHave(_ key: ConfigurationKey) -> Bool {
+        !isWhole || lines[key.name] != nil
+    }
 
     init(_ path: String, keys: [ConfigurationKey]) {
         self.path = path
         do {
             // A document without content is a null.
-            guard let root = try Yams.compose(yaml: try Self.text(path)), root.null == nil else {
-                return
-            }
+            let root = try Yams.compose(yaml: try Self.text(path))
+            isWhole = true
+            guard let root, root.null == nil else { return }
             collect(root, under: [], keys.map(\.name))
         } catch let error as YamlError {
             problems.append(Self.sentence(error, path))
@@ -85,9 +93,16 @@ struct ConfigurationFile {
             } else if known.contains(where: { $0.hasPrefix("\(name).") }) {
                 collect(value, under: parents + [nameNode.string ?? "?"], known)
             } else {
+                let meant = value.mapping == nil ? known : known.flatMap(Self.lists)
                 problems.append(
-                    "\(path):\(line): \(name) is not known" + Nearest.hint(name, among: known))
+                    "\(path):\(line): \(name) is not known" + Nearest.hint(name, among: meant))
             }
         }
+    }
+
+    /// The names of the lists that a key stands in: `a` and `a.b` for `a.b.c`.
+    private static func lists(around key: String) -> [String] {
+        let parts = key.split(separator: ".")
+        return (1..<max(1, parts.count)).map { parts.prefix($0).joined(separator: ".") }
     }
 }

@@ -98,7 +98,9 @@ private struct Invocation {
         }
         guard let subcommand = command.subcommands.first(where: { $0.name == word }) else {
             let known = ["run", "config"] + command.subcommands.map(\.name)
-            return refuse("\(word.shown) is no command" + Nearest.hint(word, among: known))
+            let hint = Nearest.hint(word, among: known)
+            let all = "; the commands are \(known.joined(separator: ", "))"
+            return refuse("\(word.shown) is no command" + (hint.isEmpty ? all : hint))
         }
         let operands = Array(rest.prefix { !$0.hasPrefix("--") })
         guard operands.count == subcommand.operands.count else {

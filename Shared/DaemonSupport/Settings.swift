@@ -103,7 +103,7 @@ package struct Settings: Sendable {
         if let value = key.defaultValue {
             return (Entry(key: key, value: value, origin: "default"), nil)
         }
-        guard key.isRequired else { return (nil, nil) }
+        guard key.isRequired, file?.mayHave(key) != true else { return (nil, nil) }
         return (
             nil,
             "\(key.name) is missing: give it as \(key.flag), \(key.variable), or in a file with --config"

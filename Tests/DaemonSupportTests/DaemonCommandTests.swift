@@ -69,6 +69,7 @@ private func ask(_ arguments: [String], _ environment: [String: String] = [:]) a
         ([], "say what to do; tributary-agent --help lists the commands"),
         (["rum"], "\"rum\" is no command; did you mean run?"),
         (["backp", "x"], "\"backp\" is no command; did you mean backup?"),
+        (["start"], "\"start\" is no command; the commands are run, config, backup"),
         (["config"], "config is followed by check or show"),
         (["config", "chek"], "config is followed by check or show"),
         (["backup"], "it is written backup FILE, and there are 0 words behind backup"),

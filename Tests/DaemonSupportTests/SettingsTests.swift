@@ -185,6 +185,37 @@ import Testing
         #expect(found.map { $0.replacing(file.path, with: "FILE") } == expected)
     }
 
+    @Test(arguments: [
+        (
+            "id: till-042\ndata: /d\nlimts:\n  storage: 1MiB\n",
+            ["FILE:3: limts is not known; did you mean limits?"]
+        ),
+        (
+            "id: till-042\ndata: /d\nlimts: 1MiB\n",
+            ["FILE:3: limts is not known"]
+        ),
+        (
+            "id: till-042\nbrokr: x\n",
+            [
+                "FILE:2: brokr is not known; did you mean broker?",
+                "data is missing: give it as --data, TRIBUTARY_DATA, or in a file with --config",
+            ]
+        ),
+        ("id: till-042\ndata: [a]\n", ["FILE:2: data takes one value"]),
+        (
+            "id: till-042\n  data: b: c\n",
+            ["FILE:2: is not YAML: mapping values are not allowed in this context"]
+        ),
+        ("data: /d\ndata: /d\n", ["FILE:1: data stands twice"]),
+    ])
+    func `what a flawed file has is not said to be missing`(text: String, expected: [String])
+        async throws
+    {
+        let file = try TemporaryFile(text)
+        let found = await problems(["--config", file.path])
+        #expect(found.map { $0.replacing(file.path, with: "FILE") } == expected)
+    }
+
     @Test(arguments: ["", "\n", "# nothing\n", "---\n", "{}\n"])
     func `an empty file says nothing`(text: String) async throws {
         let file = try TemporaryFile(text)

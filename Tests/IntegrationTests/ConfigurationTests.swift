@@ -28,6 +28,14 @@ extension IntegrationTests {
                             Self.sound + ["--limits-storage", "4 apples"], [:],
                             "limits.storage must"
                         ),
+                        (
+                            Self.sound + ["--limits-storage", "50"], [:],
+                            "limits.storage: must be at least 2MiB, not 50"
+                        ),
+                        (
+                            Self.sound + ["--retention", "100d"], [:],
+                            "retention: 100d is longer than idempotency.retention, which is 90d"
+                        ),
                         (Self.sound + ["--broker"], [:], "--broker needs a value"),
                         (Self.sound + ["stray"], [:], "\"stray\" is not expected here"),
                         (["--data", "/nowhere"], [:], "id is missing"),
