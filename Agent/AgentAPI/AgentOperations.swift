@@ -99,7 +99,7 @@ enum AgentOperations {
         "One account as this device sees it: what the aggregator last said, and its own on top.",
         parameters: [.path("address", .account, "The account's address.")],
         answers: [.ok("The account.", .agentAccount)],
-        problems: [.invalidField, .notFound, .unavailable])
+        problems: [.invalidField, .notFound, .overloaded, .unavailable])
 
     // MARK: State
 

@@ -161,14 +161,27 @@ package struct AgentRoutes<Context: RequestContext>: Sendable {
         let found = try await settled { () async throws(ServiceFailure) in
             try await service.account(address)
         }
-        guard let found else {
-            throw Problem(
-                .notFound,
-                "account \(address) was never used on this device; the aggregator is asked for it")
-        }
+        guard let found else { throw try await unknown(address) }
         var json = JSONWriter()
         found.write(to: &json)
         return .json(json)
+    }
+
+    /// It was asked for, so that a later request may find it.
+    private func unknown(_ address: AccountAddress) async throws(Problem) -> Problem {
+        let status = try await settled { () async throws(ServiceFailure) in
+            try await service.syncStatus()
+        }
+        let isAsked = status.isConnected && status.phase == .streaming
+        let prospect =
+            isAsked
+            ? "the aggregator is asked for it: ask again in a moment"
+            : "the aggregator will be asked for it when this device is connected"
+        var problem = Problem(
+            .notFound, "account \(address) was never used on this device; \(prospect)",
+            retryAfter: isAsked ? 1 : nil)
+        problem.isRetryable = isAsked
+        return problem
     }
 
     // MARK: State

@@ -50,7 +50,8 @@ extension Receipt {
             json.member("hub", hub.description)
             json.name("position")
             if let position { json.value(position) } else { json.null() }
-            json.member("waited_for", waitedFor)
+            json.name("waited_for")
+            if waitedFor.isEmpty { json.null() } else { json.value(waitedFor) }
         }
     }
 }

@@ -89,7 +89,7 @@ extension Schema {
         .object([
             "first": count, "through": count, "published_at": .orNull(.time), "attempt": count,
             "acknowledged_at": .time, "received_at": .time, "committed_at": .time,
-            "hub": streamTag, "position": .orNull(count), "waited_for": .string(),
+            "hub": streamTag, "position": .orNull(count), "waited_for": .orNull(.string()),
         ]))
 
     static let agentAccount = Schema.named(

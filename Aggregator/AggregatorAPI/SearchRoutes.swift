@@ -48,14 +48,14 @@ package struct SearchRoutes<Context: RequestContext>: Sendable {
         filter.kind = try query.value("kind") { (text) throws(InvalidValue) in
             guard text == TransactionKind.transfer.name else {
                 throw InvalidValue(
-                    "a kind is \(TransactionKind.transfer.name), not \(text.quotedForMessage)")
+                    "must be \(TransactionKind.transfer.name), not \(text.quotedForMessage)")
             }
             return .transfer
         }
         filter.status = try query.value("status") { (text) throws(InvalidValue) in
             guard let status = MergedStatus(rawValue: text) else {
                 let known = MergedStatus.allCases.map(\.rawValue).joined(separator: " or ")
-                throw InvalidValue("a status is \(known), not \(text.quotedForMessage)")
+                throw InvalidValue("must be \(known), not \(text.quotedForMessage)")
             }
             return status
         }
@@ -183,7 +183,7 @@ extension QueryParameters {
         try value(name) { (text) throws(InvalidValue) in
             guard let time = RFC3339.microseconds(text) else {
                 throw InvalidValue(
-                    "a time is RFC 3339, such as 2026-11-20T10:00:00Z, not \(text.quotedForMessage)"
+                    "must be an RFC 3339 time such as 2026-11-20T10:00:00Z, not \(text.quotedForMessage)"
                 )
             }
             return Timestamp(microseconds: time)

@@ -82,10 +82,15 @@ package final class APIRouter<Context: RequestContext> {
 package struct APIAbout: Sendable {
     package let title: String
     package let version: String
+    /// Where to turn with a method that this daemon has nowhere, as a clause.
+    package let methodAdvice: [HTTPRequest.Method: String]
 
-    package init(title: String, version: String) {
+    package init(
+        title: String, version: String, methodAdvice: [HTTPRequest.Method: String] = [:]
+    ) {
         self.title = title
         self.version = version
+        self.methodAdvice = methodAdvice
     }
 }
 

@@ -53,7 +53,7 @@ package struct APIServer: Service {
         routes(described)
         ProblemPages().add(to: described)
         described.addDocument()
-        router.refuseOtherMethods()
+        router.refuseOtherMethods(advice: about.methodAdvice)
         return router.buildResponder()
     }
 

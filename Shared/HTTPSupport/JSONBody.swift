@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import LedgerCore
 import NIOCore
 import TextFormats
 
@@ -74,7 +75,8 @@ package enum ContentType {
         }
         let essence = essence(given)
         guard let found = accepted.first(where: { $0 == essence }) else {
-            throw unsupported("this Content-Type is not taken here; \(advice)", accepted)
+            let shown = given.quotedForMessage
+            throw unsupported("the Content-Type \(shown) is not taken here; \(advice)", accepted)
         }
         return found
     }

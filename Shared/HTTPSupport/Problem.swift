@@ -41,6 +41,9 @@ package struct Problem: Error, Sendable {
     /// Seconds after which asking again may help.
     package var retryAfter: Int?
     package var members: [Member]
+    /// Whether the same request may succeed later; as the code says, where nothing is known of this
+    /// one problem.
+    package var isRetryable: Bool
     /// Goes with the answer: `Allow` of a 405, `WWW-Authenticate` of a 401.
     package var headers: HTTPFields = [:]
 
@@ -53,6 +56,7 @@ package struct Problem: Error, Sendable {
         self.errors = errors
         self.retryAfter = retryAfter
         self.members = members
+        isRetryable = code.isRetryable
     }
 
     /// One part of the request is invalid. The message is a predicate: it is read after the path.
@@ -90,7 +94,7 @@ package struct Problem: Error, Sendable {
                     }
                 }
             }
-            json.member("retryable", code.isRetryable)
+            json.member("retryable", isRetryable)
             for member in members { member.write(to: &json) }
         }
     }

@@ -61,7 +61,8 @@ extension ProblemCode {
         case .internalError: "Ask again; if it stays so, see the daemon's log."
         case .unavailable: "Ask again later; the detail says what is waited for."
         case .overloaded: "Ask again soon, and send less at once."
-        case .storageFull: "Make room; what was accepted is safe. Ask again afterwards."
+        case .storageFull:
+            "Make room: connect the device to its aggregator, so that what is old can go; raise limits.storage; or free the disk. What was accepted is safe."
         }
     }
 }

@@ -44,7 +44,11 @@ package struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
 
     private func problem(of error: HTTPError, _ request: Request) -> Problem {
         switch error.status {
-        case .notFound: Problem(.notFound, "nothing is at \(request.uri.path)")
+        case .notFound:
+            Problem(
+                .notFound,
+                "nothing is at \(request.uri.path); /openapi.json lists what is here"
+            )
         case .methodNotAllowed:
             Problem(.methodNotAllowed, "\(request.method) is not for \(request.uri.path)")
         case .unauthorized: Problem(.unauthenticated, error.body ?? "a token is needed")

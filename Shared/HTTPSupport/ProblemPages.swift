@@ -10,7 +10,9 @@ package struct ProblemPages<Context: RequestContext>: Sendable {
         }
         router.get("/problems/:name", ProblemPages.reading) { request, context in
             let name = context.parameters.get("name") ?? ""
-            guard let code = ProblemCode.allCases.first(where: { $0.name == name }) else {
+            // People look for what they see: the code as well as the type.
+            let found = ProblemCode.allCases.first { $0.name == name || $0.rawValue == name }
+            guard let code = found else {
                 throw Problem(
                     .notFound, "there is no problem of that name; /problems lists them all")
             }
@@ -28,7 +30,7 @@ package struct ProblemPages<Context: RequestContext>: Sendable {
         APIOperation(
             "getProblem", "What a kind of problem means, and what to do.",
             parameters: [
-                .path("name", .string(), "The code, with hyphens: the end of a problem's type.")
+                .path("name", .string(), "The end of a problem's type, or its code.")
             ],
             answers: [APIAnswer(200, "Title, status, code and advice.", .text())],
             problems: [.notFound])

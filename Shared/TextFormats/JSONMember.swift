@@ -54,6 +54,9 @@ package final class JSONNames: Sendable {
         self.required = required.reduce(0) { $0 | 1 << UInt64(names.firstIndex(of: $1)!) }
     }
 
+    /// For people.
+    var list: String { names.map(\.text).joined(separator: ", ") }
+
     subscript(index: Int) -> String { names[index].text }
 
     /// The index of the member with this name, or -1.

@@ -80,7 +80,9 @@ extension JSONReader {
         }
         let start = position
         let index = try matchName(names, expected: state.expected)
-        guard index >= 0 else { throw invalid("is not a member that is known here", at: start) }
+        guard index >= 0 else {
+            throw invalid("is not known here; known are \(names.list)", at: start)
+        }
         guard state.seen & (1 << UInt64(index)) == 0 else {
             throw invalid("is given twice", at: start)
         }

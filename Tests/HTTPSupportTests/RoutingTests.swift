@@ -35,7 +35,7 @@ private let echo: @Sendable (APIRouter<BasicRequestContext>) -> Void = { router 
         #expect(
             answer.body
                 == #"{"type":"/problems/not-found","title":"There is no such thing","status":404,"code":"not_found","#
-                + #""detail":"nothing is at /v1/nothing","instance":"/v1/nothing","retryable":false}"#
+                + #""detail":"nothing is at /v1/nothing; /openapi.json lists what is here","instance":"/v1/nothing","retryable":false}"#
         )
     }
 
@@ -49,11 +49,21 @@ private let echo: @Sendable (APIRouter<BasicRequestContext>) -> Void = { router 
             #expect(answer.headers[.allow] == "GET, HEAD, PUT")
             #expect(
                 answer.body.contains(
-                    #""detail":"\#(method.rawValue) is not for this address; GET, HEAD, PUT is""#))
+                    #""detail":"\#(method.rawValue) is not for this address; GET, HEAD and PUT are""#
+                ))
         }
         #expect(try await routes.ask(.post, "/problems").headers[.allow] == "GET, HEAD")
         #expect(try await routes.ask(.get, "/v1/things/7").body == "7")
         #expect(try await routes.ask(.put, "/v1/things/7").body == "put")
+    }
+
+    @Test(arguments: ProblemCode.allCases)
+    func `a problem has its page under its type and under its code`(code: ProblemCode) async throws
+    {
+        let page = try await Routes(echo).ask(.get, code.type)
+        #expect(page.status == 200)
+        let other = try await Routes(echo).ask(.get, "/problems/\(code.rawValue)")
+        #expect(other.status == 200 && other.body == page.body)
     }
 
     @Test func `a HEAD is answered as its GET, without the body`() async throws {

@@ -97,7 +97,9 @@ extension IntegrationTests {
                 try second.client.accept([.sale(1, on: second.id)])
                 try fleet.waitUntilDrained()
                 let path = "/v1/accounts/customers:till-1"
-                #expect(try second.client.http.get(path).status == 404)
+                let unknown = try second.client.http.get(path)
+                #expect(unknown.status == 404 && unknown.headers["retry-after"] == "1")
+                #expect(try unknown.json()["retryable"] == .bool(true))
                 try waitUntil("the account is known", within: .seconds(15)) {
                     try second.client.http.get(path).status == 200
                 }

@@ -164,18 +164,21 @@ private func integerOrError(_ text: String) -> String {
         ),
         (
             "{\"postings\":[{\"sauce\":\"a\"}]}",
-            "postings[0].sauce is not a member that is known here"
+            "postings[0].sauce is not known here; known are source, destination, amount, occurred_at, "
+                + "occurred_on"
         ),
         (
             "{\"postings\":[{\"occurred_ax\":\"a\"}]}",
-            "postings[0].occurred_ax is not a member that is known here"
+            "postings[0].occurred_ax is not known here; known are source, destination, amount, occurred_at, "
+                + "occurred_on"
         ),
         (
             "{\"postings\":[{\"sourc\":\"a\"}]}",
-            "postings[0].sourc is not a member that is known here"
+            "postings[0].sourc is not known here; known are source, destination, amount, occurred_at, "
+                + "occurred_on"
         ),
-        ("{\"a b\":1}", "[\"a b\"] is not a member that is known here"),
-        ("{\"\":1}", "[\"\"] is not a member that is known here"),
+        ("{\"a b\":1}", "[\"a b\"] is not known here; known are postings, metadata"),
+        ("{\"\":1}", "[\"\"] is not known here; known are postings, metadata"),
         (
             "{\"postings\":[{\"source\":\"a\",\"amount\":1,\"source\":\"b\"}]}",
             "postings[0].source is given twice"
