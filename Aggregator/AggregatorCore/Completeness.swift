@@ -9,8 +9,10 @@ import SyncProtocol
 /// that is offline, whose stream was stopped, or whose watermark is late.
 ///
 /// An agent is live from the first session that it proves, and stays so, offline or not: what it
-/// accepted meanwhile is missing here. Only a stream that is refused, because an operator declared
-/// it gone, no longer counts. A stopped stream does: what it held must be decided on first.
+/// accepted meanwhile is missing here. Two do not count. One that went without having announced an
+/// event or said a watermark is known no better than one that never came: a start that failed must
+/// not hold the ledger back for good. And a stream that is refused, because an operator declared it
+/// gone. A stopped stream does count: what it held must be decided on first.
 package struct Completeness: Hashable, Sendable {
     /// Why an agent holds the ledger back, the gravest first.
     package enum Cause: Hashable, Sendable {
@@ -77,7 +79,9 @@ package struct Completeness: Hashable, Sendable {
 }
 
 extension AgentView {
-    fileprivate var countedStreams: [StreamView] { streams.filter { $0.standing != .refused } }
+    fileprivate var countedStreams: [StreamView] {
+        streams.filter { $0.counts(isOnline: isOnline) }
+    }
 
     /// Whether the ledger waits for what this agent accepts.
     package var isLive: Bool { !countedStreams.isEmpty }
@@ -117,5 +121,17 @@ extension AgentView {
             return .clock(behind: -clockOffset)
         }
         return .silent
+    }
+}
+
+extension AgentView.StreamView {
+    /// Whether the ledger waits for what this stream brings.
+    fileprivate func counts(isOnline: Bool) -> Bool {
+        switch standing {
+        case .refused: false
+        // Who is online will say a watermark at once.
+        case .open: (isOnline && isCurrent) || announced > 0 || watermark != nil
+        default: true
+        }
     }
 }

@@ -94,14 +94,14 @@ private struct Bench {
     /// - Parameter behind: how far its watermark lies behind now, in seconds; nil for none.
     private func agent(
         _ name: String, behind: Int64?, isOnline: Bool = true, standing: Standing = .open,
-        backlog: UInt64 = 0, clockOffset: Int64? = nil
+        merged: UInt64 = 10, backlog: UInt64 = 0, clockOffset: Int64? = nil
     ) throws -> AgentView {
         let watermark = behind.map {
             HybridTimestamp(Self.now.advanced(byMicroseconds: -$0 * 1_000_000))
         }
         let stream = AgentView.StreamView(
-            tag: try StreamTag("k3f9qa2m"), announced: 10 + backlog, merged: 10,
-            standing: standing, session: 1, watermark: watermark)
+            tag: try StreamTag("k3f9qa2m"), announced: merged + backlog,
+            merged: merged, standing: standing, session: 1, watermark: watermark)
         return AgentView(
             id: try AgentID(name), isOnline: isOnline, streams: [stream], softwareVersion: "",
             lastSeenAt: isOnline ? Self.now : nil, lastAckAt: nil, clockOffset: clockOffset,
@@ -175,6 +175,25 @@ private struct Bench {
             of: [till, try agent("well", behind: 4)], now: Self.now, limits: limits)
         #expect(seconds(found.through) == 600 && seconds(found.throughWithoutLaggards) == 4)
         #expect(found.laggards.map(\.cause) == [.replaced(former)])
+    }
+
+    @Test func `an agent that went before it said anything holds nothing back`() throws {
+        let well = try agent("well", behind: 2)
+        func found(with other: AgentView) -> Completeness {
+            Completeness(of: [other, well], now: Self.now, limits: limits)
+        }
+        let gone = found(with: try agent("new", behind: nil, isOnline: false, merged: 0))
+        #expect(seconds(gone.through) == 2 && gone.liveCount == 1 && gone.laggards == [])
+        // It will say something.
+        let here = found(with: try agent("new", behind: nil, merged: 0))
+        #expect(here.through == nil && here.liveCount == 2)
+        // It has announced an event.
+        let owing = found(
+            with: try agent("new", behind: nil, isOnline: false, merged: 0, backlog: 1))
+        #expect(owing.through == nil && owing.laggards.map(\.agent.description) == ["new"])
+        // It has said that there was none.
+        let idle = found(with: try agent("new", behind: 7, isOnline: false, merged: 0))
+        #expect(seconds(idle.through) == 7 && idle.liveCount == 2)
     }
 
     @Test func `of an empty fleet nothing is said, and many laggards are counted`() throws {
