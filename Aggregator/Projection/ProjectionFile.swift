@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Glibc
 import LedgerCore
 import SegmentStore
 import Synchronization
@@ -19,7 +20,10 @@ final class ProjectionFile: Sendable {
     init(path: String, limits: ProjectionLimits) throws(StoreError) {
         self.path = path
         // What SQLite kept beside a file that somebody has deleted belongs to nothing.
-        if ProjectionFile.inode(path) == nil { try ProjectionFile.remove(path) }
+        if ProjectionFile.inode(path) == nil {
+            try ProjectionFile.remove(path)
+            try ProjectionFile.create(path)
+        }
         var configuration = Configuration()
         configuration.busyMode = .timeout(5)
         // Six look-ups a transaction, for references that the writer has just made itself.
@@ -76,6 +80,16 @@ final class ProjectionFile: Sendable {
     /// Waits for those who read.
     func close() throws(StoreError) {
         do { try pool.close() } catch { throw StoreError(error, at: path) }
+    }
+
+    /// An empty file for the owner alone, as the log is; what SQLite keeps beside it gets the same
+    /// mode.
+    private static func create(_ path: String) throws(StoreError) {
+        let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw .unavailable("\(path) cannot be made: \(String(cString: strerror(errno)))")
+        }
+        Glibc.close(descriptor)
     }
 
     /// Deletes a projection with what SQLite keeps beside it; nothing else is lost by it.

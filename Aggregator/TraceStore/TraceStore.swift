@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Glibc
 import LedgerCore
 import OTLP
 import Observability
@@ -26,6 +27,7 @@ package final class TraceStore: Sendable {
     /// Opens or creates the database.
     package init(path: String, limits: TraceStoreLimits = TraceStoreLimits()) throws(Failure) {
         self.limits = limits
+        try TraceStore.create(path)
         var configuration = Configuration()
         configuration.busyMode = .timeout(5)
         configuration.maximumReaderCount = 2
@@ -39,6 +41,16 @@ package final class TraceStore: Sendable {
         } catch {
             throw Failure(description: "\(path): \(error)")
         }
+    }
+
+    /// An empty file for the owner alone where there is none; what SQLite keeps beside it gets the
+    /// same mode.
+    private static func create(_ path: String) throws(Failure) {
+        let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw Failure(description: "\(path): \(String(cString: strerror(errno)))")
+        }
+        Glibc.close(descriptor)
     }
 
     private static var migrator: DatabaseMigrator {
