@@ -2,6 +2,7 @@ import AggregatorCore
 import LedgerCore
 import LedgerStoreSQLite
 import SyncProtocol
+import Workers
 
 /// The streams' sessions, and what is known of the agents behind them.
 struct Fleet {
@@ -58,7 +59,20 @@ struct Fleet {
                 genesis: stream.row.genesis, committed: stream.end, dictionary: stream.dictionary,
                 record: stream.record, limits: limits, hasher: hasher, verifier: verifier)
             agents[stream.row.genesis.agent, default: Agent()].greeting = nil
+            noteStored(stream)
         }
+    }
+
+    /// When the agent was last acknowledged, and heard of: then, or when it said its watermark, which
+    /// is by its own clock. It may have been a little later.
+    private mutating func noteStored(_ stream: LedgerStore.KnownStream) {
+        let agent = stream.row.genesis.agent
+        let watermark = stream.record.watermark
+        let saidAt = watermark.rawValue > 0 ? min(watermark.time, WallClock.now()) : nil
+        let heardAt = [agents[agent]?.lastSeenAt, stream.committedAt, saidAt].compactMap { $0 }
+        let acknowledgedAt = [agents[agent]?.lastAckAt, stream.committedAt].compactMap { $0 }
+        agents[agent]?.lastSeenAt = heardAt.max()
+        agents[agent]?.lastAckAt = acknowledgedAt.max()
     }
 
     var agentCount: Int { agents.count }

@@ -95,6 +95,8 @@ package final class LedgerStore: Sendable {
         package let record: StreamSession.Record
         package let end: ChainPoint
         package let dictionary: DictionaryState
+        /// When its last segment was committed; nil for none.
+        package let committedAt: Timestamp?
     }
 
     /// Everything a start needs: the fold at its checkpoint, brought up to the end of the log.
@@ -179,7 +181,8 @@ package final class LedgerStore: Sendable {
                 announced: announced, standing: standing,
                 watermark: HybridTimestamp(
                     rawValue: UInt64(bitPattern: record?[4] as Int64? ?? 0))),
-            end: end, dictionary: head?.segment.header.dictionary ?? .empty)
+            end: end, dictionary: head?.segment.header.dictionary ?? .empty,
+            committedAt: head?.recordedAt)
     }
 
     // MARK: Writing (one thread)

@@ -154,6 +154,10 @@ extension IntegrationTests {
                 try aggregator.daemon.killAndRestart()
                 let after = try aggregator.client.ledger().json["complete_through"].string
                 #expect(after ?? "" >= first)
+                // When it was last heard of is told by what is stored.
+                let agents = try aggregator.client.agents()
+                let gone = try #require(agents.first { $0["id"] == "till-2" })
+                #expect(gone["state"] == "offline" && gone["last_seen_at"].string != nil)
                 let json = try Program.trace(arguments + ["--json"], in: fleet.home).json()
                 #expect(json["completeness"]["live_agents"] == .integer(2))
             }
