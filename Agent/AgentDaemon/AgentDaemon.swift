@@ -36,12 +36,9 @@ struct AgentDaemon {
         let runtime = try AgentRuntime(configuration, logger: logger) { reason in
             DaemonLifetime.endBroken(reason, logger)
         }
-        logger.info(
-            "agent started",
-            metadata: [
-                "agent.id": "\(configuration.agent)",
-                "agent.version": "\(TributaryVersion.current)",
-            ])
+        let started: Logger.Metadata = [
+            "agent.id": "\(configuration.agent)", "agent.version": "\(TributaryVersion.current)",
+        ]
         let routes = AgentRoutes<APIServer.Context>(
             service: runtime, limits: configuration.limits, tracer: tracer)
         let server = APIServer(
@@ -58,7 +55,13 @@ struct AgentDaemon {
                     ]
                 ).add(to: router)
             },
-            onListening: { DaemonLifetime.sayReady() })
+            // An agent that cannot listen ends, and its aggregator must not wait for it: nobody
+            // hears of it before.
+            onListening: {
+                logger.info("agent started", metadata: started)
+                runtime.start()
+                DaemonLifetime.sayReady()
+            })
         try await DaemonLifetime(logger: logger).run([server]) { runtime.stop() }
     }
 }

@@ -17,7 +17,7 @@ extension AgentRuntime {
             acknowledged: state.acknowledged,
             isConnected: mqtt?.isConnected ?? false, phase: state.phase, reason: reason,
             since: since,
-            lastError: mqtt?.lastFailure.map { "\($0)" },
+            lastError: mqtt?.trouble.map { "\($0)" },
             broker: configuration.broker?.url ?? "none", attempts: UInt64(mqtt?.attempts ?? 0),
             nextAttemptAt: mqtt?.nextAttemptMicroseconds.map(Timestamp.init(microseconds:)),
             breaker: mqtt?.breaker.rawValue ?? "closed",
@@ -36,6 +36,7 @@ extension AgentRuntime {
         case .stopped(let finding), .held(let finding): return (finding.sentence, nil)
         case .offline, .greeting, .streaming: break
         }
+        if let contest = mqtt.contest { return ("\(contest)", state.offlineSince) }
         guard mqtt.isConnected else { return ("waiting for the broker", state.offlineSince) }
         guard state.phase != .streaming else { return (nil, nil) }
         return ("waiting for the aggregator's answer", state.stalledSince)

@@ -32,7 +32,8 @@ package final class AgentRuntime: Sendable {
     private let logger: Logger
     private let signer: Ed25519Signer
 
-    /// Opens the data folder and starts the threads.
+    /// Opens the data folder and starts the threads that write. Nobody else hears of the agent
+    /// before `start`.
     ///
     /// - Parameter onBroken: called when the disk failed in a way after which nothing may be
     ///   written until a new start: whoever runs the agent ends and starts it anew.
@@ -86,6 +87,10 @@ package final class AgentRuntime: Sendable {
             shipper.start(parts, loaded: loaded, connection: connection, commits: commits)
         }
         loadSpans()
+    }
+
+    /// Connects to the broker, and from then on stays so where it can. A second call does nothing.
+    package func start() {
         connection?.start()
     }
 

@@ -95,6 +95,7 @@ public final class EmbeddedAgent: Sendable {
                 broker: configuration.broker.map { AgentConfiguration.Broker(url: $0) },
                 softwareVersion: "embedded")
             runtime = try AgentRuntime(inner, logger: logger, onBroken: onBroken)
+            runtime.start()
         } catch {
             throw Failure(description: "\(error)")
         }

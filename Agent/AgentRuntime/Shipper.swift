@@ -80,6 +80,7 @@ private struct ShipperLoop: ~Copyable {
     private var trace: ShipperTrace
     private var spans: SpanShipping
     private var watermarks: WatermarkPacer
+    private var journal = ConnectionJournal(now: ContinuousClock.now)
     /// What was last shown of the connection.
     private var shown: (phase: OutboxSession.Phase, isOffline: Bool)?
 
@@ -120,6 +121,7 @@ private struct ShipperLoop: ~Copyable {
                 shipSpans()
                 askForAccounts(now)
                 askForWatermark(now)
+                log(journal.tick(connection.status, now: .now))
             }
             showPhase()
         }
@@ -167,11 +169,14 @@ private struct ShipperLoop: ~Copyable {
             sayWatermark(time, acknowledged: acknowledged)
             return []
         case .mqtt(.connected):
+            log(journal.connected(now: .now))
             noteWait()
             parts.board.update { $0.offlineSince = nil }
             publishStatus(isOnline: true)
             return session.connected(now: SteadyClock.now(), &random)
-        case .mqtt(.disconnected):
+        case .mqtt(.disconnected(let failure)):
+            let contest = connection.status.contest
+            log(journal.disconnected(failure, contest: contest, now: .now))
             underWay.removeAll()
             trace.lost(beyond: acknowledged.sequence)
             parts.board.update { $0.offlineSince = $0.offlineSince ?? WallClock.now() }
@@ -184,6 +189,14 @@ private struct ShipperLoop: ~Copyable {
             return []
         case .mqtt(.message(let message)): return receive(message)
         }
+    }
+
+    private func log(_ line: ConnectionJournal<ContinuousClock.Instant>.Line?) {
+        guard let line else { return }
+        var metadata = line.metadata.mapValues { Logger.MetadataValue.string($0) }
+        metadata["sync.backlog"] = "\(head.sequence - min(acknowledged.sequence, head.sequence))"
+        parts.logger.log(
+            level: line.isWarning ? .warning : .info, "\(line.message)", metadata: metadata)
     }
 
     private mutating func receive(_ message: MQTTMessage) -> [OutboxSession.Action] {
@@ -261,6 +274,11 @@ private struct ShipperLoop: ~Copyable {
         case .release(let ack, let attempt): release(ack, attempt)
         case .see(let seen):
             guard seen != self.seen else { return [] }
+            if let before = self.seen.hub, let hub = seen.hub, hub != before {
+                parts.logger.warning(
+                    "another aggregator answers",
+                    metadata: ["hub.before": "\(before)", "hub.now": "\(hub)"])
+            }
             self.seen = seen
             commits.post(.see(seen))
         case .stop(let finding):

@@ -21,7 +21,7 @@ struct AggregatorDaemon {
 
     private static let rebuild = DaemonCommand.Subcommand(
         "rebuild",
-        abstract: "Has the rows that searches read made anew from the log."
+        abstract: "make the rows that searches read anew from the log"
     ) { settings, logger, _ in
         let data = settings.required(.data)
         let wereThere = try AggregatorRuntime.deleteRows(inDataFolder: data)
@@ -44,11 +44,11 @@ struct AggregatorDaemon {
         let runtime = try AggregatorRuntime(configuration, logger: logger) { reason in
             DaemonLifetime.endBroken(reason, logger)
         }
-        logger.info(
-            "aggregator started", metadata: ["aggregator.version": "\(TributaryVersion.current)"])
         let server = APIServer(
             address: address, logger: logger,
-            about: APIAbout(title: "tributary-aggregator", version: TributaryVersion.current),
+            about: APIAbout(
+                title: "tributary-aggregator", version: TributaryVersion.current,
+                methodAdvice: [.post: "agents take transactions"]),
             routes: { router in
                 AggregatorRoutes(service: runtime).add(to: router)
                 SearchRoutes(search: runtime, service: runtime).add(to: router)
@@ -61,7 +61,14 @@ struct AggregatorDaemon {
                         + spools
                 ).add(to: router)
             },
-            onListening: { DaemonLifetime.sayReady() })
+            // Before it is known that this one stays, agents must not turn to it.
+            onListening: {
+                logger.info(
+                    "aggregator started",
+                    metadata: ["aggregator.version": "\(TributaryVersion.current)"])
+                runtime.start()
+                DaemonLifetime.sayReady()
+            })
         try await DaemonLifetime(logger: logger).run([server]) { runtime.stop() }
     }
 }

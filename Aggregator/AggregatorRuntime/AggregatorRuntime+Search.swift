@@ -1,4 +1,5 @@
 import AggregatorCore
+import Glibc
 import LedgerCore
 import Projection
 import SegmentStore
@@ -28,7 +29,12 @@ extension AggregatorRuntime {
     /// Has the rows of a data folder made anew, by the aggregator that runs there or by the next one.
     ///
     /// - Returns: false where there were none.
+    /// - Throws: `StoreError` where there is no aggregator in the folder, or the rows cannot be
+    ///   deleted.
     package static func deleteRows(inDataFolder data: String) throws(StoreError) -> Bool {
-        try Projection.delete("\(data)/\(projectionName)")
+        guard access("\(data)/\(databaseName)", F_OK) == 0 else {
+            throw .unavailable("there is no aggregator in \(data)")
+        }
+        return try Projection.delete("\(data)/\(projectionName)")
     }
 }

@@ -90,9 +90,8 @@ extension AggregatorRuntime: AggregatorService {
 
     package func state() -> AggregatorHealth {
         let status = connection.status
-        let sentence =
-            status.isConnected
-            ? "connected" : "waiting for the broker" + (status.lastFailure.map { ": \($0)" } ?? "")
+        let trouble = status.trouble.map { ": \($0)" } ?? ""
+        let sentence = (status.isConnected ? "connected" : "waiting for the broker") + trouble
         return AggregatorHealth(
             brokerSentence: sentence, isConnected: status.isConnected,
             unreadiness: health.recentFailure)

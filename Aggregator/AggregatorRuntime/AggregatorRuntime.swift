@@ -31,12 +31,14 @@ package final class AggregatorRuntime: Sendable {
     private let folder: Mutex<DataFolder?>
     private let logger: Logger
 
+    static let databaseName = "aggregator.db"
     static let projectionName = "projection.db"
 
     /// How often the audit runs without being asked.
     private static let auditInterval: Duration = .seconds(60)
 
-    /// Opens the data folder and starts the threads.
+    /// Opens the data folder and starts the threads that work there. No agent hears of the
+    /// aggregator before `start`.
     ///
     /// - Throws: `StoreError` for the folder and the database, `MQTTConfigurationError` for the
     ///   broker's address.
@@ -52,14 +54,15 @@ package final class AggregatorRuntime: Sendable {
         self.folder = Mutex(folder)
         try folder.refuse(ifThereIs: "agent.db", of: "an agent")
         let signer = try DeviceKey.loadOrCreate(
-            folder: configuration.data, unlessThereIs: folder.file("aggregator.db"))
+            folder: configuration.data, unlessThereIs: folder.file(AggregatorRuntime.databaseName))
         var random = SystemRandomNumberGenerator()
         let genesis = Genesis(
             writer: .hub, ledger: configuration.ledger, agent: configuration.id,
             nonce: (0..<Genesis.nonceByteCount).map { _ in UInt8.random(in: 0...255, using: &random)
             },
             publicKey: signer.publicKey)
-        store = try LedgerStore(path: folder.file("aggregator.db"), hub: genesis, hasher: hasher)
+        store = try LedgerStore(
+            path: folder.file(AggregatorRuntime.databaseName), hub: genesis, hasher: hasher)
         projection = Projection(path: folder.file(AggregatorRuntime.projectionName))
         let traces = AggregatorRuntime.openTraces(
             folder.file("traces.db"), configuration, logger)
@@ -83,10 +86,7 @@ package final class AggregatorRuntime: Sendable {
                     return false
                 }
             },
-            room: { [connection] in
-                let status = connection.status
-                return status.window / 2 - status.outstanding
-            })
+            status: { [connection] in connection.status })
         let intake = Intake(parts)
         self.intake = intake
         let lateAuditor = LateAuditor()
@@ -107,6 +107,10 @@ package final class AggregatorRuntime: Sendable {
             }
         }
         projector = Projector(projection, following: FollowedStore(store), logger: logger)
+    }
+
+    /// Connects to the broker, and from then on stays so where it can. A second call does nothing.
+    package func start() {
         connection.start()
     }
 

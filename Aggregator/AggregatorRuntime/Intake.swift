@@ -51,9 +51,15 @@ final class Intake: Sendable {
         /// Hands a message to the broker, and says whether it was taken; what it does not take is
         /// lost, as any message may be.
         let publish: @Sendable (MQTTMessage) -> Bool
+        /// Of the connection to the broker.
+        let status: @Sendable () -> MQTTStatus
+
         /// How many account snapshots the broker's window has room for; the rest of it is for what
         /// releases money.
-        let room: @Sendable () -> Int
+        var room: Int {
+            let status = status()
+            return status.window / 2 - status.outstanding
+        }
     }
 
     private let mailbox: Mailbox<Work>
@@ -105,6 +111,7 @@ private struct IntakeLoop {
     private var shardsToTell: Range<Int> = 0..<0
     private var isSpent = false
     private var trace: IntakeTrace
+    private var journal = ConnectionJournal(now: ContinuousClock.now)
 
     init(_ parts: Intake.Parts) {
         self.parts = parts
@@ -149,13 +156,25 @@ private struct IntakeLoop {
                 Intake.Figures(
                     position: position, counts: ledger.counts,
                     agents: fleet.views(now: SteadyClock.now())))
-        case .mqtt(.connected): sayUp()
+        case .mqtt(.connected):
+            log(journal.connected(now: .now))
+            sayUp()
         case .mqtt(.message(let message)): receive(message)
         case .mqtt(.rejected(_, let failure)):
             parts.logger.warning(
                 "the broker refused a message", metadata: ["mqtt.reason": "\(failure)"])
-        case .mqtt(.disconnected), .mqtt(.delivered): break
+        case .mqtt(.disconnected(let failure)):
+            let contest = parts.status().contest
+            log(journal.disconnected(failure, contest: contest, now: .now))
+        case .mqtt(.delivered): break
         }
+    }
+
+    private func log(_ line: ConnectionJournal<ContinuousClock.Instant>.Line?) {
+        guard let line else { return }
+        parts.logger.log(
+            level: line.isWarning ? .warning : .info, "\(line.message)",
+            metadata: line.metadata.mapValues { .string($0) })
     }
 
     private mutating func receive(_ message: MQTTMessage) {
@@ -397,7 +416,7 @@ private struct IntakeLoop {
             hub: parts.store.hub.tag, position: UInt64(position), now: .now())
         let fleet = fleet
         schedule.turn(
-            place, &ledger, messagesMax: parts.room(),
+            place, &ledger, messagesMax: parts.room,
             progress: { fleet.existing($0)?.progress },
             send: { [parts] outgoing in
                 let frame = Message.accountSnapshot(outgoing.message).framed(
@@ -438,6 +457,7 @@ private struct IntakeLoop {
         lastTick = now.steady
         isTurnDue = true
         fleet.noteProgress(now)
+        log(journal.tick(parts.status(), now: .now))
         tellShards()
         for tag in fleet.tags {
             perform(fleet.session(tag) { $0.tick(now: now.steady) }, tag, now)

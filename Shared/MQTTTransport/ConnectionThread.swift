@@ -5,6 +5,7 @@ final class ConnectionThread {
     private let mailbox: Mailbox
     private let handler: @Sendable (MQTTEvent) -> Void
     private var policy: ReconnectPolicy<ContinuousClock.Instant>
+    private var ends = RepeatedEnds<ContinuousClock.Instant>()
     private var versions = VersionChoice()
     private var random = SystemRandomNumberGenerator()
     private var isOnline = false
@@ -43,9 +44,11 @@ final class ConnectionThread {
         isOnline = false
         let failure = connectAndRun()
         let now = ContinuousClock.now
+        if isOnline, failure.isOfBroker { ends.ended(now: now) }
         let action = policy.failed(now: now, random: &random)
         mailbox.update {
             $0.breaker = policy.breaker
+            $0.contest = contest(now)
             guard case .wait(let until) = action else { return }
             $0.enter(.waiting)
             $0.nextAttemptMicroseconds =
@@ -88,7 +91,14 @@ final class ConnectionThread {
             policy.connected(now: now)
         }
         policy.stillConnected(now: now)
-        mailbox.update { $0.breaker = policy.breaker }
+        mailbox.update {
+            $0.breaker = policy.breaker
+            $0.contest = contest(now)
+        }
+    }
+
+    private func contest(_ now: ContinuousClock.Instant) -> MQTTFailure? {
+        ends.areMany(now: now) ? .contested(clientID: configuration.clientID) : nil
     }
 
     private func wait(until: ContinuousClock.Instant) {
@@ -98,6 +108,16 @@ final class ConnectionThread {
 
     private func emit(_ event: MQTTEvent) {
         if !mailbox.isAbandoned { handler(event) }
+    }
+}
+
+extension MQTTFailure {
+    /// Whether it was the broker that closed, as far as can be seen from here.
+    fileprivate var isOfBroker: Bool {
+        switch self {
+        case .closedByBroker, .broken: true
+        default: false
+        }
     }
 }
 

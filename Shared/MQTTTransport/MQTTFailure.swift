@@ -27,6 +27,9 @@ package enum MQTTFailure: Error, Sendable, Equatable, CustomStringConvertible {
     case closedByBroker(cause: String?)
     /// The link broke: the system's words.
     case broken(cause: String)
+    /// The broker closes what it has accepted again and again, most likely because another program
+    /// has the same client id.
+    case contested(clientID: String)
     /// A publish was answered with a reason for not taking it.
     case publishRejected(code: Int, cause: String)
     /// The MQTT library refused something; a defect of ours or of the library.
@@ -50,6 +53,8 @@ package enum MQTTFailure: Error, Sendable, Equatable, CustomStringConvertible {
         case .closedByBroker(nil): "the broker closed the connection"
         case .closedByBroker(let cause?): "the broker closed the connection: \(cause)"
         case .broken(let cause): "the connection broke: \(cause)"
+        case .contested(let clientID):
+            "the broker closes the connection again and again: is another program connected as \(clientID)?"
         case .publishRejected(_, let cause): "the broker did not take the message: \(cause)"
         case .library(let cause): "the MQTT library failed: \(cause)"
         case .stopped: "stopped on request"

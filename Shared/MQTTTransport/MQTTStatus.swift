@@ -33,6 +33,8 @@ package struct MQTTStatus: Sendable, Equatable {
     package internal(set) var version: Version?
     package internal(set) var lastFailure: MQTTFailure?
     package internal(set) var lastFailureMicroseconds: Int64?
+    /// The broker has lately closed several connections that it had accepted; `contested`, else nil.
+    package internal(set) var contest: MQTTFailure?
     /// Attempts begun since the last `connected`, the present one included.
     package internal(set) var attempts = 0
     package internal(set) var breaker = Breaker.closed
@@ -50,4 +52,7 @@ package struct MQTTStatus: Sendable, Equatable {
     package internal(set) var lastRejection: MQTTFailure?
 
     package var isConnected: Bool { phase == .connected }
+
+    /// What is wrong now; nil where nothing is.
+    package var trouble: MQTTFailure? { contest ?? (isConnected ? nil : lastFailure) }
 }

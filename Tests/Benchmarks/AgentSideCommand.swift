@@ -52,6 +52,7 @@ struct AgentSideCommand: AsyncParsableCommand {
         ) { reason in
             fatalError("the agent cannot go on: \(reason)")
         }
+        runtime.start()
         try await until(runtime) { $0.phase == .streaming }
         try await feeder.send(warmUp, to: runtime)
         try await until(runtime) { $0.acknowledged == $0.head }

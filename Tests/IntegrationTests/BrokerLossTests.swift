@@ -56,6 +56,9 @@ extension IntegrationTests {
                 #expect(sync.backlog == operations.count)
                 #expect(sync.json["since"].string != nil)
 
+                let unknown = try agent.client.http.get("/v1/accounts/nobody:1")
+                #expect(unknown.status == 404 && unknown.headers["retry-after"] == nil)
+                #expect(unknown.text.contains("will be asked for it when this device is connected"))
                 try expectWhyNamesTheBroker(ids[17], agent, fleet, sync)
                 try fleet.broker.start()
                 try fleet.aggregator.daemon.start()
@@ -85,6 +88,76 @@ extension IntegrationTests {
             let json = try Program.trace(arguments + ["--json"], in: fleet.home)
             #expect(json.exit == .status(1))
             #expect(try json.json()["verdict"]["stage"] == .string("waiting_for_broker"))
+        }
+
+        @Test func `an outage is told in both logs by its loss and its end, and by no attempt`()
+            async throws
+        {
+            try await withRunningFleet { fleet in
+                let agent = fleet.agents[0]
+                try waitUntil("both are connected", within: .seconds(15)) {
+                    try Self.areConnected(fleet)
+                }
+                fleet.broker.process.kill()
+                try waitUntil("several attempts have failed", within: .seconds(30)) {
+                    try agent.client.sync().json["attempts"].int ?? 0 > 3
+                }
+                try agent.client.accept([.sale(1), .sale(2)])
+                try fleet.broker.start()
+                try fleet.waitUntilDrained()
+                try waitUntil("both are connected", within: .seconds(30)) {
+                    try Self.areConnected(fleet)
+                }
+                #expect(try agent.client.sync().json["last_error"] == .null)
+                for daemon in fleet.daemons {
+                    let log = try String(contentsOfFile: daemon.process.log, encoding: .utf8)
+                    let lines = log.split(separator: "\n")
+                    let lost = lines.filter {
+                        $0.contains(" warning ") && $0.contains(": broker lost")
+                    }
+                    #expect(lost.count == 1 && lost[0].contains("mqtt.reason="), "\(log)")
+                    let absent = lines.count { $0.contains("no connection to the broker") }
+                    #expect(absent <= 3, "\(log)")
+                    let found = lines.filter { $0.contains(": broker connected") }
+                    #expect(found.count == 2, "\(log)")
+                    #expect(found[1].contains("mqtt.waited_seconds="), "\(log)")
+                    if daemon.name == agent.id {
+                        #expect(found[1].contains("sync.backlog=2"), "\(log)")
+                    }
+                }
+            }
+        }
+
+        private static func areConnected(_ fleet: Fleet) throws -> Bool {
+            try fleet.agents[0].client.sync().isConnected
+                && fleet.aggregator.client.http.json("/readyz")["connected"] == .bool(true)
+        }
+
+        @Test func `an agent tells that another program may be connected under its name`()
+            async throws
+        {
+            try await withRunningFleet { fleet in
+                let agent = fleet.agents[0]
+                let twin = ChildProcess(
+                    name: "twin",
+                    executable: "\(try FleetPlan.binariesBesideThis())/tributary-agent",
+                    arguments: [
+                        "run", "--id", agent.id, "--data", "\(fleet.home)/twin", "--listen",
+                        "127.0.0.1:\(try FreePort.next())", "--broker", fleet.broker.url,
+                    ], log: "\(fleet.home)/twin.log")
+                try twin.start()
+                defer { twin.kill() }
+                let question = "is another program connected as \(agent.id)?"
+                try waitUntil("the question is asked", within: .seconds(60)) {
+                    try agent.client.sync().json["last_error"].string?.hasSuffix(question) == true
+                }
+                let ready = try agent.client.http.json("/readyz")
+                #expect(ready["reason"].string?.hasSuffix(question) == true, "\(ready)")
+                try waitUntil("the log has it", within: .seconds(10)) {
+                    try String(contentsOfFile: agent.daemon.process.log, encoding: .utf8)
+                        .contains(question)
+                }
+            }
         }
 
         @Test func `an aggregator without its broker is ready, and serves what it has`()

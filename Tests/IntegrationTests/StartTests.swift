@@ -33,6 +33,58 @@ extension IntegrationTests {
             }
         }
 
+        @Test func `an agent that cannot listen is not heard of, and holds nothing back`()
+            async throws
+        {
+            try await withRunningFleet { fleet in
+                let agent = fleet.agents[0]
+                let port = agent.daemon.port
+                let failed = try Program.agent(
+                    [
+                        "run", "--id", "till-9", "--data", "\(fleet.home)/till-9", "--listen",
+                        "127.0.0.1:\(port)", "--broker", fleet.broker.url,
+                    ], in: fleet.home)
+                #expect(failed.exit == Self.failure)
+                #expect(!failed.output.contains("agent started"), "\(failed.output)")
+                // What is said later at the broker is heard later.
+                try agent.client.accept([.sale(1)])
+                try fleet.waitUntilDrained()
+                let aggregator = fleet.aggregator.client
+                let known = try aggregator.agents().map { $0["id"] }
+                #expect(known == ["till-1"])
+                try waitUntil("the ledger is complete through a time", within: .seconds(15)) {
+                    try aggregator.ledger().json["complete_through"].string != nil
+                }
+            }
+        }
+
+        @Test func `what a daemon keeps is its owner's alone`() async throws {
+            try await withRunningFleet { fleet in
+                try fleet.agents[0].client.accept([.sale(1)])
+                try fleet.waitUntilDrained()
+                for daemon in fleet.daemons {
+                    for name in try FileManager.default.contentsOfDirectory(atPath: daemon.data) {
+                        let path = "\(daemon.data)/\(name)"
+                        let attributes = try FileManager.default.attributesOfItem(atPath: path)
+                        let mode = attributes[.posixPermissions] as? Int
+                        #expect(mode == 0o600, "\(path)")
+                    }
+                }
+            }
+        }
+
+        @Test func `rows are not made anew where there is no aggregator, and nothing is made`()
+            async throws
+        {
+            try await withHome { home in
+                let folder = "\(home)/nowhere"
+                let result = try Program.aggregator(["rebuild", "--data", folder], in: home)
+                #expect(result.exit == Self.failure)
+                #expect(result.output.contains("there is no aggregator in \(folder)"))
+                #expect(!FileManager.default.fileExists(atPath: folder))
+            }
+        }
+
         @Test func `a folder of another agent is refused, and still works for its own`()
             async throws
         {

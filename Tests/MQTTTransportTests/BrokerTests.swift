@@ -115,6 +115,24 @@ extension RealTests {
             client.connection.stop()
         }
 
+        @Test func `two programs under one client id both hear that there may be another`() throws {
+            let broker = try TestBroker.mosquitto()
+            let configuration = try MQTTConfiguration(
+                host: "127.0.0.1", port: broker.port, clientID: "till-1", limits: .impatient)
+            let clients = [
+                TestClient.started(configuration), TestClient.started(configuration),
+            ]
+            for client in clients {
+                let contest = MQTTFailure.contested(clientID: "till-1")
+                try client.events.wait(until: "the contest is noticed") { _ in
+                    client.connection.status.contest == contest
+                }
+                #expect(client.connection.status.trouble == contest)
+                #expect("\(contest)".hasSuffix("is another program connected as till-1?"))
+            }
+            for client in clients { client.connection.stop() }
+        }
+
         @Test func `a connection that nobody holds any more disconnects`() throws {
             let broker = try TestBroker.mosquitto()
             let events = Watched<[MQTTEvent]>([])
