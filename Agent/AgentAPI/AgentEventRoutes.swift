@@ -134,7 +134,7 @@ struct AgentEventPages: EventPages {
                     let id = EventID(agent: source.agent, stream: source.stream, sequence: sequence)
                     json.member("id", id.description)
                     json.member("status", "merged")
-                    json.member("merged_at", microseconds: run.mergedAt.microseconds)
+                    json.member("committed_at", microseconds: run.committedAt.microseconds)
                     json.member("acknowledged_at", microseconds: run.acknowledgedAt.microseconds)
                 }
             }

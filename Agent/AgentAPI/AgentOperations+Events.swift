@@ -17,7 +17,10 @@ extension AgentOperations {
         .either([
             .object([
                 "id": .transactionID, "status": .words(["merged"]),
-                "merged_at": .explained(.time, "By the aggregator's clock."),
+                "committed_at": .explained(
+                    .time,
+                    "When all that the acknowledgement covers was merged, by the aggregator's clock; "
+                        + "when this one was, the aggregator tells."),
                 "acknowledged_at": .time,
             ]),
             .object([

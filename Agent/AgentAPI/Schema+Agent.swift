@@ -88,8 +88,12 @@ extension Schema {
         "Receipt",
         .object([
             "first": count, "through": count, "published_at": .orNull(.time), "attempt": count,
-            "acknowledged_at": .time, "received_at": .time, "committed_at": .time,
-            "hub": streamTag, "position": .orNull(count), "waited_for": .orNull(.string()),
+            "acknowledged_at": .time, "received_at": .time,
+            "committed_at": .explained(.time, "When all that it covers was merged."),
+            "hub": streamTag,
+            "position": .explained(
+                .orNull(count), "Of the first segment that it covers, in the aggregator's log."),
+            "waited_for": .orNull(.string()),
         ]))
 
     static let agentAccount = Schema.named(

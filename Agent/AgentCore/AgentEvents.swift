@@ -5,15 +5,17 @@ import SyncProtocol
 package struct MergedRun: Hashable, Sendable {
     package let first: UInt64
     package let through: UInt64
-    /// By the aggregator's clock.
-    package let mergedAt: Timestamp
+    /// When the aggregator had committed all that the acknowledgement covers, by its clock: each of
+    /// these events was merged then or earlier.
+    package let committedAt: Timestamp
     /// By this agent's.
     package let acknowledgedAt: Timestamp
 
-    package init(first: UInt64, through: UInt64, mergedAt: Timestamp, acknowledgedAt: Timestamp) {
+    package init(first: UInt64, through: UInt64, committedAt: Timestamp, acknowledgedAt: Timestamp)
+    {
         self.first = first
         self.through = through
-        self.mergedAt = mergedAt
+        self.committedAt = committedAt
         self.acknowledgedAt = acknowledgedAt
     }
 }
@@ -33,7 +35,7 @@ extension MergedRun {
             room -= through - first + 1
             page.append(
                 MergedRun(
-                    first: first, through: through, mergedAt: run.mergedAt,
+                    first: first, through: through, committedAt: run.committedAt,
                     acknowledgedAt: run.acknowledgedAt))
             if through < run.through { return (page, true) }
         }

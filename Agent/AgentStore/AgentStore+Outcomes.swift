@@ -38,7 +38,7 @@ extension ReceiptTable {
         return try Row.fetchAll(statement, arguments: [next, limit]).map { row in
             MergedRun(
                 first: UInt64(bitPattern: row[0]), through: UInt64(bitPattern: row[1]),
-                mergedAt: Timestamp(microseconds: row[2]),
+                committedAt: Timestamp(microseconds: row[2]),
                 acknowledgedAt: Timestamp(microseconds: row[3]))
         }
     }

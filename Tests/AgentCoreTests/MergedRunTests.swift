@@ -15,7 +15,7 @@ import Testing
             let through = last + 1 + UInt64(random.below(9))
             let at = Timestamp(microseconds: Int64(through))
             runs.append(
-                MergedRun(first: last + 1, through: through, mergedAt: at, acknowledgedAt: at))
+                MergedRun(first: last + 1, through: through, committedAt: at, acknowledgedAt: at))
             last = through
         }
         let start = UInt64(random.below(Int(last) + 1))
@@ -31,7 +31,7 @@ import Testing
             #expect(events.count <= eventsMax, "seed \(seed)")
             for run in page.runs {
                 let whole = runs.first { $0.first <= run.first && $0.through >= run.through }
-                #expect(whole?.mergedAt == run.mergedAt, "seed \(seed)")
+                #expect(whole?.committedAt == run.committedAt, "seed \(seed)")
             }
             told += events
             place = events.last ?? place
@@ -42,7 +42,7 @@ import Testing
 
     @Test func `where the next event is no longer kept, the page begins with the first that is`() {
         let at = Timestamp(microseconds: 1)
-        let runs = [MergedRun(first: 50, through: 60, mergedAt: at, acknowledgedAt: at)]
+        let runs = [MergedRun(first: 50, through: 60, committedAt: at, acknowledgedAt: at)]
         #expect(MergedRun.page(runs, after: 7, eventsMax: 5).runs.first?.first == 50)
         #expect(MergedRun.page([], after: 7, eventsMax: 5).runs.isEmpty)
     }
