@@ -3,8 +3,8 @@ import SyncProtocol
 
 extension AccountSnapshot {
     var words: MessageWords {
-        let what = accounts.isEmpty ? "nothing new" : "\(accounts.count) accounts"
-        var words = MessageWords("\(what) as of position \(position), number \(number)")
+        let what = accounts.isEmpty ? "nothing new" : MessageWords.count(accounts.count, "account")
+        var words = MessageWords("\(what) as of position \(position)")
         words.add("hub", hub)
         words.add("position", position)
         words.add("taken", at: takenAt)
@@ -24,8 +24,9 @@ extension AccountSnapshot {
 
 extension AccountRequest {
     var words: MessageWords {
-        let what = wantsAll ? "all accounts again" : "\(accounts.count) accounts"
-        var words = MessageWords("\(what) for \(stream)")
+        let what =
+            wantsAll ? "all accounts again" : MessageWords.count(accounts.count, "account")
+        var words = MessageWords("wants \(what) for \(stream)")
         words.add("stream", stream)
         words.add("all", wantsAll)
         for account in accounts { words.add("account", account) }

@@ -76,7 +76,7 @@ extension Status {
 
 extension HubNotice {
     var words: MessageWords {
-        var words = MessageWords("the aggregator is \(isUp ? "up" : "going down"), \(hub.words)")
+        var words = MessageWords("\(isUp ? "up" : "going down"), \(hub.words)")
         words.add("up", isUp)
         words.add("hub", hub.words)
         words.add("at", at: at)

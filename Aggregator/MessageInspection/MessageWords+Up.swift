@@ -28,8 +28,7 @@ extension Definition {
 extension Hello {
     func words(_ hasher: some ContentHasher) -> MessageWords {
         var words = MessageWords(
-            "has \(head.sequence), acknowledged \(acknowledged.sequence), "
-                + "after session \(lastSession)")
+            "has \(head.sequence), acked \(acknowledged.sequence), after session \(lastSession)")
         words.add("agent", genesis.agent)
         words.add("ledger", genesis.ledger)
         words.add("stream", genesis.tag(hasher))
@@ -78,11 +77,15 @@ extension SegmentsMessage {
         }
         let byteCount = segments.reduce(0) { $0 + $1.count }
         let events =
-            if let first, let last { "events \(first) to \(last)" } else { "no readable event" }
+            if let first, let last {
+                first == last ? "event \(first)" : "events \(first) to \(last)"
+            } else {
+                "no readable event"
+            }
         let count = segments.count == 1 ? "1 segment" : "\(segments.count) segments"
         var words = MessageWords(
-            "\(events) in \(count), \(byteCount) bytes, attempt \(attempt)"
-                + (flaw.map { "; \($0)" } ?? ""))
+            "\(events) in \(count), \(byteCount) bytes"
+                + (attempt > 1 ? ", attempt \(attempt)" : "") + (flaw.map { "; \($0)" } ?? ""))
         words.add("stream", stream)
         words.add("sent", at: sentAt)
         words.add("attempt", attempt)
@@ -134,7 +137,8 @@ extension SpansMessage {
 extension Watermark {
     var words: MessageWords {
         var words = MessageWords(
-            "stream \(stream) is acknowledged up to event \(acknowledged.sequence), and complete")
+            "acked \(acknowledged.sequence), complete through "
+                + MessageWords.time(through.time, sameDayAs: sentAt))
         words.add("stream", stream)
         words.add("acknowledged", acknowledged.words)
         words.add("complete through", at: through.time)

@@ -34,6 +34,18 @@ package struct MessageWords: Hashable, Sendable {
     mutating func add(_ name: String, at time: Timestamp) {
         add(name, RFC3339.text(microseconds: time.microseconds))
     }
+
+    /// `16:10:49.810`; with all of it on another day than `day`.
+    static func time(_ time: Timestamp, sameDayAs day: Timestamp) -> String {
+        let text = RFC3339.text(microseconds: time.microseconds)
+        let date = text.prefix { $0 != "T" }
+        guard RFC3339.text(microseconds: day.microseconds).hasPrefix(date) else { return text }
+        return String(text.dropFirst(date.count + 1).prefix(12))
+    }
+
+    static func count(_ number: Int, _ noun: String) -> String {
+        "\(number) \(noun)\(number == 1 ? "" : "s")"
+    }
 }
 
 /// An MQTT payload, decoded as far as it can be.

@@ -41,11 +41,12 @@ struct Decode: ParsableCommand {
         }
         let terminal = Terminal.standardOutput
         let agent = try agent.map { try AgentID.argument($0) }
+        var columns = MessageColumns()
         var shown = 0
         var unreadable = 0
         while let message = try reader.next() {
             guard agent.map({ Topics.concerns(message.topic, $0) }) ?? true else { continue }
-            let (text, isSound) = try output.lines(message, terminal)
+            let (text, isSound) = try output.lines(message, &columns, terminal)
             write(text)
             shown += 1
             if !isSound { unreadable += 1 }

@@ -25,18 +25,19 @@ struct MessageOutput: ParsableArguments {
     }
 
     /// The lines that show a message.
-    func lines(_ message: CapturedMessage, _ terminal: Terminal) throws -> (
-        text: String, isSound: Bool
-    ) {
+    ///
+    /// - Parameter columns: of the messages before it.
+    func lines(
+        _ message: CapturedMessage, _ columns: inout MessageColumns, _ terminal: Terminal
+    ) throws -> (text: String, isSound: Bool) {
         let inspected = InspectedMessage(payload: message.payload, SHA256Hasher())
         let isSound = inspected.flaw == nil
         if json {
             return (try jsonLine(MessageReport(message, inspected, withHex: hex)), isSound)
         }
         let time = Wording.time(Moment(microseconds: message.at.microseconds))
-        let topic = MessageOutput.shortTopic(message.topic, terminal)
-        let line = terminal.fit(
-            "\(time) \(topic)\(inspected.kind.padded(12))\(inspected.words.summary)")
+        let start = "\(time) " + columns.start(message.topic, inspected.kind, terminal)
+        let line = terminal.wrap(start + inspected.words.summary, hanging: start.count)
         var lines = [isSound ? line : terminal.bad(line)]
         if details {
             lines += detailLines(message, inspected).map { terminal.wrap($0, hanging: 29) }
@@ -55,14 +56,28 @@ struct MessageOutput: ParsableArguments {
         lines.append(line("frame", "\(message.payload.count) bytes\(session)\(signed)\(kept)"))
         return lines + inspected.words.details.map { line($0.name, $0.value) }
     }
+}
 
-    /// Without what begins every topic of ours, and as wide as its column; a long name is cut in a window.
-    private static func shortTopic(_ topic: String, _ terminal: Terminal) -> String {
-        let prefix = "tributary/v1/"
-        let short = topic.hasPrefix(prefix) ? String(topic.dropFirst(prefix.count)) : topic
-        let column = (terminal.width ?? 0) >= 120 ? 44 : 24
-        guard terminal.width != nil, short.count >= column else { return short.padded(column) }
-        return short.prefix(column - 2) + "… "
+/// How wide the columns of topics and kinds are: as the longest that was shown so far, so that little room is wasted.
+struct MessageColumns {
+    private static let prefix = "tributary/v1/"
+    /// In a window, of which the words need the rest; a longer topic is cut.
+    private static let topicShare = 4
+
+    private var topic = 0
+    private var kind = 0
+
+    /// The topic, without what begins every topic of ours, and the kind.
+    mutating func start(_ topic: String, _ kind: String, _ terminal: Terminal) -> String {
+        var short = topic[...]
+        if topic.hasPrefix(Self.prefix) { short = topic.dropFirst(Self.prefix.count) }
+        let widest = terminal.width.map { max(12, $0 / Self.topicShare) } ?? .max
+        // "account snapshot" and "account request": the others are one word, and lines are short.
+        let kind = kind.hasPrefix("account ") ? String(kind.dropFirst(8)) : kind
+        let shown = short.count > widest ? short.prefix(widest - 1) + "…" : String(short)
+        self.topic = max(self.topic, shown.count)
+        self.kind = max(self.kind, kind.count)
+        return shown.padded(self.topic + 1) + kind.padded(self.kind + 1)
     }
 }
 

@@ -120,6 +120,7 @@ private final class TapListener: Sendable {
         /// Attempts that failed before the first that succeeded.
         var failures = 0
         var wasConnected = false
+        var columns = MessageColumns()
         var end: End?
     }
 
@@ -196,7 +197,9 @@ private final class TapListener: Sendable {
             payload: message.payload)
         do {
             try capture?.append(captured)
-            let (text, isSound) = try output.lines(captured, terminal)
+            let (text, isSound) = try state.withLock {
+                try output.lines(captured, &$0.columns, terminal)
+            }
             FileHandle.standardOutput.write(Data((text + "\n").utf8))
             let messages = state.withLock { state in
                 state.messages += 1

@@ -36,6 +36,26 @@ import Testing
         #expect(names.first == "stream" && names.suffix(2) == ["received", "committed"])
     }
 
+    @Test func `a watermark says through when the stream is complete, in few words`() throws {
+        let bytes = try #require(try goldenFrames()["frame-watermark"])
+        guard case .watermark(var watermark) = try Message(Frame(decoding: bytes)) else {
+            Issue.record("the golden watermark is none")
+            return
+        }
+        watermark.acknowledged = ChainPoint(sequence: 4, hash: watermark.acknowledged.hash)
+        let time = Timestamp(microseconds: 1_795_278_793_494_117)
+        watermark.through = HybridTimestamp(time)
+        watermark.sentAt = time
+        let payload = Message.watermark(watermark).framed(session: 5).encoded()
+        let message = InspectedMessage(payload: payload, Self.hasher)
+        #expect(message.words.summary == "acked 4, complete through 16:33:13.494")
+        watermark.sentAt = Timestamp(microseconds: time.microseconds + 86_400_000_000)
+        let later = Message.watermark(watermark).framed(session: 5).encoded()
+        #expect(
+            InspectedMessage(payload: later, Self.hasher).words.summary
+                .hasPrefix("acked 4, complete through 2026-11-21T16:33:13.494"))
+    }
+
     @Test func `a kind that is not known is told by its number and its length`() throws {
         var bytes = Frame(kind: .status, session: 3, body: [1, 2, 3]).encoded()
         bytes[3] = 0xC8
