@@ -118,6 +118,11 @@ struct SyncAnswer: Codable {
         var oldestAt: Moment?
     }
 
+    struct Storage: Codable {
+        /// The first event that is still on the device.
+        var oldestRetained: UInt64
+    }
+
     var agent: String
     var connected: Bool
     var session: String
@@ -131,17 +136,25 @@ struct SyncAnswer: Codable {
     var head: UInt64
     var acked: UInt64
     var backlog: Backlog
+    var storage: Storage
     var lastAckAt: Moment?
     var now: Moment
 }
 
 /// `GET /v1/agents` of an aggregator.
 struct FleetAnswer: Codable {
+    /// Events that neither the ledger nor the device has any more.
+    struct Lacking: Codable {
+        var first: UInt64
+        var through: UInt64
+    }
+
     struct Stream: Codable {
         var stream: String
         var standing: String
         var announced: UInt64
         var merged: UInt64
+        var lacking: Lacking?
     }
 
     struct Agent: Codable {
@@ -152,6 +165,7 @@ struct FleetAnswer: Codable {
         var streams: [Stream]
         var version: String
         var lastSeenAt: Moment?
+        var offlineSince: Moment?
         var lastAckAt: Moment?
         var clockOffsetSeconds: Double?
         var setAside: UInt64

@@ -30,26 +30,40 @@ struct DaemonAPI: Sendable {
     }
 
     /// - Returns: nil where the daemon says 404.
-    func get<Value: Decodable>(_ path: String, as _: Value.Type = Value.self) async throws -> Value?
+    func get<Value: Decodable>(_ path: String, as type: Value.Type = Value.self) async throws
+        -> Value?
     {
+        if case .found(let value) = try await look(path, as: type) { value } else { nil }
+    }
+
+    func look<Value: Decodable>(_ path: String, as _: Value.Type = Value.self) async throws
+        -> Found<Value>
+    {
+        let (body, status) = try await answer(path)
+        if status == 404 { return .absent(ProblemBody.sentence(of: body)) }
+        guard status == 200 else {
+            let detail = ProblemBody.sentence(of: body)
+            throw TraceFailure.failed("\(base.absoluteString)\(path) answers \(status): \(detail)")
+        }
+        do {
+            return .found(try DaemonAPI.decoder.decode(Value.self, from: body))
+        } catch {
+            throw TraceFailure.failed(
+                "\(base.absoluteString)\(path) does not answer as a Tributary daemon of this version: \(error)"
+            )
+        }
+    }
+
+    /// Whatever the daemon answers, with its status.
+    ///
+    /// - Throws: `TraceFailure.unreachable` where nothing answers.
+    func answer(_ path: String) async throws -> (body: Data, status: Int) {
         guard let url = URL(string: path, relativeTo: base) else {
             throw TraceFailure.usage("\(path) makes no address below \(base)")
         }
         var request = URLRequest(url: url)
         request.timeoutInterval = DaemonAPI.patience
-        let (body, status) = try await send(request)
-        if status == 404 { return nil }
-        guard status == 200 else {
-            let detail = ProblemBody.sentence(of: body)
-            throw TraceFailure.failed("\(url.absoluteString) answers \(status): \(detail)")
-        }
-        do {
-            return try DaemonAPI.decoder.decode(Value.self, from: body)
-        } catch {
-            throw TraceFailure.failed(
-                "\(url.absoluteString) does not answer as a Tributary daemon of this version: \(error)"
-            )
-        }
+        return try await send(request)
     }
 
     private func send(_ request: URLRequest) async throws -> (Data, Int) {
@@ -62,6 +76,38 @@ struct DaemonAPI: Sendable {
         } catch let error as URLError {
             throw TraceFailure.unreachable("cannot reach \(base.absoluteString): \(error.sentence)")
         }
+    }
+}
+
+/// What a daemon has of something, or in its words that it has nothing.
+enum Found<Value> {
+    case found(Value)
+    case absent(String)
+}
+
+// MARK: Which of the daemons
+
+extension DaemonAPI {
+    enum Side: String {
+        case agent, aggregator
+
+        /// What only this one has.
+        fileprivate var path: String { self == .agent ? "/v1/sync" : "/v1/ledger/completeness" }
+        fileprivate var other: Side { self == .agent ? .aggregator : .agent }
+        fileprivate var withArticle: String { "an \(rawValue)" }
+    }
+
+    /// - Parameter takesBoth: whether the command has an option for each of them.
+    /// - Throws: `TraceFailure.usage` where another program is asked than was meant.
+    func expect(_ side: Side, takesBoth: Bool = false) async throws {
+        if try await answer(side.path).status != 404 { return }
+        guard try await answer(side.other.path).status != 404 else {
+            throw TraceFailure.usage("\(base.absoluteString) is no \(side) of this version")
+        }
+        let hint =
+            takesBoth
+            ? "name it with --\(side.other)" : "this command asks \(side.withArticle)"
+        throw TraceFailure.usage("\(base.absoluteString) is \(side.other.withArticle): \(hint)")
     }
 }
 

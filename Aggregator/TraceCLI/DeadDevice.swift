@@ -24,12 +24,30 @@ final class DeadDevice {
     }
 
     /// What the folder knows of a transaction, in the words of the agent's own API.
-    func journey(_ id: EventID) throws -> AgentJourneyAnswer? {
+    func journey(_ id: EventID) throws -> Found<AgentJourneyAnswer> {
+        if let found = try found(id) { return .found(found) }
+        let pruned = try database.read { try DeadDevice.stream(of: id, $0)?.pruned?.through }
+        guard let pruned else { return .absent("the folder has no event \(id)") }
+        guard id.sequence <= pruned else {
+            return .absent("the folder has no event \(id), and keeps \(pruned + 1) and later ones")
+        }
+        return .absent(
+            "it was merged, and was pruned from the folder, which keeps event \(pruned + 1) and later ones"
+        )
+    }
+
+    func wasPruned(_ id: EventID) throws -> Bool {
+        let pruned = try database.read { try DeadDevice.stream(of: id, $0)?.pruned?.through }
+        return pruned.map { id.sequence <= $0 } ?? false
+    }
+
+    private static func stream(of id: EventID, _ database: Database) throws -> StreamRow? {
+        try SegmentLog.streams(database, tag: id.stream).first { $0.genesis.agent == id.agent }
+    }
+
+    private func found(_ id: EventID) throws -> AgentJourneyAnswer? {
         try database.read { database in
-            guard
-                let stream = try SegmentLog.streams(database, tag: id.stream).first(where: {
-                    $0.genesis.agent == id.agent
-                }),
+            guard let stream = try DeadDevice.stream(of: id, database),
                 let stored = try SegmentLog.segment(
                     database, of: stream.id, containing: id.sequence)
             else { return nil }

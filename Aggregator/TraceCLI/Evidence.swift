@@ -7,9 +7,16 @@ struct Evidence {
     var agent: AgentJourneyAnswer?
     var sync: SyncAnswer?
     var merged: MergedAnswer?
+    /// Of the aggregator; nil also where it does not know the agent.
+    var fleet: FleetAnswer.Agent?
+    /// Nil where no aggregator was asked.
+    var aggregator: AggregatorCondition?
     /// Sources that could not be asked, and why; the others are used all the same.
     var unreachable: [String] = []
-    var fleet: FleetAnswer.Agent?
+    /// Of sources that were asked and do not have it, in their words.
+    var absences: [String] = []
+    /// Whether the device had it, and keeps it no more.
+    var wasPruned = false
 
     /// - Throws: `TraceFailure.notFound` where every source was asked and none has it;
     ///   `unreachable` where none could be asked.
@@ -25,52 +32,74 @@ struct Evidence {
             }
         }
         if let path = sources.db {
-            let device = try DeadDevice(path)
-            evidence.agent = try device.journey(id)
+            try evidence.read(try DeadDevice(path))
             asked += 1
         }
-        if let api = try sources.agentAPI() {
-            try await ask {
-                evidence.agent = try await api.get("/v1/transactions/\(id)/journey")
-                evidence.sync = try await api.get("/v1/sync")
-            }
-        }
+        if let api = try sources.agentAPI() { try await ask { try await evidence.askAgent(api) } }
         if let api = try sources.aggregatorAPI() {
-            try await ask {
-                evidence.merged = try await api.get("/v1/transactions/\(id)")
-                let fleet: FleetAnswer? = try await api.get("/v1/agents?limit=1000")
-                evidence.fleet = fleet?.items.first { $0.id == id.agent.description }
-            }
+            try await ask { try await evidence.askAggregator(api) }
         }
-        if evidence.agent == nil, evidence.merged == nil {
-            guard asked > 0 else {
-                throw TraceFailure.unreachable(evidence.unreachable.joined(separator: "; "))
-            }
-            if evidence.fleet == nil || evidence.isBelowAnnounced != true {
-                try evidence.failNotFound()
-            }
+        guard asked > 0 else {
+            throw TraceFailure.unreachable(evidence.unreachable.joined(separator: "; "))
         }
+        try evidence.checkFound()
         return evidence
     }
 
-    /// Whether the agent has told the aggregator of events up to this one.
-    var isBelowAnnounced: Bool? {
-        let stream = fleet?.streams.first { $0.stream == id.stream.description }
-        return stream.map { id.sequence <= $0.announced }
+    private mutating func read(_ device: DeadDevice) throws {
+        switch try device.journey(id) {
+        case .found(let journey): agent = journey
+        case .absent(let sentence): absences.append(sentence)
+        }
+        wasPruned = try device.wasPruned(id)
     }
 
-    private func failNotFound() throws -> Never {
-        var text = "no source has \(id)"
-        if fleet == nil, agent == nil { text += "; agent \(id.agent) is unknown there" }
-        if !unreachable.isEmpty { text += " (\(unreachable.joined(separator: "; ")))" }
-        throw TraceFailure.notFound(text)
+    private mutating func askAgent(_ api: DaemonAPI) async throws {
+        try await api.expect(.agent, takesBoth: true)
+        let found: Found<AgentJourneyAnswer> = try await api.look("/v1/transactions/\(id)/journey")
+        switch found {
+        case .found(let journey): agent = journey
+        case .absent(let sentence): absences.append("the agent says: \(sentence)")
+        }
+        sync = try await api.get("/v1/sync")
+        if let sync, sync.agent == id.agent.description, sync.stream == id.stream.description {
+            wasPruned = id.sequence < sync.storage.oldestRetained
+        }
+    }
+
+    private mutating func askAggregator(_ api: DaemonAPI) async throws {
+        try await api.expect(.aggregator, takesBoth: true)
+        merged = try await api.get("/v1/transactions/\(id)")
+        fleet = try await api.get("/v1/agents/\(id.agent)")
+        aggregator = try await AggregatorCondition.of(api)
+    }
+
+    // MARK: What follows from it
+
+    /// Whether the agent has told the aggregator of events up to this one.
+    var isBelowAnnounced: Bool { stream.map { id.sequence <= $0.announced } ?? false }
+
+    private var stream: FleetAnswer.Stream? {
+        fleet?.streams.first { $0.stream == id.stream.description }
+    }
+
+    /// Whether it was merged once, and neither the ledger nor the device has it any more.
+    var isLost: Bool {
+        guard merged == nil, agent == nil, aggregator != nil else { return false }
+        let isLacking = stream?.lacking.map { ($0.first...$0.through).contains(id.sequence) }
+        return isLacking == true || wasPruned
     }
 
     var acceptedAt: Moment? { agent?.acceptedAt ?? merged?.acceptedAt }
     var durableAt: Moment? { agent?.durableAt }
-    var publishedAt: Moment? { agent?.receipt?.publishedAt ?? merged?.publishedAt }
-    var receivedAt: Moment? { agent?.receipt?.receivedAt ?? merged?.receivedAt }
+    // A receipt is of many events, and says when the last of them was sent, received and committed: what the aggregator
+    // knows of this one comes first.
+    var publishedAt: Moment? { merged?.publishedAt ?? agent?.receipt?.publishedAt }
+    var receivedAt: Moment? { merged?.receivedAt ?? agent?.receipt?.receivedAt }
     var mergedAt: Moment? { merged?.mergedAt ?? agent?.receipt?.committedAt }
+    var attempt: UInt64 { merged?.attempt ?? agent?.receipt?.attempt ?? 1 }
+    /// Whether `mergedAt` is only the time by which it was.
+    var isMergedAtLatest: Bool { merged == nil && agent?.receipt != nil }
     var acknowledgedAt: Moment? { agent?.receipt?.acknowledgedAt }
     var isMerged: Bool {
         merged != nil || agent?.receipt != nil || agent?.transaction.status == "merged"
@@ -80,6 +109,57 @@ struct Evidence {
     }
     var reference: String? { agent?.transaction.reference ?? merged?.reference }
     var segment: SegmentAnswer? { agent?.segment ?? merged?.segment }
-    var position: Int64? { merged?.position ?? agent?.receipt?.position.map { Int64($0) } }
-    var attempt: UInt64 { agent?.receipt?.attempt ?? merged?.attempt ?? 1 }
+    var position: Int64? { merged?.position ?? receiptPosition }
+
+    /// A receipt names the position of its first segment only.
+    private var receiptPosition: Int64? {
+        guard let receipt = agent?.receipt, let segment = agent?.segment,
+            receipt.first == segment.first
+        else { return nil }
+        return receipt.position.map { Int64($0) }
+    }
+}
+
+// MARK: Nobody has it
+
+extension Evidence {
+    private func checkFound() throws {
+        guard agent == nil, merged == nil, !isLost else { return }
+        if isBelowAnnounced, !wasPruned { return }
+        var sentences = absences
+        if aggregator != nil { sentences.append("the ledger does not have it") }
+        sentences += unreachable
+        var text = "no source has \(id): \(sentences.joined(separator: "; "))."
+        for sentence in announcedSentences { text += " \(sentence)" }
+        if let next { text += "\nNext: \(next)" }
+        throw TraceFailure.notFound(text)
+    }
+
+    /// What the aggregator knows of its agent.
+    private var announcedSentences: [String] {
+        guard let aggregator else { return [] }
+        let doubts = [aggregator.disconnection].compactMap(\.self)
+        guard let fleet else {
+            return doubts + ["Agent \(id.agent) is unknown to the aggregator."]
+        }
+        guard let stream else {
+            let known = fleet.streams.map(\.stream).joined(separator: ", ")
+            return doubts + ["Of agent \(fleet.id) it knows no stream \(id.stream), but \(known)."]
+        }
+        let since = (fleet.offlineSince ?? fleet.lastSeenAt).map {
+            " since \(Wording.dayAndTime($0))"
+        }
+        let presence = fleet.online ? "online" : "offline\(since ?? "")"
+        let known = "\(fleet.id) had announced up to \(stream.announced), and is \(presence)."
+        let rest = absences.isEmpty ? ["If it was sold since, it is safe on the device."] : []
+        return doubts + [known] + rest
+    }
+
+    private var next: String? {
+        if aggregator == nil {
+            return wasPruned ? "tributary-trace why \(id) --aggregator URL" : nil
+        }
+        guard stream != nil, absences.isEmpty else { return nil }
+        return "tributary-trace why \(id) --agent URL-OF-AGENT, or --db FOLDER"
+    }
 }

@@ -15,51 +15,107 @@ struct FleetCommand: AsyncParsableCommand {
 
     func run() async throws {
         let api = try DaemonAPI(aggregator, option: "--aggregator")
-        var agents: [FleetAnswer.Agent] = []
-        var path: String? = "/v1/agents?limit=1000"
-        while let next = path {
-            guard let page: FleetAnswer = try await api.get(next) else {
-                throw TraceFailure.failed("\(aggregator) has no /v1/agents: is it an aggregator?")
-            }
-            agents += page.items
-            path = page.next.map { "/v1/agents?limit=1000&cursor=\($0)" }
-        }
+        try await api.expect(.aggregator)
+        let condition = try await AggregatorCondition.of(api)
+        let agents = try await FleetAnswer.all(from: api)
         let completeness: CompletenessAnswer? = try await api.get("/v1/ledger/completeness")
-        let needing = agents.filter(\.needsSomebody)
-        let now = Moment(microseconds: WallClock.now().microseconds)
         if json {
-            try printJSON(FleetView(agents: agents, completeness: completeness))
+            try printJSON(
+                FleetView(
+                    warning: condition.warning, aggregator: condition, agents: agents,
+                    completeness: completeness))
         } else {
-            FleetTable(agents, now: now).show(Terminal.standardOutput)
-            let verb = needing.count == 1 ? "needs" : "need"
-            print(
-                "\(needing.count) of \(Wording.count(UInt64(agents.count), "agent")) \(verb) you.")
-            if let completeness {
-                for line in completeness.sentences(now: now) {
-                    print(Terminal.standardOutput.wrap(line, hanging: 4))
-                }
-            }
+            show(agents, condition, completeness)
         }
-        if !needing.isEmpty { throw Outcome.notFine }
+        if !condition.isWell || agents.contains(where: \.needsSomebody) { throw Outcome.notFine }
+    }
+
+    private func show(
+        _ agents: [FleetAnswer.Agent], _ condition: AggregatorCondition,
+        _ completeness: CompletenessAnswer?
+    ) {
+        let terminal = Terminal.standardOutput
+        let now = Moment(microseconds: WallClock.now().microseconds)
+        if let warning = condition.warning { print(terminal.bad(terminal.wrap(warning))) }
+        FleetTable(agents, now: now).show(terminal)
+        let needing = agents.count(where: \.needsSomebody)
+        let verb = needing == 1 ? "needs" : "need"
+        print("\(needing) of \(Wording.count(UInt64(agents.count), "agent")) \(verb) you.")
+        for lacking in agents.flatMap(\.lacking) {
+            print(terminal.wrap(lacking.sentence, hanging: 4))
+        }
+        for line in completeness?.sentences(now: now) ?? [] {
+            print(terminal.wrap(line, hanging: 4))
+        }
     }
 }
 
 /// What `fleet --json` prints.
 private struct FleetView: Encodable {
+    /// Nil where what follows is up to date.
+    var warning: String?
+    var aggregator: AggregatorCondition
     var agents: [FleetAnswer.Agent]
     var completeness: CompletenessAnswer?
 }
 
+extension FleetAnswer {
+    /// Page by page.
+    static func all(from api: DaemonAPI) async throws -> [Agent] {
+        var agents: [Agent] = []
+        var path: String? = "/v1/agents?limit=1000"
+        while let next = path {
+            guard let page: FleetAnswer = try await api.get(next) else { break }
+            agents += page.items
+            path = page.next.map { "/v1/agents?limit=1000&cursor=\($0)" }
+        }
+        return agents
+    }
+}
+
 extension FleetAnswer.Agent {
-    /// Offline with something left to send, or stopped.
+    /// Offline with something left to send, or stopped, or unable to send what the ledger lacks.
     var needsSomebody: Bool {
-        streams.contains { $0.standing != "open" } || setAside > 0 || (!online && backlog > 0)
+        streams.contains { $0.standing != "open" || $0.lacking != nil } || setAside > 0
+            || (!online && backlog > 0)
     }
 
     var note: String {
         if let stopped = streams.first(where: { $0.standing != "open" }) {
             return "stream \(stopped.stream) is \(stopped.standing)"
         }
+        if let lacking = lacking.first {
+            return "lost: events \(lacking.first) to \(lacking.through)"
+        }
         return setAside > 0 ? Wording.count(setAside, "event") + " set aside" : ""
+    }
+
+    /// What neither the ledger nor the device has any more.
+    var lacking: [LackingRange] {
+        streams.compactMap { stream in
+            stream.lacking.map {
+                LackingRange(
+                    agent: id, stream: stream.stream, first: $0.first, through: $0.through,
+                    count: $0.through - $0.first + 1)
+            }
+        }
+    }
+}
+
+/// Events that were merged and acknowledged once, that their device has pruned since, and that an aggregator which was
+/// restored from an older backup does not have.
+struct LackingRange: Encodable {
+    let agent: String
+    let stream: String
+    let first: UInt64
+    let through: UInt64
+    let count: UInt64
+
+    static let advice =
+        "restore a later backup of the aggregator. The devices keep, and send then, what it lacks after that."
+
+    var sentence: String {
+        "\(agent).\(stream): neither the ledger nor the device has events \(first) to \(through) any more. "
+            + "Next: \(LackingRange.advice)"
     }
 }

@@ -18,7 +18,7 @@ struct FleetTable {
 
     init(_ agents: [FleetAnswer.Agent], now: Moment) {
         func ago(_ moment: Moment?) -> String {
-            moment.map { "\(Wording.span(max(0, now - $0))) ago" } ?? "—"
+            moment.map { "\(Wording.age(now - $0)) ago" } ?? "—"
         }
         func clock(_ agent: FleetAnswer.Agent) -> String {
             agent.clockOffsetSeconds.map { offset in

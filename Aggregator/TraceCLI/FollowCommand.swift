@@ -12,8 +12,9 @@ struct FollowCommand: AsyncParsableCommand {
         abstract: "Merges, and changes of the fleet, as they happen; until Ctrl-C.",
         usage: "tributary-trace follow [<options>]",
         discussion: """
-            When the aggregator is gone it is asked again, sooner at first and then more seldom, and told from the
-            same place on: no merge is left out or shown twice. With --json, one object a line.
+            When the aggregator is gone it is asked again, sooner at first and then more seldom, and told from the \
+            same place on: no merge is left out or shown twice. With --json, one object a line. Ctrl-C ends it with a \
+            count.
             """)
 
     @Option(help: ArgumentHelp("The aggregator's address.", valueName: "url"))
@@ -39,8 +40,8 @@ struct FollowCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        // For its check of the address.
-        let base = try DaemonAPI(aggregator, option: "--aggregator").base
+        let api = try DaemonAPI(aggregator, option: "--aggregator")
+        let base = api.base
         var query: [URLQueryItem] = []
         do throws(InvalidValue) {
             if let agent {
@@ -59,6 +60,9 @@ struct FollowCommand: AsyncParsableCommand {
         else { throw TraceFailure.usage("\(base) makes no address") }
         if !query.isEmpty { address.queryItems = query }
         guard let url = address.url else { throw TraceFailure.usage("\(base) makes no address") }
+        // For its check of the address.
+        _ = try EventStreamConnection(url, lastEventID: nil)
+        try await api.expect(.aggregator)
         let merges = MergeCount()
         // At once, also while a terminal that is held takes nothing.
         let interrupts = Interrupts {
@@ -163,7 +167,7 @@ private struct Follower {
         let detail = ProblemBody.sentence(of: body)
         if status == 503 || status == 429 { return "it answers \(status): \(detail)" }
         if status == 404 {
-            throw TraceFailure.failed("\(url.absoluteString) does not exist: is it an aggregator?")
+            throw TraceFailure.failed("\(url.absoluteString) does not exist")
         }
         throw TraceFailure.failed("\(url.absoluteString) answers \(status): \(detail)")
     }
@@ -180,7 +184,7 @@ private struct Follower {
     }
 
     private func say(_ text: String) {
-        FileHandle.standardError.write(Data("tributary-trace: \(text)\n".utf8))
+        standardError("tributary-trace: \(text)")
     }
 }
 

@@ -7,10 +7,10 @@ struct GapsCommand: AsyncParsableCommand {
         commandName: "gaps",
         abstract: "What devices have recorded and the ledger has not, and what to do.",
         discussion: """
-            Shows the events that are known to exist, because a device announced them or a later one came, and that
+            Shows the events that are known to exist, because a device announced them or a later one came, and that \
             have not come for some seconds. What no device has announced cannot be missed by anyone.
 
-            Exit status: 0 nothing is missing, 1 something is.
+            Exit status: 0 nothing is missing, 1 something is, or the aggregator is cut off and does not know.
             """)
 
     @Option(help: ArgumentHelp("The aggregator's address.", valueName: "url"))
@@ -24,24 +24,39 @@ struct GapsCommand: AsyncParsableCommand {
 
     func run() async throws {
         let api = try DaemonAPI(aggregator, option: "--aggregator")
+        try await api.expect(.aggregator)
+        let condition = try await AggregatorCondition.of(api)
         let filter = agent.map { "&agent=\($0)" } ?? ""
         var gaps: [GapsAnswer.Gap] = []
         var path: String? = "/v1/gaps?limit=1000\(filter)"
         while let next = path {
-            guard let page: GapsAnswer = try await api.get(next) else {
-                throw TraceFailure.failed("\(aggregator) has no /v1/gaps: is it an aggregator?")
-            }
+            guard let page: GapsAnswer = try await api.get(next) else { break }
             gaps += page.items
             path = page.next.map { "/v1/gaps?limit=1000\(filter)&cursor=\($0)" }
         }
+        let lacking = try await FleetAnswer.all(from: api)
+            .filter { agent == nil || $0.id == agent }.flatMap(\.lacking)
         if json {
-            try printJSON(["gaps": gaps])
+            try printJSON(
+                GapsView(
+                    warning: condition.warning, aggregator: condition, gaps: gaps, lacking: lacking)
+            )
         } else {
             let now = Moment(microseconds: WallClock.now().microseconds)
-            GapsReport(gaps, now: now).show(Terminal.standardOutput)
+            GapsReport(condition, gaps, lacking, now: now).show(Terminal.standardOutput)
         }
-        if !gaps.isEmpty { throw Outcome.notFine }
+        if !condition.isWell || !gaps.isEmpty || !lacking.isEmpty { throw Outcome.notFine }
     }
+}
+
+/// What `gaps --json` prints.
+private struct GapsView: Encodable {
+    /// Nil where what follows is up to date.
+    var warning: String?
+    var aggregator: AggregatorCondition
+    var gaps: [GapsAnswer.Gap]
+    /// What neither the ledger nor a device has any more.
+    var lacking: [LackingRange]
 }
 
 /// `GET /v1/gaps` of an aggregator.
@@ -68,17 +83,29 @@ struct GapsAnswer: Codable {
 
 /// The gaps, stream by stream: the range, how it is known, and what comes next.
 private struct GapsReport {
+    private let condition: AggregatorCondition
     private let gaps: [GapsAnswer.Gap]
+    private let lacking: [LackingRange]
     private let now: Moment
 
-    init(_ gaps: [GapsAnswer.Gap], now: Moment) {
+    init(
+        _ condition: AggregatorCondition, _ gaps: [GapsAnswer.Gap], _ lacking: [LackingRange],
+        now: Moment
+    ) {
+        self.condition = condition
         self.gaps = gaps
+        self.lacking = lacking
         self.now = now
     }
 
     func show(_ terminal: Terminal) {
+        if let warning = condition.warning { print(terminal.bad(terminal.wrap(warning))) }
+        showLacking(terminal)
         guard !gaps.isEmpty else {
-            return print(terminal.good("Nothing is missing: all that was announced is merged."))
+            guard lacking.isEmpty else { return }
+            let was = "Nothing was missing: all that had been announced was merged."
+            let isNot = "Nothing is missing: all that was announced is merged."
+            return print(condition.isWell ? terminal.good(isNot) : was)
         }
         let events = Wording.count(gaps.reduce(0) { $0 + $1.count }, "event")
         let ranges = Wording.count(UInt64(gaps.count), "range")
@@ -93,6 +120,21 @@ private struct GapsReport {
         }
     }
 
+    private func showLacking(_ terminal: Terminal) {
+        guard !lacking.isEmpty else { return }
+        let events = Wording.count(lacking.reduce(0) { $0 + $1.count }, "event")
+        print(terminal.bad("Lost: \(events) that neither the ledger nor a device has any more."))
+        print(
+            terminal.wrap(
+                "They were merged and acknowledged once, and pruned on the device; then this aggregator was restored "
+                    + "from an older backup."))
+        for range in lacking {
+            let name = "\(range.agent), stream \(range.stream)"
+            print(terminal.wrap("  \(name)  \(range.first) to \(range.through)", hanging: 4))
+        }
+        print(terminal.wrap("Next: \(LackingRange.advice)", hanging: 6))
+    }
+
     private func show(_ gap: GapsAnswer.Gap, _ terminal: Terminal) {
         let range =
             gap.count == 1 ? "\(gap.first)" : "\(gap.first) to \(gap.last)"
@@ -101,7 +143,11 @@ private struct GapsReport {
             terminal.wrap(
                 "  \(range)  \(Wording.count(gap.count, "event")), since "
                     + "\(Wording.time(gap.since, sameDayAs: now)), for \(span)", hanging: 4))
-        for line in gap.evidenceLines + gap.nextLines {
+        let isHeld = lacking.contains { $0.stream == gap.stream }
+        let next =
+            isHeld
+            ? ["The device keeps what follows, until the ledger has what is lost."] : gap.nextLines
+        for line in gap.evidenceLines + next {
             print(terminal.wrap("    \(line)", hanging: 4))
         }
     }

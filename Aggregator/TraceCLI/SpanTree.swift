@@ -121,7 +121,7 @@ extension SpanTree {
             let indent = String(repeating: "  ", count: min(span.depth, 6) + 1)
             if let error = span.error { print(terminal.bad(terminal.fit("\(indent)! \(error)"))) }
             if !span.links.isEmpty {
-                print(terminal.faint(terminal.fit("\(indent)→ \(words(span.links, others))")))
+                print(terminal.faint(terminal.fit("\(indent)link to \(words(span.links, others))")))
             }
         }
     }

@@ -7,6 +7,8 @@ struct Terminal {
     let width: Int?
 
     static let standardOutput = Terminal(descriptor: STDOUT_FILENO)
+    static let standardError = Terminal(descriptor: STDERR_FILENO)
+
     private init(descriptor: Int32) {
         let environment = ProcessInfo.processInfo.environment
         let isTerminal = isatty(descriptor) == 1
@@ -92,6 +94,9 @@ private func jsonText(
 }
 
 /// For the person at the terminal, beside the output.
-func standardError(_ sentence: String) {
-    FileHandle.standardError.write(Data((sentence + "\n").utf8))
+func standardError(_ text: String) {
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+        Terminal.standardError.wrap(String(line), hanging: 2)
+    }
+    FileHandle.standardError.write(Data((lines.joined(separator: "\n") + "\n").utf8))
 }

@@ -37,12 +37,12 @@ struct TributaryTrace: AsyncParsableCommand {
     private static func leave(_ error: any Error) -> Never {
         if let status = error as? Outcome { exit(with: status) }
         if let failure = error as? TraceFailure {
-            FileHandle.standardError.write(Data("tributary-trace: \(failure)\n".utf8))
+            standardError("tributary-trace: \(failure)")
             exit(with: failure.outcome)
         }
         let isHelp = exitCode(for: error) == .success
-        let text = fullMessage(for: error) + "\n"
-        (isHelp ? FileHandle.standardOutput : FileHandle.standardError).write(Data(text.utf8))
+        let text = fullMessage(for: error)
+        if isHelp { print(text) } else { standardError(text) }
         exit(with: isHelp ? .fine : .usage)
     }
 

@@ -11,6 +11,8 @@ struct Verdict: Encodable {
         case waitingForAggregator = "waiting_for_aggregator"
         case underWay = "under_way"
         case stopped
+        /// Merged once, and gone with an aggregator that was restored from an older backup.
+        case lost
         /// On the device, and nobody here can ask the device why.
         case onDevice = "on_device"
     }
@@ -25,6 +27,8 @@ struct Verdict: Encodable {
     init(_ evidence: Evidence, now: Moment) {
         if evidence.isMerged {
             self = Verdict.merged(evidence)
+        } else if evidence.isLost {
+            self = Verdict.lost(evidence)
         } else if let sync = evidence.sync {
             self = Verdict.waiting(evidence, sync)
         } else {
@@ -40,7 +44,10 @@ struct Verdict: Encodable {
     }
 
     private static func merged(_ evidence: Evidence) -> Verdict {
-        let at = evidence.mergedAt.map { " at \(Wording.time($0))" } ?? ""
+        let at =
+            evidence.mergedAt.map {
+                " \(evidence.isMergedAtLatest ? "by" : "at") \(Wording.time($0))"
+            } ?? ""
         if let agent = evidence.agent, agent.transaction.status != "merged" {
             return Verdict(
                 .unacknowledged,
@@ -51,6 +58,16 @@ struct Verdict: Encodable {
         return Verdict(
             .merged, "Merged into the global ledger\(at).",
             "It is in every balance. Nothing is left to do.")
+    }
+
+    private static func lost(_ evidence: Evidence) -> Verdict {
+        Verdict(
+            .lost, "Neither in the ledger nor on the device any more.",
+            "It was merged and acknowledged, and the device has pruned it since; then the aggregator was restored from a "
+                + "backup that is older than the device's retention, and lacks it.",
+            next:
+                "restore a later backup of the aggregator; what it lacks then comes from the devices"
+        )
     }
 
     private static func waiting(_ evidence: Evidence, _ sync: SyncAnswer) -> Verdict {
@@ -67,6 +84,12 @@ struct Verdict: Encodable {
                 next:
                     "keep the data folder; an operator must decide which copy of this device is the real one"
             )
+        }
+        if sync.session == "held" {
+            return Verdict(
+                .stopped, "Held on the device: the aggregator lacks what came before.",
+                "\(capitalised(sync.reason ?? "the cause is unknown")). \(company)",
+                next: "restore a later backup of the aggregator; the device then sends by itself")
         }
         guard sync.connected else {
             let since = sync.since.map { " since \(Wording.time($0, sameDayAs: sync.now))" } ?? ""
@@ -86,8 +109,12 @@ struct Verdict: Encodable {
                 "\(company) Its acknowledgement is due.",
                 next: "ask again in some seconds")
         }
+        let since =
+            sync.since.map {
+                " since \(Wording.time($0, sameDayAs: sync.now)), for \(Wording.span(sync.now - $0))"
+            } ?? ""
         return Verdict(
-            .waitingForAggregator, "Waiting for the aggregator's answer.",
+            .waitingForAggregator, "Waiting for the aggregator's answer\(since).",
             "The broker is reached, but the aggregator does not answer the device's greeting. \(company)",
             next:
                 "see that the aggregator runs, is connected to the same broker, and serves the same ledger"
@@ -100,8 +127,9 @@ struct Verdict: Encodable {
             evidence.agent != nil
             ? "The data folder holds it, and has no acknowledgement for it."
             : "The aggregator has heard of it from agent \(evidence.id.agent), but does not have it."
+        let doubt = evidence.aggregator?.disconnection.map { " \($0)" } ?? ""
         return Verdict(
-            .onDevice, "Not yet in the global ledger: on the device\(age).", why,
+            .onDevice, "Not yet in the global ledger: on the device\(age).", why + doubt,
             next: "ask the device: tributary-trace why \(evidence.id) --agent http://DEVICE:7410")
     }
 

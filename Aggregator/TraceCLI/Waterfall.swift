@@ -33,31 +33,38 @@ struct Waterfall: Encodable {
     /// From the first stage to the last, in microseconds.
     let total: Int64
     let isMerged: Bool
+    /// Whether the device told its stages: only then is it known how long nothing waited.
+    let knowsDevice: Bool
 
     init(_ evidence: Evidence, now: Moment) {
         id = evidence.id.description
         isMerged = evidence.isMerged
+        knowsDevice = evidence.agent != nil
         let found = Waterfall.found(evidence, now)
         let waitedFor = evidence.agent?.receipt?.waitedFor ?? ""
+        let cause = waitedFor.isEmpty ? evidence.sync?.cause ?? "" : waitedFor
         stages = Waterfall.withWait(
-            found, waitedFor.isEmpty ? evidence.sync?.lastError ?? "" : waitedFor)
+            found, knowsDevice ? cause : "on the device; --agent tells why")
         total = found.isEmpty ? 0 : found[found.count - 1].at - found[0].at
     }
 
     /// The stages that are known, each with the time until the next.
     private static func found(_ evidence: Evidence, _ now: Moment) -> [Stage] {
         let device = evidence.id.agent.description
-        let position = evidence.position.map { "position \($0)" } ?? ""
+        let position = evidence.position.map { "position \($0)" }
+        let merged = [evidence.isMergedAtLatest ? "at the latest" : nil, position].compactMap(
+            \.self)
         let all = [
-            Stage("accepted", device, evidence.acceptedAt, evidence.postings.first?.sentence ?? ""),
-            Stage("durable", device, evidence.durableAt, segment(evidence), isWait: true),
-            Stage("published", device, evidence.publishedAt, attempt(evidence)),
-            Stage("received", "aggregator", evidence.receivedAt, ""),
-            Stage("merged", "aggregator", evidence.mergedAt, position),
-            Stage("acked", device, evidence.acknowledgedAt, ""),
             Stage(
-                "now", device, evidence.isMerged ? nil : now,
-                evidence.sync?.reason ?? "not yet merged"),
+                "accepted", device, evidence.acceptedAt, evidence.postings.first?.sentence ?? "",
+                isWait: evidence.durableAt == nil),
+            Stage("durable", device, evidence.durableAt, segment(evidence), isWait: true),
+            Stage("published", device, evidence.publishedAt, "attempt \(evidence.attempt)"),
+            Stage("received", "aggregator", evidence.receivedAt, ""),
+            Stage("merged", "aggregator", evidence.mergedAt, merged.joined(separator: ", ")),
+            Stage("acked", device, evidence.acknowledgedAt, company(evidence)),
+            Stage(
+                "now", device, evidence.isMerged ? nil : now, "not yet merged"),
         ]
         var stages = all.compactMap(\.self)
         for index in stages.indices.dropLast() {
@@ -87,11 +94,11 @@ struct Waterfall: Encodable {
             ? "alone in its segment" : "1 of \(Wording.count(segment.count)) in its segment"
     }
 
-    private static func attempt(_ evidence: Evidence) -> String {
-        guard let receipt = evidence.agent?.receipt else { return "attempt \(evidence.attempt)" }
-        let others = receipt.through - receipt.first
-        return "attempt \(receipt.attempt)"
-            + (others > 0 ? ", with \(Wording.count(others)) others" : "")
+    private static func company(_ evidence: Evidence) -> String {
+        guard let receipt = evidence.agent?.receipt, receipt.through > receipt.first else {
+            return ""
+        }
+        return "with \(Wording.count(receipt.through - receipt.first)) others"
     }
 
     // MARK: Showing
@@ -112,7 +119,8 @@ struct Waterfall: Encodable {
             print(stage.name == "waiting" ? terminal.faint(wrapped) : wrapped)
         }
         let waited = stages.filter { $0.name == "waiting" }.reduce(0) { $0 + ($1.lasted ?? 0) }
-        print("total \(Wording.span(total)), of it \(Wording.span(total - waited)) not waiting")
+        let work = knowsDevice ? ", of it \(Wording.span(total - waited)) not waiting" : ""
+        print("total \(Wording.span(total))\(work)")
     }
 
     /// Time, name and bar.
@@ -123,7 +131,7 @@ struct Waterfall: Encodable {
         let bar =
             isWaiting
             ? "┈┈ \(Wording.span(stage.lasted ?? 0)) ┈┈"
-            : "█ " + (stage.lasted.map(Wording.span) ?? "")
+            : "█" + (stage.lasted.map { " \(Wording.span($0))" } ?? "")
         return "\(time.padded(14))\(stage.name.padded(11))\(spaces)\(bar)"
     }
 
@@ -131,4 +139,9 @@ struct Waterfall: Encodable {
         let clock = stage.place == stages[0].place ? [] : ["(\(stage.place)'s clock)"]
         return ((stage.detail.isEmpty ? [] : [stage.detail]) + clock).joined(separator: "  ")
     }
+}
+
+extension SyncAnswer {
+    /// What everything waits for: an error of the connection is of yesterday once there is one.
+    fileprivate var cause: String { (connected ? reason : lastError ?? reason) ?? "" }
 }

@@ -36,6 +36,7 @@ struct Why: AsyncParsableCommand {
         let agent: AgentJourneyAnswer?
         let sync: SyncAnswer?
         let aggregator: MergedAnswer?
+        let warning: String?
         let unreachable: [String]
 
         init(id: String, fine: Bool, verdict: Verdict, evidence: Evidence) {
@@ -45,6 +46,7 @@ struct Why: AsyncParsableCommand {
             agent = evidence.agent
             sync = evidence.sync
             aggregator = evidence.merged
+            warning = evidence.aggregator?.warning
             unreachable = evidence.unreachable
         }
     }
@@ -69,8 +71,12 @@ struct Why: AsyncParsableCommand {
 
     private func stages(_ evidence: Evidence) -> [String] {
         let day = evidence.acceptedAt
-        func line(_ name: String, _ moment: Moment?, _ detail: String) -> String {
-            let time = moment.map { Wording.time($0, sameDayAs: day) } ?? "—"
+        func line(_ name: String, _ moment: Moment?, _ detail: String, isOfDevice: Bool = false)
+            -> String
+        {
+            // "—": not yet.
+            let none = isOfDevice && evidence.agent == nil ? "known to the device only" : "—"
+            let time = moment.map { Wording.time($0, sameDayAs: day) } ?? none
             let start = "  \(name.padded(11))\(time)"
             return detail.isEmpty ? start : start.padded(Why.detailColumn) + detail
         }
@@ -78,14 +84,20 @@ struct Why: AsyncParsableCommand {
         let more = evidence.postings.count > 1 ? "  and \(evidence.postings.count - 1) more" : ""
         let reference = evidence.reference.map { "  \"\($0)\"" } ?? ""
         return [
-            line("accepted", evidence.acceptedAt, what + more + reference),
-            line("durable", evidence.durableAt, durable(evidence)),
-            line("published", evidence.publishedAt, published(evidence)),
+            line("accepted", evidence.acceptedAt, what + more + reference, isOfDevice: true),
             line(
-                "merged", evidence.mergedAt,
-                evidence.position.map { "position \(Wording.count(UInt64($0)))" } ?? ""),
-            line("acked", evidence.acknowledgedAt, ""),
+                "durable", evidence.durableAt, evidence.agent == nil ? "" : durable(evidence),
+                isOfDevice: true),
+            line("published", evidence.publishedAt, published(evidence), isOfDevice: true),
+            line("merged", evidence.mergedAt, merged(evidence)),
+            line("acked", evidence.acknowledgedAt, "", isOfDevice: evidence.isMerged),
         ]
+    }
+
+    private func merged(_ evidence: Evidence) -> String {
+        let latest = evidence.isMergedAtLatest ? "at the latest" : nil
+        let position = evidence.position.map { "position \(Wording.count(UInt64($0)))" }
+        return [latest, position].compactMap(\.self).joined(separator: ", ")
     }
 
     private func durable(_ evidence: Evidence) -> String {

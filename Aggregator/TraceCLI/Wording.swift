@@ -12,6 +12,22 @@ enum Wording {
         return day == nil ? clock : "\(date) \(clock)"
     }
 
+    /// As ``time(_:sameDayAs:)``, with the date always.
+    static func dayAndTime(_ moment: Moment) -> String {
+        let text = RFC3339.text(microseconds: moment.microseconds)
+        return "\(text.prefix(10)) \(time(moment))"
+    }
+
+    /// `4.1 s`, `3 min`, `2 h`, `4 d`: where one unit is enough.
+    static func age(_ microseconds: Int64) -> String {
+        switch microseconds {
+        case ..<60_000_000: span(max(0, microseconds))
+        case ..<3_600_000_000: "\(microseconds / 60_000_000) min"
+        case ..<86_400_000_000: "\(microseconds / 3_600_000_000) h"
+        default: "\(microseconds / 86_400_000_000) d"
+        }
+    }
+
     /// `2 ms`, `4.1 s`, `2 h 16 min`, `3 d 4 h`.
     static func span(_ microseconds: Int64) -> String {
         let value = abs(microseconds)

@@ -44,9 +44,37 @@ extension IntegrationTests {
                 let more = (8_001...8_100).map { Workload.Operation.sale($0) }
                 try agent.client.accept(more)
                 try fleet.expectConvergence(with: Oracle(group + operations + more))
+                try Self.expectTold(ids[4], fleet)
                 fleet.expectCleanEnds()
                 try fleet.expectSoundFolders()
             }
+        }
+
+        /// The command line does not call it unknown.
+        private static func expectTold(_ id: String, _ fleet: Fleet) throws {
+            let agent = fleet.agents[0].daemon
+            let hub = ["--aggregator", fleet.aggregator.daemon.url]
+            for source in [["--agent", agent.url], ["--db", agent.data]] {
+                let alone = try Program.trace(["why", id] + source, in: fleet.home)
+                #expect(alone.exit == .status(3))
+                #expect(alone.output.contains("was pruned"), "\(alone.output)")
+                #expect(alone.output.contains("Next: tributary-trace why \(id) --aggregator"))
+                let both = try Program.trace(["why", id] + source + hub, in: fleet.home)
+                #expect(both.exit == .status(0), "\(both.output)")
+            }
+        }
+
+        /// Nobody has it any more, which is said, with what to do.
+        private static func expectLost(_ id: String, from first: Int, _ fleet: Fleet) throws {
+            let hub = ["--aggregator", fleet.aggregator.daemon.url]
+            let agent = ["--agent", fleet.agents[0].daemon.url]
+            for arguments in [["fleet"], ["gaps"], ["why", id], ["why", id] + agent] {
+                let told = try Program.trace(arguments + hub, in: fleet.home)
+                #expect(told.exit == .status(1), "\(told.output)")
+                #expect(told.output.contains("restore a later backup of"), "\(told.output)")
+            }
+            let gaps = try Program.trace(["gaps", "--json"] + hub, in: fleet.home).json()
+            #expect(gaps["lacking"][0]["first"].int == first)
         }
 
         /// Posts an atomic group under one key.
@@ -140,8 +168,9 @@ extension IntegrationTests {
                 _ = try Self.accept(early, agent)
                 try fleet.waitUntilDrained()
                 try Self.copyFolder(of: hub, to: "early")
+                var ids: [String] = []
                 for batch in 0..<4 {
-                    _ = try Self.accept(Array(later[batch * 100..<batch * 100 + 100]), agent)
+                    ids += try Self.accept(Array(later[batch * 100..<batch * 100 + 100]), agent)
                     try fleet.waitUntilDrained()
                 }
                 try waitUntil("more is pruned than the backup has", within: .seconds(20)) {
@@ -161,6 +190,7 @@ extension IntegrationTests {
                 let status = try agent.client.sync()
                 #expect(status.json["session"] == "held")
                 #expect(status.reason?.contains("events 201 to \(oldest - 1)") == true)
+                try Self.expectLost(ids[0], from: 201, fleet)
                 // It goes on recording, and nothing more is pruned that this aggregator may lack.
                 let last = Workload.Operation.sale(601)
                 try agent.client.accept([last])

@@ -76,6 +76,90 @@ extension IntegrationTests {
                 try expect(Self.usage, ["verify"], "", fleet)
                 try expect(Self.usage, ["verify", agent.daemon.url], "data folder", fleet)
                 try expect(Self.usage, ["fleet", "--color"], "--color", fleet)
+                // Each daemon knows the other by its looks.
+                let hub = fleet.aggregator.daemon.url
+                let device = agent.daemon.url
+                for command in ["why", "journey"] {
+                    try expect(
+                        Self.usage, [command, id, "--agent", hub],
+                        "is an aggregator: name it with --aggregator", fleet)
+                    try expect(
+                        Self.usage, [command, id, "--aggregator", device],
+                        "is an agent: name it with --agent", fleet)
+                }
+                for command in ["fleet", "gaps", "follow"] {
+                    try expect(
+                        Self.usage, [command, "--aggregator", device],
+                        "is an agent: this command asks an aggregator", fleet)
+                }
+                try expect(
+                    Self.usage, ["follow", "--aggregator", "https://127.0.0.1:1"], "http://", fleet)
+            }
+        }
+
+        @Test
+        func `what one receipt says of many is not said of one, and waiting is drawn as waiting`()
+            async throws
+        {
+            try await withRunningFleet { fleet in
+                let agent = fleet.agents[0]
+                agent.link.cut()
+                // Each in a segment of its own.
+                let ids = try (1...3).map { try agent.client.accept([.sale($0)])[0] }
+                let since = ContinuousClock.now
+                try waitUntil("they have waited for longer than work takes", within: .seconds(9)) {
+                    ContinuousClock.now - since > .milliseconds(150)
+                }
+                agent.link.heal()
+                try fleet.waitUntilDrained()
+                let receipt = try wait(for: "the receipt", within: .seconds(15)) {
+                    let journey = try agent.client.http.json("/v1/transactions/\(ids[2])/journey")
+                    return journey["receipt"] == .null ? nil : journey["receipt"]
+                }
+                #expect(receipt["first"].int == 1 && receipt["through"].int == 3)
+                let here = ["--agent", agent.daemon.url]
+                let hub = ["--aggregator", fleet.aggregator.daemon.url]
+                let one = try trace("why", ids[2], here, fleet)
+                #expect(one.text.contains("at the latest"), "\(one.text)")
+                #expect(!one.text.contains("position"), "\(one.text)")
+                #expect(try trace("why", ids[0], here, fleet).text.contains("position 1"))
+                for sources in [hub, hub + here] {
+                    let both = try trace("why", ids[2], sources, fleet)
+                    #expect(both.text.contains("position 3"), "\(both.text)")
+                }
+                let alone = try trace("journey", ids[2], hub, fleet)
+                #expect(alone.text.contains("on the device; --agent tells why"), "\(alone.text)")
+                #expect(!alone.text.contains("not waiting"), "\(alone.text)")
+                #expect(try trace("journey", ids[2], hub + here, fleet).text.contains("of it"))
+            }
+        }
+
+        @Test func `an aggregator that is cut off itself is said to be, first of all`()
+            async throws
+        {
+            try await withRunningFleet { fleet in
+                let id = try fleet.agents[0].client.accept([.sale(1)])[0]
+                try fleet.waitUntilDrained()
+                let hub = ["--aggregator", fleet.aggregator.daemon.url]
+                let later = id.replacing(#/\d+$/#, with: "2")
+                try expect(
+                    Self.notFound, ["why", later] + hub, "till-1 had announced up to 1", fleet)
+                fleet.broker.process.kill()
+                try waitUntil("the aggregator knows it", within: .seconds(15)) {
+                    let ready = try fleet.aggregator.client.http.json("/readyz")
+                    return ready["connected"] == .bool(false)
+                        && ready["broker"].string?.contains(": ") == true
+                }
+                let words = "This aggregator is not connected to its broker: "
+                for command in ["fleet", "gaps"] {
+                    let text = try Program.trace([command] + hub, in: fleet.home)
+                    #expect(text.exit == Self.notFine)
+                    #expect(text.output.hasPrefix(words), "\(text.output)")
+                    let json = try Program.trace([command, "--json"] + hub, in: fleet.home)
+                    #expect(json.exit == Self.notFine)
+                    #expect(try json.json()["warning"].string?.hasPrefix(words) == true)
+                }
+                try expect(Self.notFound, ["why", later] + hub, words, fleet)
             }
         }
 
