@@ -85,7 +85,7 @@ struct AgentJourneyAnswer: Codable {
         var receivedAt: Moment
         var committedAt: Moment
         var position: UInt64?
-        var waitedFor: String
+        var waitedFor: String?
     }
 
     var transaction: TransactionAnswer

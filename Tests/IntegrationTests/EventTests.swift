@@ -197,6 +197,30 @@ extension IntegrationTests {
             }
         }
 
+        @Test
+        func `follow takes next to no time of a core, and Ctrl-C ends it with a count`()
+            async throws
+        {
+            try await withRunningFleet { fleet in
+                let started = ContinuousClock.now
+                let follow = try Following([], fleet.aggregator.daemon.url, fleet.home)
+                try follow.waitFor("following")
+                let ids = try fleet.agents[0].client.accept([.sale(7)])
+                try follow.waitFor(ids[0])
+                try fleet.aggregator.daemon.killAndRestart()
+                try follow.waitFor("connected again")
+                try waitUntil("the stream was quiet for a while", within: .seconds(30)) {
+                    ContinuousClock.now - started > .seconds(3)
+                }
+                let share = try follow.processorTime() / (ContinuousClock.now - started)
+                #expect(share < 0.2, "\(share) of a core")
+                follow.process.send(SIGINT)
+                #expect(follow.process.waitUntilEnded(within: .seconds(10)) == .status(0))
+                let text = try follow.output()
+                #expect(text.hasSuffix("\n1 merge.\n"), "\(text)")
+            }
+        }
+
         @Test func `gaps shows what a device announced and did not send, and what to do`()
             async throws
         {
