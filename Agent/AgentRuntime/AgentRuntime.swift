@@ -48,10 +48,11 @@ package final class AgentRuntime: Sendable {
         let folder = try DataFolder(path: configuration.data)
         self.folder = Mutex(folder)
         try folder.refuse(ifThereIs: "aggregator.db", of: "an aggregator")
+        let database = folder.file("agent.db")
         signer = try DeviceKey.loadOrCreate(
-            folder: configuration.data, unlessThereIs: folder.file("agent.db"))
-        store = try AgentRuntime.openStore(configuration, folder, signer, hasher)
-        let loaded = try store.load(hasher: hasher)
+            folder: configuration.data, unlessThereIs: FoundingMark.traces(of: database))
+        store = try AgentRuntime.openStore(configuration, database, signer, hasher)
+        let loaded = try store.load()
         let bytesBehind = try store.byteCount(after: loaded.acknowledged)
         let place = loaded.origin.place
         let head = ChainPoint(sequence: place.firstSequence - 1, hash: place.previous)
@@ -116,7 +117,7 @@ package final class AgentRuntime: Sendable {
     }
 
     private static func openStore(
-        _ configuration: AgentConfiguration, _ folder: DataFolder, _ signer: Ed25519Signer,
+        _ configuration: AgentConfiguration, _ path: String, _ signer: Ed25519Signer,
         _ hasher: SHA256Hasher
     ) throws -> AgentStore {
         var random = SystemRandomNumberGenerator()
@@ -124,7 +125,7 @@ package final class AgentRuntime: Sendable {
             UInt8.random(in: 0...255, using: &random)
         }
         return try AgentStore(
-            path: folder.file("agent.db"), options: configuration.log,
+            path: path, options: configuration.log,
             agent: configuration.agent,
             ledger: configuration.ledger,
             founding: AgentStore.Founding(nonce: nonce, publicKey: signer.publicKey), hasher: hasher

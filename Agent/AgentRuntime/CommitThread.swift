@@ -369,7 +369,7 @@ private struct Writer: ~Copyable {
     private mutating func loadIfSpent() -> Bool {
         guard isSpent else { return true }
         do throws(StoreError) {
-            admission = Admission(try store.load(hasher: hasher).origin, hasher: hasher)
+            admission = Admission(try store.load().origin, hasher: hasher)
             admission.saw(seen)
             isSpent = false
             return true

@@ -40,7 +40,8 @@ extension AgentStore {
     package func prune(through sequence: UInt64, limit: ReadLimit) throws(StoreError)
         -> SegmentLog.Pruning
     {
-        try database.commit(usingReserve: true) { [stream] database in
+        forgetFirstLook()
+        return try database.commit(usingReserve: true) { [stream] database in
             let pruning = try SegmentLog.prune(
                 database, stream.id, through: sequence, limit: limit)
             if case .pruned(let through, _, _) = pruning {

@@ -3,6 +3,7 @@ import GRDB
 import LedgerCore
 import SegmentStore
 import SyncProtocol
+import Synchronization
 
 /// The agent's database: the log of its stream, its receipts, and the checkpoints of its folds.
 ///
@@ -16,6 +17,8 @@ package final class AgentStore: Sendable {
     package let genesis: Genesis
     package let reader: LogReader
     let database: LogDatabase
+    /// What opening has read, for the first `load`; nil once something was written.
+    private let firstLook: Mutex<Loaded?>
 
     /// What only a new folder needs.
     package struct Founding: Sendable {
@@ -37,22 +40,25 @@ package final class AgentStore: Sendable {
         founding: Founding,
         hasher: any ContentHasher
     ) throws(StoreError) {
+        var firstLook: Loaded?
         let database = try LogDatabase(
             path: path, options: options, migrations: AgentTables.migrations
-        ) { database in
-            guard try Identity.isThere(database), let identity = try Identity.find(database) else {
-                return
-            }
-            _ = try AgentStore.own(identity, agent, ledger, founding, database)
+        ) { database, isCurrent in
+            let stream = try AgentStore.own(agent, ledger, founding, database)
+            try FoundingMark.check(path, holds: stream)
+            // All that a start reads is read before anything is written: what it finds damaged
+            // stays as it is.
+            if let stream, isCurrent { firstLook = try AgentStore.load(stream, database) }
         }
-        let existing = try database.read { (database) -> StreamRow? in
-            guard let identity = try Identity.find(database) else { return nil }
-            return try AgentStore.own(identity, agent, ledger, founding, database)
+        let existing = try database.read { database in
+            try AgentStore.own(agent, ledger, founding, database)
         }
         let stream =
             if let existing { existing } else {
                 try AgentStore.found(agent, ledger, founding, database, hasher)
             }
+        try FoundingMark.keep(stream, beside: path)
+        self.firstLook = Mutex(firstLook)
         self.agent = agent
         self.ledger = ledger
         self.stream = stream
@@ -61,13 +67,15 @@ package final class AgentStore: Sendable {
         reader = LogReader(database, hasher: hasher)
     }
 
-    /// The stream that the folder writes.
+    /// The stream that the folder writes; nil where there is none yet.
     ///
     /// - Throws: `refused` where folder and key are another's.
     private static func own(
-        _ identity: Identity, _ agent: AgentID, _ ledger: String, _ founding: Founding,
-        _ database: Database
-    ) throws -> StreamRow {
+        _ agent: AgentID, _ ledger: String, _ founding: Founding, _ database: Database
+    ) throws -> StreamRow? {
+        guard try Identity.isThere(database), let identity = try Identity.find(database) else {
+            return nil
+        }
         guard identity.agent == agent.description else {
             throw InvalidValue(
                 "this data folder belongs to agent \(identity.agent), not to \(agent)")
@@ -125,20 +133,30 @@ package final class AgentStore: Sendable {
         package var merged: [MergedBalances.Place: MergedBalances.Others]
     }
 
-    package func load(hasher: any ContentHasher) throws(StoreError) -> Loaded {
-        try database.read { [stream] database in
+    package func load() throws(StoreError) -> Loaded {
+        if let loaded = firstLook.withLock({ $0.take() }) { return loaded }
+        return try database.read { [stream] database in
             // What is pruned has moved on since the folder was opened, where this loads anew.
             let stream = try SegmentLog.stream(database, genesisHash: stream.genesisHash) ?? stream
-            var replay = try Replay(stream, database)
-            try replay.run(database)
-            var origin = replay.origin(stream)
-            origin.latest = max(origin.latest, try PromisedTime.find(database))
-            let pruned = stream.pruned?.through ?? 0
-            return Loaded(
-                origin: origin, lastSession: try Identity.lastSession(database),
-                acknowledged: max(try ReceiptTable.acknowledged(database), pruned),
-                oldestRetained: pruned + 1, merged: try MergedTable.load(database))
+            return try AgentStore.load(stream, database)
         }
+    }
+
+    private static func load(_ stream: StreamRow, _ database: Database) throws -> Loaded {
+        var replay = try Replay(stream, database)
+        try replay.run(database)
+        var origin = replay.origin(stream)
+        origin.latest = max(origin.latest, try PromisedTime.find(database))
+        let pruned = stream.pruned?.through ?? 0
+        return Loaded(
+            origin: origin, lastSession: try Identity.lastSession(database),
+            acknowledged: max(try ReceiptTable.acknowledged(database), pruned),
+            oldestRetained: pruned + 1, merged: try MergedTable.load(database))
+    }
+
+    /// To be called before anything is written that `load` reads.
+    func forgetFirstLook() {
+        firstLook.withLock { $0 = nil }
     }
 
     // MARK: Writing (one thread)
@@ -182,8 +200,9 @@ package final class AgentStore: Sendable {
 
     /// Writes it all, or nothing; durable when it returns.
     package func commit(_ commit: Commit, now: Timestamp) throws(StoreError) -> Durable {
+        forgetFirstLook()
         // What was accepted must still be acknowledged when there is no room for anything new.
-        try database.commit(usingReserve: commit.segments.isEmpty) { [stream] database in
+        return try database.commit(usingReserve: commit.segments.isEmpty) { [stream] database in
             for sealed in commit.segments {
                 try SegmentLog.append(
                     database, sealed.segment, hash: sealed.hash, stream: stream.id, recordedAt: now)

@@ -53,16 +53,16 @@ package final class AggregatorRuntime: Sendable {
         let folder = try DataFolder(path: configuration.data)
         self.folder = Mutex(folder)
         try folder.refuse(ifThereIs: "agent.db", of: "an agent")
+        let database = folder.file(AggregatorRuntime.databaseName)
         let signer = try DeviceKey.loadOrCreate(
-            folder: configuration.data, unlessThereIs: folder.file(AggregatorRuntime.databaseName))
+            folder: configuration.data, unlessThereIs: FoundingMark.traces(of: database))
         var random = SystemRandomNumberGenerator()
         let genesis = Genesis(
             writer: .hub, ledger: configuration.ledger, agent: configuration.id,
             nonce: (0..<Genesis.nonceByteCount).map { _ in UInt8.random(in: 0...255, using: &random)
             },
             publicKey: signer.publicKey)
-        store = try LedgerStore(
-            path: folder.file(AggregatorRuntime.databaseName), hub: genesis, hasher: hasher)
+        store = try LedgerStore(path: database, hub: genesis, hasher: hasher)
         projection = Projection(path: folder.file(AggregatorRuntime.projectionName))
         let traces = AggregatorRuntime.openTraces(
             folder.file("traces.db"), configuration, logger)

@@ -4,6 +4,7 @@ import GRDB
 import LedgerCore
 import SegmentStore
 import SyncProtocol
+import Synchronization
 
 /// The aggregator's database: the log of all streams in the order of their commits, and the
 /// checkpoints of the merged fold.
@@ -16,6 +17,8 @@ package final class LedgerStore: Sendable {
     package let reader: LogReader
     let database: LogDatabase
     let hasher: any ContentHasher
+    /// What opening has read, for the first `load`; nil once something was written.
+    private let firstLook: Mutex<Loaded?>
 
     /// Opens the database, and founds the hub's stream when it has none.
     ///
@@ -25,12 +28,15 @@ package final class LedgerStore: Sendable {
         path: String, options: LogOptions = LogOptions(), hub genesis: Genesis,
         hasher: any ContentHasher
     ) throws(StoreError) {
+        var firstLook: Loaded?
         let database = try LogDatabase(
             path: path, options: options, migrations: LedgerTables.migrations
-        ) { database in
-            if try database.tableExists("aggregator") {
-                _ = try LedgerStore.ownHub(database, genesis)
-            }
+        ) { database, isCurrent in
+            let hub = try LedgerStore.ownHub(database, genesis)
+            try FoundingMark.check(path, holds: hub)
+            // All that a start reads is read before anything is written: what it finds damaged
+            // stays as it is.
+            if let hub, isCurrent { firstLook = try LedgerStore.load(hub, database, hasher) }
         }
         let existing = try database.read { try LedgerStore.ownHub($0, genesis) }
         if let existing {
@@ -44,6 +50,8 @@ package final class LedgerStore: Sendable {
                 return hub
             }.value
         }
+        try FoundingMark.keep(hub, beside: path)
+        self.firstLook = Mutex(firstLook)
         ledger = genesis.ledger
         self.database = database
         reader = LogReader(database, hasher: hasher)
@@ -54,7 +62,9 @@ package final class LedgerStore: Sendable {
     ///
     /// - Throws: `InvalidValue` where folder and key are another's.
     private static func ownHub(_ database: Database, _ genesis: Genesis) throws -> StreamRow? {
-        guard let existing = try findHub(database) else { return nil }
+        guard try database.tableExists("aggregator"), let existing = try findHub(database) else {
+            return nil
+        }
         guard existing.ledger == genesis.ledger else {
             throw InvalidValue(
                 "this data folder belongs to ledger \(existing.ledger), not to \(genesis.ledger)")
@@ -107,23 +117,28 @@ package final class LedgerStore: Sendable {
     }
 
     package func load() throws(StoreError) -> Loaded {
-        try database.read { [hub, hasher] database in
-            let rows = try SegmentLog.streams(database).filter { $0.id != hub.id }
-            let checkpoint = try FoldCheckpoint.load(database)
-            var ledger = GlobalLedger(
-                balances: checkpoint?.balances ?? Balances(),
-                counts: try LedgerStore.counts(database))
-            var position = checkpoint?.position ?? 0
-            try LedgerStore.restoreNames(&ledger, rows, before: position, database, hasher)
-            while true {
-                let segments = try SegmentLog.segments(database, after: position)
-                guard let last = segments.last else { break }
-                for stored in segments { _ = ledger.merge(stored.segment) }
-                position = last.position
-            }
-            let streams = try rows.map { try LedgerStore.known($0, database) }
-            return Loaded(ledger: ledger, streams: streams, position: position)
+        if let loaded = firstLook.withLock({ $0.take() }) { return loaded }
+        return try database.read { [hub, hasher] in try LedgerStore.load(hub, $0, hasher) }
+    }
+
+    private static func load(
+        _ hub: StreamRow, _ database: Database, _ hasher: any ContentHasher
+    ) throws -> Loaded {
+        let rows = try SegmentLog.streams(database).filter { $0.id != hub.id }
+        let checkpoint = try FoldCheckpoint.load(database)
+        var ledger = GlobalLedger(
+            balances: checkpoint?.balances ?? Balances(),
+            counts: try LedgerStore.counts(database))
+        var position = checkpoint?.position ?? 0
+        try LedgerStore.restoreNames(&ledger, rows, before: position, database, hasher)
+        while true {
+            let segments = try SegmentLog.segments(database, after: position)
+            guard let last = segments.last else { break }
+            for stored in segments { _ = ledger.merge(stored.segment) }
+            position = last.position
         }
+        let streams = try rows.map { try LedgerStore.known($0, database) }
+        return Loaded(ledger: ledger, streams: streams, position: position)
     }
 
     private static func counts(_ database: Database) throws -> GlobalLedger.Counts {
@@ -252,6 +267,7 @@ package final class LedgerStore: Sendable {
     package func commit(
         _ commit: Commit, rows: inout [StreamTag: StreamRow], now: Timestamp
     ) throws(StoreError) -> (positions: [Int64], durable: Durable) {
+        firstLook.withLock { $0 = nil }
         let known = rows
         let (written, durable) = try database.commit { database in
             var rows = known

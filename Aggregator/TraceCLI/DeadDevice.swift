@@ -121,6 +121,10 @@ struct LogFile {
     let path: String
     let side: Side
 
+    private static func isThere(_ path: String) -> Bool {
+        FileManager.default.fileExists(atPath: path)
+    }
+
     /// - Throws: `TraceFailure.notFound` where there is none.
     static func find(_ path: String) throws -> LogFile {
         var isFolder: ObjCBool = false
@@ -131,7 +135,8 @@ struct LogFile {
             let candidate = isFolder.boolValue ? "\(path)/\(side.fileName)" : path
             let isNamed =
                 isFolder.boolValue || (path as NSString).lastPathComponent == side.fileName
-            if isNamed, FileManager.default.fileExists(atPath: candidate) {
+            // Where only its mark is left, whoever reads it says that it is lost.
+            if isNamed, FoundingMark.traces(of: candidate).contains(where: isThere) {
                 return LogFile(path: candidate, side: side)
             }
         }

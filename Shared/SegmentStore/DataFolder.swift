@@ -36,8 +36,9 @@ package final class DataFolder: Sendable {
 
     /// Refuses a folder that another kind of daemon works in: the two would share one key.
     package func refuse(ifThereIs name: String, of owner: String) throws(StoreError) {
-        guard SystemCall.status(of: file(name)) != nil else { return }
-        throw .unavailable("\(path) is the data folder of \(owner): it has \(name)")
+        for trace in FoundingMark.traces(of: file(name)) where SystemCall.status(of: trace) != nil {
+            throw .unavailable("\(path) is the data folder of \(owner): it has \(trace)")
+        }
     }
 
     /// The process that holds the folder: nil where nobody does.

@@ -22,7 +22,9 @@ enum DatabaseFile {
     /// one only then: SQLite will undo what it finds half written, so that is not looked at.
     ///
     /// - Returns: whether there is nothing in it yet.
+    /// - Throws: `StoreError.corrupt` also where a stream was founded in it, and it is gone.
     static func prepare(_ path: String) throws(StoreError) -> Bool {
+        if let loss = try FoundingMark.loss(of: path) { throw loss }
         guard let status = SystemCall.status(of: path) else {
             try SystemCall.withFile(path, O_RDWR | O_CREAT, mode: 0o600) {
                 (descriptor) throws(StoreError) in

@@ -35,12 +35,13 @@ package final class LogDatabase: Sendable {
     ///
     /// - Parameter migrations: the side's own, behind those that both sides share.
     /// - Parameter check: looks at a database that is there before anything is written to it, not
-    ///   even by opening it, and throws where it is not to be opened.
+    ///   even by opening it, and throws where it is not to be opened. It is told whether all tables
+    ///   of this version are there: an older database gets them only later.
     /// - Throws: `StoreError.corrupt`, `.newer`, and what `check` throws: nothing was changed;
     ///   `.noPermission`, `.unavailable`, `.full`.
     package init(
         path: String, options: LogOptions = .init(), migrations: [LogMigration],
-        check: (Database) throws -> Void = { _ in }
+        check: (Database, _ isCurrent: Bool) throws -> Void = { _, _ in }
     ) throws(StoreError) {
         self.path = path
         self.options = options

@@ -24,7 +24,7 @@ extension LogMigration {
             migrator.registerMigration(migration.id, migrate: migration.body)
         }
         do {
-            try pool.read { try check($0, own: own) }
+            _ = try pool.read { try check($0, own: own) }
             try migrator.migrate(pool)
         } catch {
             throw StoreError(error, at: pool.path)
@@ -38,7 +38,8 @@ extension LogMigration {
     /// - Throws: `StoreError.newer` where it has taken steps that this program does not know;
     ///   `.corrupt` where it is another program's.
     static func checkBeforeOpening(
-        _ location: String, own: [LogMigration], check ownCheck: (Database) throws -> Void
+        _ location: String, own: [LogMigration],
+        check ownCheck: (Database, _ isCurrent: Bool) throws -> Void
     ) throws(StoreError) {
         var reading = Configuration()
         reading.readonly = true
@@ -46,8 +47,8 @@ extension LogMigration {
         do {
             let queue = try DatabaseQueue(path: location, configuration: reading)
             try queue.read {
-                try check($0, own: own)
-                try ownCheck($0)
+                let isCurrent = try check($0, own: own)
+                try ownCheck($0, isCurrent)
             }
             try queue.close()
         } catch {
@@ -55,17 +56,19 @@ extension LogMigration {
         }
     }
 
-    private static func check(_ database: Database, own: [LogMigration]) throws {
+    /// - Returns: whether it has taken all steps.
+    private static func check(_ database: Database, own: [LogMigration]) throws -> Bool {
         try checkOwner(database)
         let known = Set((shared + own).map(\.id))
-        let unknown = try DatabaseMigrator().appliedIdentifiers(database).subtracting(known)
-            .sorted()
+        let applied = try DatabaseMigrator().appliedIdentifiers(database)
+        let unknown = applied.subtracting(known).sorted()
         guard unknown.isEmpty else {
             throw StoreError.newer(
                 "\(database.place) was written by a newer version of this program, or by another one: it has "
                     + "the schema \(unknown.joined(separator: ", ")). Install that version; nothing was changed"
             )
         }
+        return known.isSubset(of: applied)
     }
 
     /// Refuses a database of some other program, which our steps would spoil.

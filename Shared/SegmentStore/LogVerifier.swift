@@ -29,8 +29,12 @@ package struct LogVerifier<Hasher: ContentHasher> {
         database path: String, progress: @escaping (VerifyProgress) -> Void = { _ in }
     ) throws(StoreError) -> VerifyReport {
         progress(VerifyProgress(step: .copying, segments: 0, segmentsTotal: 0))
-        let copy = try LogCopy(of: path, scratch: scratch)
         var report = VerifyReport()
+        if let loss = try FoundingMark.loss(of: path) {
+            report.add(VerifyFinding(loss.description))
+            return report
+        }
+        let copy = try LogCopy(of: path, scratch: scratch)
         do {
             let queue = try DatabaseQueue(path: copy.path)
             queue.writeWithoutTransaction { verify($0, path, &report, progress) }
@@ -52,6 +56,7 @@ package struct LogVerifier<Hasher: ContentHasher> {
             walk = LogWalk(
                 hasher: hasher, checkpoint: try checkpointPosition(database), progress: progress)
             try walk.run(database, &report)
+            try FoundingMark.check(path, holdsOneOf: try SegmentLog.streams(database))
         }
         progress(
             VerifyProgress(

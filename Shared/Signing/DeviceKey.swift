@@ -29,19 +29,19 @@ package enum DeviceKey {
     ///
     /// The caller holds the folder's lock: two processes that both found none would each make one.
     ///
-    /// - Parameter log: the folder's database. Where it is there, its stream has a key already, and
-    ///   none is made.
+    /// - Parameter traces: files that are made once there is a key. Where one of them is there, the
+    ///   key is lost, and none is made.
     /// - Throws: `Failure` where the file holds anything but a key, others may read it, or the disk
     ///   refuses. A file that is there is never overwritten.
     package static func loadOrCreate(
-        folder: String, unlessThereIs log: String? = nil
+        folder: String, unlessThereIs traces: [String] = []
     ) throws(Failure) -> Ed25519Signer {
         let path = "\(folder)/\(fileName)"
         if let signer = try load(path) { return signer }
-        if let log, access(log, F_OK) == 0 {
+        if let trace = traces.first(where: { access($0, F_OK) == 0 }) {
             throw Failure(
                 path: path,
-                reason: "is missing, and \(log) was written with it; restore it from a backup")
+                reason: "is missing, and \(trace) was written with it; restore it from a backup")
         }
         let signer = Ed25519Signer.generate()
         try create(path, folder: folder, signer)

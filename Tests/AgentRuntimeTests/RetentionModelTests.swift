@@ -158,7 +158,7 @@ private struct PrunedAgent {
             path: path, options: options, agent: try AgentID("till-1"), ledger: "main",
             founding: AgentStore.Founding(nonce: nonce, publicKey: signer.publicKey),
             hasher: hasher)
-        let loaded = try store.load(hasher: hasher)
+        let loaded = try store.load()
         self.store = store
         admission = Box(loaded.origin, hasher)
         upkeep = try Upkeep(store: store, spans: spans, limits: limits, clock: device.clocks)

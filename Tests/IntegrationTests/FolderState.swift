@@ -1,6 +1,6 @@
 import Foundation
 
-/// Every file of a folder, byte for byte.
+/// Every file of a folder, byte for byte. An empty write-ahead log, which SQLite leaves or not, is none.
 struct FolderState: Equatable {
     private var files: [String: Data] = [:]
 
@@ -8,7 +8,8 @@ struct FolderState: Equatable {
     init(_ path: String, but names: Set<String> = []) throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: path)
         where !names.contains(name) {
-            files[name] = try Data(contentsOf: URL(filePath: "\(path)/\(name)"))
+            let data = try Data(contentsOf: URL(filePath: "\(path)/\(name)"))
+            if !(data.isEmpty && name.hasSuffix("-wal")) { files[name] = data }
         }
     }
 

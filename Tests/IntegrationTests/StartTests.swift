@@ -195,6 +195,52 @@ extension IntegrationTests {
             }
         }
 
+        @Test func `a damaged middle of the log is found by the audit, and makes the hub unready`()
+            async throws
+        {
+            try await withRunningFleet { fleet in
+                for start in [1, 301] {
+                    try fleet.agents[0].client.accept((start..<start + 300).map { .sale($0) })
+                    try fleet.waitUntilDrained()
+                }
+                let hub = fleet.aggregator
+                let http = hub.client.http
+                #expect(
+                    try http.get("/metrics").text.contains("aggregator_log_unreadable 0"))
+                #expect(hub.daemon.stop() == .status(0))
+                try Damage.flipBit(of: .first, in: "\(hub.daemon.data)/aggregator.db")
+                try hub.daemon.start()
+                #expect(try http.get("/v1/ledger").status == 503)
+                let ready = try http.get("/readyz")
+                #expect(ready.status == 503)
+                #expect(ready.text.contains("the audit cannot read the log"), "\(ready.text)")
+                #expect(
+                    try http.get("/metrics").text.contains("aggregator_log_unreadable 1"))
+            }
+        }
+
+        @Test func `a folder of before the mark gets it, and one that was never founded begins`()
+            async throws
+        {
+            try await withRunningFleet { fleet in
+                for (daemon, name) in zip(fleet.daemons, ["aggregator.db", "agent.db"]) {
+                    let path = "\(daemon.data)/\(name)"
+                    let mark = "\(path).founded"
+                    let first = try String(contentsOfFile: mark, encoding: .utf8)
+                    #expect(daemon.stop() == .status(0))
+                    try FileManager.default.removeItem(atPath: mark)
+                    try daemon.start()
+                    #expect(try String(contentsOfFile: mark, encoding: .utf8) == first)
+                    #expect(daemon.stop() == .status(0))
+                    // As a first start leaves it that ended behind the key.
+                    try FileManager.default.removeItem(atPath: mark)
+                    try Data().write(to: URL(filePath: path))
+                    try daemon.start()
+                    #expect(try String(contentsOfFile: mark, encoding: .utf8) != first)
+                }
+            }
+        }
+
         /// Starts a daemon of a fleet once more, and waits for its end.
         private func start(
             _ daemon: Daemon, data: String? = nil, port: UInt16, _ fleet: Fleet
@@ -211,18 +257,76 @@ extension IntegrationTests {
     }
 }
 
-/// What may happen to a file.
+/// What may happen to a database.
 struct Damage: Sendable, CustomTestStringConvertible {
     var testDescription: String
-    var inflict: @Sendable (inout Data) -> Void
+    private var inflict: @Sendable (String) throws -> Void
 
-    func inflict(on path: String) throws {
-        var data = try Data(contentsOf: URL(filePath: path))
-        inflict(&data)
-        try data.write(to: URL(filePath: path))
+    func inflict(on path: String) throws { try inflict(path) }
+
+    private init(
+        testDescription: String, to change: @escaping @Sendable (inout Data) -> Void
+    ) {
+        self.testDescription = testDescription
+        inflict = { path in
+            var data = try Data(contentsOf: URL(filePath: path))
+            change(&data)
+            try data.write(to: URL(filePath: path))
+        }
+    }
+
+    private init(_ description: String, inflict: @escaping @Sendable (String) throws -> Void) {
+        testDescription = description
+        self.inflict = inflict
+    }
+
+    enum Place: String {
+        case first = "min"
+        case last = "max"
+    }
+
+    /// Changes one bit in the middle of a segment of a database that nobody has open.
+    static func flipBit(of place: Place, in path: String) throws {
+        let queue = try DatabaseQueue(path: path)
+        try queue.write { database in
+            let row = try #require(
+                try Row.fetchOne(
+                    database,
+                    sql: """
+                        SELECT position, bytes FROM segments
+                        WHERE position = (SELECT \(place.rawValue)(position) FROM segments)
+                        """))
+            var bytes: Data = row[1]
+            bytes[bytes.count / 2] ^= 0x04
+            let trigger = try #require(
+                try String.fetchOne(
+                    database,
+                    sql: "SELECT sql FROM sqlite_master WHERE name = 'segments_are_immutable'"))
+            try database.execute(sql: "DROP TRIGGER segments_are_immutable")
+            try database.execute(
+                sql: "UPDATE segments SET bytes = ? WHERE position = ?",
+                arguments: [bytes, row[0] as Int64])
+            try database.execute(sql: trigger)
+        }
+        try queue.close()
     }
 
     static let all = [
+        Damage("one bit of the last segment is another") { try flipBit(of: .last, in: $0) },
+        Damage("the root page of the segments is overwritten") { path in
+            let queue = try DatabaseQueue(path: path)
+            let page = try queue.read {
+                try Int.fetchOne(
+                    $0, sql: "SELECT rootpage FROM sqlite_master WHERE name = 'segments'")
+            }
+            try queue.close()
+            let file = try FileHandle(forUpdating: URL(filePath: path))
+            try file.seek(toOffset: UInt64(4_096 * (try #require(page) - 1)))
+            try file.write(contentsOf: Data(repeating: 0xFF, count: 8))
+            try file.close()
+        },
+        Damage("the file is gone") { try FileManager.default.removeItem(atPath: $0) },
+        Damage(testDescription: "nothing is left") { $0 = Data() },
         Damage(testDescription: "the first bytes are others") { data in
             data.replaceSubrange(0..<16, with: Data(repeating: 0x5A, count: 16))
         },
