@@ -50,8 +50,11 @@ package struct Upkeep: Sendable {
     private var due: SteadyTime
     private var sweep: Sweep?
     private var sweptThrough: UInt64 = 0
-    /// Whether pages were cut off the database, and its file may still have them.
-    private var awaitsShorterFile: Bool
+    /// Whether pages were cut off the database, and its file or its write-ahead log's may still have
+    /// them.
+    private var awaitsShorterFiles: Bool
+    /// What a few commits behind an emptied write-ahead log may have added to it.
+    private static let shortLogByteCount: Int64 = 256 << 10
     private let canReturnSpace: Bool
 
     /// A walk through the idempotency keys.
@@ -73,7 +76,7 @@ package struct Upkeep: Sendable {
         self.limits = limits
         retention = Retention(spans, saved: try store.retention(), now: now)
         canReturnSpace = try store.canReturnSpace()
-        awaitsShorterFile = canReturnSpace
+        awaitsShorterFiles = canReturnSpace
         interval = min(max(spans.segments / 64, 100_000), limits.upkeepIntervalMax)
         due = now.steady
     }
@@ -154,12 +157,15 @@ package struct Upkeep: Sendable {
         let used = statistics.byteCount - free
         if free > used / 8 + Int64(limits.freePagesKept) * 4096 {
             try store.returnSpace(pagesMax: limits.pagesPerReturnMax)
-            awaitsShorterFile = true
+            awaitsShorterFiles = true
             return true
         }
-        if awaitsShorterFile {
-            awaitsShorterFile = store.fileByteCount.map { $0 > statistics.byteCount } ?? false
-            if awaitsShorterFile { store.requestCheckpoint() }
+        if awaitsShorterFiles {
+            awaitsShorterFiles =
+                store.fileByteCounts.map {
+                    $0.database > statistics.byteCount || $0.log > Upkeep.shortLogByteCount
+                } ?? false
+            if awaitsShorterFiles { store.requestShortFiles() }
         }
         return false
     }

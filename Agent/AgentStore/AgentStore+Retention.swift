@@ -87,13 +87,14 @@ extension AgentStore {
         try database.read { try SegmentLog.canReturnSpace($0) }
     }
 
-    /// Has what was given back leave the file, on the checkpointer's thread.
-    package func requestCheckpoint() {
-        database.requestCheckpoint()
+    /// Has what was given back leave the files, on the checkpointer's thread.
+    package func requestShortFiles() {
+        database.requestShortFiles()
     }
 
-    /// The size of the database's file; nil where it cannot be looked at.
-    package var fileByteCount: Int64? { database.fileByteCount }
+    /// The sizes of the database's file and of its write-ahead log's; nil where they cannot be
+    /// looked at.
+    package var fileByteCounts: (database: Int64, log: Int64)? { database.fileByteCounts }
 
     // MARK: Keys of pruned events
 

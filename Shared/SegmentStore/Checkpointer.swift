@@ -9,18 +9,25 @@ import Synchronization
 /// **Overview.** SQLite tells the writer the size of the write-ahead log after each commit
 /// (`sqlite3_wal_hook`). Beyond one size the checkpointer is woken; beyond a second one, reached
 /// only when it does not keep up, the writer does the work itself between two commits, when nobody
-/// adds to the log; beyond a third, it also waits for readers of old snapshots.
+/// adds to the log; beyond a third, it also waits for readers of old snapshots. Whoever gave space
+/// back asks for short files: then the write-ahead log is emptied too, which otherwise keeps its
+/// length and is written over from its start.
 ///
 /// **Invariants.** A failed checkpoint loses nothing: what it did not copy stays in the write-ahead
 /// log, and after one whose sync failed there is no other.
 // Sendable: `requested` and `stopping` are touched under `condition` only, everything else is
 // immutable or atomic.
 final class Checkpointer: @unchecked Sendable {
+    private enum Request {
+        case copy
+        case shortFiles
+    }
+
     private let connection: DatabaseQueue
     private let health: DiskHealth
     private let condition = NSCondition()
     private let finished = DispatchSemaphore(value: 0)
-    private var requested = false
+    private var requested: Request?
     private var stopping = false
     /// Why the last one failed; nil once one succeeds again.
     let failure = Mutex<StoreError?>(nil)
@@ -39,7 +46,15 @@ final class Checkpointer: @unchecked Sendable {
 
     func request() {
         condition.withLock {
-            requested = true
+            requested = requested ?? .copy
+            condition.signal()
+        }
+    }
+
+    /// Has what the files no longer need leave them, if nobody is in the way.
+    func requestShortFiles() {
+        condition.withLock {
+            requested = .shortFiles
             condition.signal()
         }
     }
@@ -61,19 +76,30 @@ final class Checkpointer: @unchecked Sendable {
     }
 
     private func run() {
-        while waitForRequest() {
-            connection.writeWithoutTransaction { checkpoint($0, SQLITE_CHECKPOINT_PASSIVE) }
+        while let request = waitForRequest() {
+            connection.writeWithoutTransaction { database in
+                checkpoint(database, SQLITE_CHECKPOINT_PASSIVE)
+                if request == .shortFiles { truncate(database) }
+            }
         }
         finished.signal()
     }
 
-    /// - Returns: false when it is time to end.
-    private func waitForRequest() -> Bool {
+    /// - Returns: nil when it is time to end.
+    private func waitForRequest() -> Request? {
         condition.withLock {
-            while !requested && !stopping { condition.wait() }
-            requested = false
-            return !stopping
+            while requested == nil && !stopping { condition.wait() }
+            defer { requested = nil }
+            return stopping ? nil : requested
         }
+    }
+
+    /// Empties the write-ahead log behind a checkpoint that has copied it. It keeps the writer away
+    /// meanwhile, so it does not wait for a reader or a writer who is there: whoever wants it asks
+    /// again.
+    private func truncate(_ database: Database) {
+        sqlite3_busy_timeout(database.sqliteConnection, 0)
+        checkpoint(database, SQLITE_CHECKPOINT_TRUNCATE)
     }
 
     /// Runs one checkpoint, which may find that somebody else is at it; that is no failure.

@@ -206,15 +206,20 @@ package final class LogDatabase: Sendable {
     /// More than one commit adds: with so much room on the disk it is not the disk that is full.
     private static let commitBytesMax: UInt64 = 16 << 20
 
-    /// Has the write-ahead log copied into the database soon, on the checkpointer's thread, whatever
-    /// its size. Pages that were cut off the database's end leave its file with that.
-    package func requestCheckpoint() {
-        checkpointer.request()
+    /// Has the write-ahead log copied into the database and emptied soon, on the checkpointer's
+    /// thread, if nobody is in the way. Pages that were cut off the database's end leave its file
+    /// with that.
+    package func requestShortFiles() {
+        checkpointer.requestShortFiles()
     }
 
-    /// The size of the database's file, in bytes; nil where it cannot be looked at.
-    package var fileByteCount: Int64? {
-        SystemCall.status(of: path).map { Int64($0.st_size) }
+    /// The sizes of the database's file and of its write-ahead log's, in bytes; nil where they
+    /// cannot be looked at.
+    package var fileByteCounts: (database: Int64, log: Int64)? {
+        guard let database = SystemCall.status(of: path),
+            let log = SystemCall.status(of: "\(path)-wal")
+        else { return nil }
+        return (Int64(database.st_size), Int64(log.st_size))
     }
 
     /// Behind a commit: has the write-ahead log copied into the database where it has grown long.

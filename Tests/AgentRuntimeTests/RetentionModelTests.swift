@@ -41,6 +41,32 @@ import Testing
                 + "\(agent.powerCuts) power cuts")
     }
 
+    @Test(arguments: 0..<4 as Range<UInt64>)
+    func `a full quota refuses, and never shortens the retention of what is acknowledged`(
+        seed: UInt64
+    ) throws {
+        powercut_reset()
+        var agent = try PrunedAgent(seed: seed, pageCountMax: 256)
+        defer { agent.remove() }
+        while agent.refusals == 0 { try agent.record(30) }
+        agent.holdAll()
+        // Four fifths of the retention: the model says of each step whether it pruned too early.
+        for _ in 0..<40 {
+            try agent.keepUp()
+            try agent.record(30)
+        }
+        #expect(agent.pruned == 0 && agent.refusals > 1, "seed \(seed)")
+        agent.pass(agent.spans.segments)
+        let refusals = agent.refusals
+        for _ in 0..<200 { try agent.keepUp() }
+        #expect(agent.pruned > 0, "seed \(seed)")
+        try agent.record(30)
+        #expect(agent.refusals == refusals, "seed \(seed): there is room again")
+        try agent.restart()
+        try agent.check()
+        try agent.verify()
+    }
+
     @Test func `space is given back, and what is kept can still be read`() throws {
         var agent = try PrunedAgent(seed: 99)
         defer { agent.remove() }
@@ -52,10 +78,16 @@ import Testing
             agent.pass(1_000_000)
             try agent.keepUp()
         }
-        try agent.restart()
+        // Without a restart, which would shorten the files anyway; on another thread's time.
+        let deadline = ContinuousClock.now + .seconds(20)
+        while try agent.fileByteCount() >= full / 2, ContinuousClock.now < deadline {
+            agent.pass(1_000_000)
+            try agent.keepUp()
+        }
         let left = try agent.fileByteCount()
         print("the file shrank from \(full) to \(left) bytes")
         #expect(left < full / 2)
+        try agent.restart()
         try agent.check()
         try agent.verify()
         #expect(agent.pruned > 11_000)
@@ -113,6 +145,9 @@ private struct PrunedAgent {
     private var tolerance: Int64 = 0
     private(set) var pruned: UInt64 = 0
     private(set) var steps = 0
+    /// Commits that the quota refused.
+    private(set) var refusals = 0
+    private let pageCountMax: Int?
     private(set) var powerCuts = 0
 
     /// The machine cannot be copied, and this struct is made step by step.
@@ -125,8 +160,9 @@ private struct PrunedAgent {
 
     var events: [Event] { recorded.map(\.event) }
 
-    init(seed: UInt64) throws {
+    init(seed: UInt64, pageCountMax: Int? = nil) throws {
         self.seed = seed
+        self.pageCountMax = pageCountMax
         random = SplitMix64(seed: seed)
         nonce = random.bytes(Genesis.nonceByteCount)
         folder = NSTemporaryDirectory() + "tributary-retention-\(UUID().uuidString)"
@@ -151,6 +187,8 @@ private struct PrunedAgent {
         var options = LogOptions()
         options.vfs = Self.vfs
         options.returnsSpace = true
+        options.pageCountMax = pageCountMax
+        options.pageCountReserve = 64
         options.checkpointPages = 24
         options.checkpointPagesMax = 48
         options.readersMax = 1
@@ -211,7 +249,13 @@ private struct PrunedAgent {
         admission.admission.submit(submissions, waiter: 0, now: now) { _ in nil }
         commit.segments = admission.admission.seal()
         if random.oneIn(8) { commit.checkpoint = checkpoint(admission) }
-        let durable = try store.commit(commit, now: now)
+        let durable: Durable
+        do throws(StoreError) { durable = try store.commit(commit, now: now) } catch {
+            guard case .full = error, pageCountMax != nil else { throw error }
+            refusals += 1
+            self.admission = Box(try store.load().origin, hasher)
+            return
+        }
         for (_, outcomes) in admission.admission.persisted(commit.segments, durable) {
             for (submission, outcome) in zip(submissions, outcomes) {
                 guard case .accepted(let sequence, let time) = outcome else {
@@ -411,7 +455,11 @@ private struct PrunedAgent {
         #expect(listed == (kept.map { Array($0.reversed()) } ?? []), "seed \(seed)")
     }
 
-    func fileByteCount() throws -> Int64 { store?.fileByteCount ?? 0 }
+    /// Of the database and its write-ahead log together.
+    func fileByteCount() throws -> Int64 {
+        let counts = try #require(store?.fileByteCounts)
+        return counts.database + counts.log
+    }
 
     mutating func verify() throws {
         #expect(store?.close() == nil)
