@@ -84,10 +84,12 @@ extension Schema {
                 "count": count, "since": .time, "online": .boolean, "standing": .string(),
                 "merged": count,
                 "evidence": .explained(
-                    .words(["successor", "announced"]),
-                    "A later segment is here; or the device has said how far it is."),
+                    .words(["successor", "announced", "pruned"]),
+                    "A later segment is here; or the device has said how far it is; or it has pruned them, and nobody has them any more."
+                ),
             ],
             optional: [
                 "successor_first": count, "successor_names": hash, "announced": count,
+                "oldest_retained": count,
             ]))
 }

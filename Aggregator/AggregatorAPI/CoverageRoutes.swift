@@ -81,6 +81,9 @@ private struct Gap {
             case .announced(let head):
                 json.member("evidence", "announced")
                 json.member("announced", head)
+            case .pruned(let oldestRetained):
+                json.member("evidence", "pruned")
+                json.member("oldest_retained", oldestRetained)
             }
         }
     }

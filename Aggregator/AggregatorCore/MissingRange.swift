@@ -7,9 +7,12 @@ package struct MissingRange: Hashable, Sendable {
         case successor(first: UInt64, names: Hash256)
         /// The stream's key has signed for a head this far.
         case announced(head: UInt64)
+        /// The agent has said that it keeps its events from this one on, so nobody has those before:
+        /// they are not asked for.
+        case pruned(oldestRetained: UInt64)
     }
 
-    package let first: UInt64
+    package private(set) var first: UInt64
     package let last: UInt64
     /// By the aggregator's clock: when the gap was found, or when the stream last grew here.
     package let since: Timestamp
@@ -25,4 +28,12 @@ package struct MissingRange: Hashable, Sendable {
     }
 
     package var count: UInt64 { last - first + 1 }
+
+    /// What of it lies behind an event; nil for nothing.
+    package func rest(behind sequence: UInt64) -> MissingRange? {
+        guard last > sequence else { return nil }
+        var rest = self
+        rest.first = max(first, sequence + 1)
+        return rest
+    }
 }

@@ -45,6 +45,10 @@ extension AggregatorMetrics {
     private static let brokenMessages = MetricDefinition(
         "tributary_aggregator_broken_messages_total", .counter,
         "Messages that could not be decoded, and were dropped.")
+    static let droppedSpanMessages = MetricDefinition(
+        "tributary_aggregator_dropped_span_messages_total", .counter, labels: ["reason"],
+        "Messages of spans that were dropped: broken ones could not be decoded or stored, overflow came faster than they are stored."
+    )
     private static let drops = MetricDefinition(
         "tributary_aggregator_dropped_total", .counter, labels: ["reason"],
         "Messages and segments that had no effect, by the reason: duplicates are harmless, broken_segment and bad_signature are not."
@@ -88,6 +92,10 @@ extension AggregatorMetrics {
         "tributary_aggregator_stopped_streams", .gauge,
         "Streams that take nothing any more, because a copy of a device was seen: an operator must decide."
     )
+    static let lackingStreams = MetricDefinition(
+        "tributary_aggregator_lacking_streams", .gauge,
+        "Streams that lack events which nobody has any more, because this ledger was restored from a backup older than their agent's retention: nothing that follows can be merged."
+    )
     static let backlog = MetricDefinition(
         "tributary_aggregator_backlog_transactions", .gauge,
         "Transactions that agents have announced and that are not merged, of all together.")
@@ -105,6 +113,9 @@ extension AggregatorMetrics {
     static let audited = MetricDefinition(
         "tributary_aggregator_audited_position", .gauge,
         "Position of the log up to which the last audit has read.")
+    static let unreadableLog = MetricDefinition(
+        "tributary_aggregator_log_unreadable", .gauge,
+        "1 where the last audit could not read the log, which is damaged then, else 0.")
     static let storage = MetricDefinition(
         "tributary_aggregator_storage_bytes", .gauge, "Size of the database.")
     static let ready = MetricDefinition(
@@ -123,9 +134,10 @@ extension AggregatorMetrics {
 
     static let definitions = [
         receivedSegments, mergedSegments, drops, brokenMessages, oversize, mergedTransactions,
-        setAside, position, indexed, commitDuration, commitTransactions, commitFailures,
+        droppedSpanMessages, setAside, position, indexed, commitDuration, commitTransactions,
+        commitFailures,
         acknowledgements,
-        agents, stoppedStreams, backlog, backlogWorst, lagWorst, conserved, audited, storage,
-        ready, connected, connections, rejected,
+        agents, stoppedStreams, lackingStreams, backlog, backlogWorst, lagWorst, conserved, audited,
+        unreadableLog, storage, ready, connected, connections, rejected,
     ]
 }

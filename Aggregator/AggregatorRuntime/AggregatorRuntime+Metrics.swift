@@ -16,11 +16,20 @@ extension AggregatorRuntime: MetricSource {
             MetricSample(AggregatorMetrics.rejected, mqtt.rejected),
             MetricSample(AggregatorMetrics.oversize, mqtt.oversizeDropped),
             MetricSample(AggregatorMetrics.indexed, indexedThrough),
+            MetricSample(
+                AggregatorMetrics.unreadableLog, auditor.readFailure == nil ? 0 : 1),
         ]
         if let finding = auditor.lastFinding {
             samples += [
                 MetricSample(AggregatorMetrics.conserved, finding.isConserved ? 1 : 0),
                 MetricSample(AggregatorMetrics.audited, finding.position),
+            ]
+        }
+        if case .success(let traces) = traces {
+            let definition = AggregatorMetrics.droppedSpanMessages
+            samples += [
+                MetricSample(definition, labeled: ["broken"], traces.broken),
+                MetricSample(definition, labeled: ["overflow"], traces.overflowing),
             ]
         }
         if let figures = await figures() { samples += figures.samples(now: WallClock.now()) }
@@ -54,6 +63,9 @@ extension Intake.Figures {
             MetricSample(
                 AggregatorMetrics.stoppedStreams,
                 agents.reduce(0) { $0 + $1.streams.count { $0.standing != .open } }),
+            MetricSample(
+                AggregatorMetrics.lackingStreams,
+                agents.reduce(0) { $0 + $1.streams.count { $0.lacking != nil } }),
             MetricSample(AggregatorMetrics.backlog, behind.reduce(0) { $0 + $1.backlog }),
             MetricSample(AggregatorMetrics.backlogWorst, behind.map(\.backlog).max() ?? 0),
             MetricSample(AggregatorMetrics.lagWorst, Double(lags.max() ?? 0) / 1_000_000),

@@ -94,7 +94,7 @@ extension AggregatorRuntime: AggregatorService {
         let sentence = (status.isConnected ? "connected" : "waiting for the broker") + trouble
         return AggregatorHealth(
             brokerSentence: sentence, isConnected: status.isConnected,
-            unreadiness: health.recentFailure)
+            unreadiness: health.recentFailure ?? auditor.readFailure)
     }
 }
 

@@ -52,7 +52,10 @@ final class Auditor: Sendable {
     }
 
     /// Nil before the first audit.
-    var lastFinding: Finding? { board.last }
+    var lastFinding: Finding? { board.finding }
+
+    /// Why the log could not be read when it was last tried; nil where it could, or was not yet.
+    var readFailure: String? { board.readFailure }
 
     /// - Returns: false where too many wait.
     func post(_ request: Request) -> Bool {
@@ -67,14 +70,27 @@ final class Auditor: Sendable {
 
 /// Written by the auditor, read by any thread.
 private final class FindingBoard: Sendable {
-    private let finding = Mutex<Auditor.Finding?>(nil)
+    private struct State {
+        var finding: Auditor.Finding?
+        var readFailure: String?
+    }
 
-    var last: Auditor.Finding? { finding.withLock { $0 } }
+    private let state = Mutex(State())
+
+    var finding: Auditor.Finding? { state.withLock { $0.finding } }
+    var readFailure: String? { state.withLock { $0.readFailure } }
 
     func note(_ result: Result<LedgerSummary, AggregatorFailure>) {
-        guard case .success(let summary) = result, let audit = summary.audit else { return }
-        finding.withLock {
-            $0 = Auditor.Finding(isConserved: audit.isConserved, position: summary.auditedThrough)
+        state.withLock { state in
+            switch result {
+            case .success(let summary):
+                state.readFailure = nil
+                guard let audit = summary.audit else { return }
+                state.finding = Auditor.Finding(
+                    isConserved: audit.isConserved, position: summary.auditedThrough)
+            case .failure(.unavailable(let detail)): state.readFailure = detail
+            case .failure(.overloaded): break
+            }
         }
     }
 }

@@ -213,7 +213,8 @@ struct Fleet {
             missing: missing(session, now), lacking: session.lacking, isCurrent: isCurrent)
     }
 
-    /// The gaps before what came early, and what was announced and has not come for some time.
+    /// What nobody has any more, the gaps before what came early, and what was announced and has not
+    /// come for some time.
     private func missing(_ session: StreamSession, _ now: SteadyTime) -> [MissingRange] {
         var ranges = session.missing(now: now)
         let announced = announced(session)
@@ -225,6 +226,13 @@ struct Fleet {
                 MissingRange(
                     first: received + 1, last: announced, since: progress.at.wall,
                     evidence: .announced(head: announced)))
+        }
+        if let lacking = session.lacking, let progress = progress[session.stream] {
+            let pruned = MissingRange(
+                first: lacking.lowerBound, last: lacking.upperBound,
+                since: progress.at.wall,
+                evidence: .pruned(oldestRetained: lacking.upperBound + 1))
+            ranges = [pruned] + ranges.compactMap { $0.rest(behind: lacking.upperBound) }
         }
         guard ranges.count > limits.missingRangesMax, let last = ranges.last else { return ranges }
         let named = ranges.prefix(limits.missingRangesMax - 1)

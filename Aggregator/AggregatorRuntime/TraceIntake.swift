@@ -27,7 +27,8 @@ final class TraceIntake: Sendable {
     private let logger: Logger
     private let mailbox = Mailbox<MQTTMessage>(capacity: TraceIntake.queueMax)
     private let thread = Mutex<WorkerThread?>(nil)
-    private let droppedCount = Atomic<UInt64>(0)
+    private let brokenCount = Atomic<UInt64>(0)
+    private let overflowCount = Atomic<UInt64>(0)
 
     init(_ store: TraceStore, tracer: TributaryTracer?, logger: Logger) {
         self.store = store
@@ -37,11 +38,14 @@ final class TraceIntake: Sendable {
         thread.withLock { $0 = started }
     }
 
-    /// Messages that came too fast to be stored, or were none.
-    var dropped: UInt64 { droppedCount.load(ordering: .relaxed) }
+    /// Messages that could not be decoded or stored, since the start.
+    var broken: UInt64 { brokenCount.load(ordering: .relaxed) }
+
+    /// Messages that came too fast to be stored, since the start.
+    var overflowing: UInt64 { overflowCount.load(ordering: .relaxed) }
 
     func post(_ message: MQTTMessage) {
-        if mailbox.post(message) != .taken { droppedCount.add(1, ordering: .relaxed) }
+        if mailbox.post(message) != .taken { overflowCount.add(1, ordering: .relaxed) }
     }
 
     /// Stores what waits.
@@ -81,7 +85,7 @@ final class TraceIntake: Sendable {
                     instance: agent.description, now: WallClock.now())
             }
         } catch {
-            droppedCount.add(1, ordering: .relaxed)
+            brokenCount.add(1, ordering: .relaxed)
             logger.warning(
                 "spans were dropped",
                 metadata: ["agent.id": "\(agent)", "tracing.error": "\(error)"])

@@ -31,7 +31,8 @@ struct GapsCommand: AsyncParsableCommand {
         var path: String? = "/v1/gaps?limit=1000\(filter)"
         while let next = path {
             guard let page: GapsAnswer = try await api.get(next) else { break }
-            gaps += page.items
+            // What nobody has any more is told by itself, of the fleet.
+            gaps += page.items.filter { $0.evidence != "pruned" }
             path = page.next.map { "/v1/gaps?limit=1000\(filter)&cursor=\($0)" }
         }
         let lacking = try await FleetAnswer.all(from: api)

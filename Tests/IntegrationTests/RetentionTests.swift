@@ -126,18 +126,9 @@ extension IntegrationTests {
                 let agent = fleet.agents[0]
                 try agent.daemon.start()
                 var accepted: [Workload.Operation] = []
-                var full: HTTPResponse?
-                while full == nil {
-                    let batch = (0..<200).map { Self.strangers(accepted.count + $0) }
-                    let response = try agent.client.http.post(
-                        "/v1/transactions/batch", batch.batchJSON())
-                    if response.status == 200 { accepted += batch } else { full = response }
-                    try #require(accepted.count < 200_000)
-                }
-                #expect(full?.status == 507)
-                #expect(full?.headers["retry-after"].flatMap(Int.init) ?? 0 > 0)
-                #expect(
-                    full?.text.contains("quota of 4194304 bytes") == true, "\(full?.text ?? "")")
+                let full = try Self.fill(agent, &accepted)
+                #expect(full.headers["retry-after"].flatMap(Int.init) ?? 0 > 0)
+                #expect(full.text.contains("quota of 4194304 bytes"), "\(full.text)")
                 // Time alone makes no room: nothing is acknowledged yet.
                 #expect(try agent.client.sync().json["storage"]["oldest_retained"].int == 1)
 
@@ -150,6 +141,27 @@ extension IntegrationTests {
                 accepted.append(one)
                 try fleet.expectConvergence(with: Oracle(accepted))
                 print("quota: \(accepted.count) transactions went through 4 MiB")
+                fleet.expectCleanEnds()
+                try fleet.expectSoundFolders()
+            }
+        }
+
+        @Test func `what is acknowledged and young stays, however full the quota is`() async throws
+        {
+            let arguments = ["--retention", "1h", "--limits-storage", "2MiB"]
+            try await withRunningFleet(agentArguments: arguments) { fleet in
+                let agent = fleet.agents[0]
+                var accepted: [Workload.Operation] = []
+                _ = try Self.fill(agent, &accepted)
+                try fleet.waitUntilDrained()
+                // A start looks at once for what may go.
+                try agent.daemon.killAndRestart()
+                try fleet.waitUntilDrained()
+                var after: [Workload.Operation] = []
+                let full = try Self.fill(agent, &after, from: accepted.count)
+                #expect(full.text.contains("quota"), "\(full.text)")
+                #expect(try agent.client.sync().json["storage"]["oldest_retained"].int == 1)
+                try fleet.expectConvergence(with: Oracle(accepted + after))
                 fleet.expectCleanEnds()
                 try fleet.expectSoundFolders()
             }
@@ -191,6 +203,15 @@ extension IntegrationTests {
                 #expect(status.json["session"] == "held")
                 #expect(status.reason?.contains("events 201 to \(oldest - 1)") == true)
                 try Self.expectLost(ids[0], from: 201, fleet)
+                // It is no gap that will be closed, and stands apart from what is only behind.
+                let gaps = try fleet.aggregator.client.http.items("/v1/gaps")
+                let gap = try #require(gaps.first)
+                #expect(gap["evidence"] == "pruned")
+                #expect(gap["first"].int == 201 && gap["last"].int == oldest - 1)
+                #expect(gap["oldest_retained"].int == oldest)
+                #expect(gaps.dropFirst().allSatisfy { $0["first"].int == oldest })
+                let metrics = try fleet.aggregator.client.http.get("/metrics").text
+                #expect(metrics.contains("\ntributary_aggregator_lacking_streams 1\n"))
                 // It goes on recording, and nothing more is pruned that this aggregator may lack.
                 let last = Workload.Operation.sale(601)
                 try agent.client.accept([last])
@@ -217,6 +238,25 @@ extension IntegrationTests {
             return operation
         }
 
+        /// Records until the quota is full.
+        ///
+        /// - Returns: the refusal.
+        private static func fill(
+            _ agent: AgentNode, _ accepted: inout [Workload.Operation], from first: Int = 0
+        ) throws -> HTTPResponse {
+            while accepted.count < 200_000 {
+                let batch = (0..<200).map { strangers(first + accepted.count + $0) }
+                let response = try agent.client.http.post(
+                    "/v1/transactions/batch", batch.batchJSON())
+                guard response.status == 200 else {
+                    #expect(response.status == 507)
+                    return response
+                }
+                accepted += batch
+            }
+            throw TimedOut(what: "a full quota", limit: .zero)
+        }
+
         private static func accept(
             _ operations: [Workload.Operation], _ agent: AgentNode
         ) throws -> [String] {
@@ -228,8 +268,12 @@ extension IntegrationTests {
             return ids
         }
 
+        /// Of a database and its write-ahead log together.
         private static func byteCount(_ path: String) throws -> Int {
-            try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
+            try [path, "\(path)-wal"].reduce(0) { sum, path in
+                let size = try FileManager.default.attributesOfItem(atPath: path)[.size]
+                return sum + (size as? Int ?? 0)
+            }
         }
 
         /// Stops a daemon, keeps its folder under a name, and starts it again, from another one that was
