@@ -14,11 +14,13 @@ extension AgentRoutes {
         }
     }
 
-    private func recordBatch(_ request: Request, _ trace: RequestTrace) async throws -> Response {
+    private func recordBatch(_ request: Request, _ trace: RequestTrace) async throws
+        -> RequestTrace.Answered
+    {
         let type = try ContentType.check(
             request, among: [JSONBody.mediaType, LineExchange.mediaType])
         let key = try IdempotencyKeyHeader.key(of: request)
-        if type == LineExchange.mediaType { return try recordLines(request, key, trace) }
+        if type == LineExchange.mediaType { return .stream(try recordLines(request, key, trace)) }
         let limit = limits.batchTransactionsMax
         let buffer = try await JSONBody.collect(
             request, bytesMax: Self.bodyBytesMax,
@@ -26,9 +28,9 @@ extension AgentRoutes {
         let batch = try JSONBody.decode(buffer) { (json) throws(JSONError) in
             try ReceivedBatch(json: &json, countMax: limit)
         }
-        if batch.isAtomic { return try await record(batch.group(key), trace) }
+        if batch.isAtomic { return .whole(try await record(batch.group(key), trace)) }
         try batch.requireSeparateItems(key, countMax: limit)
-        return try await record(batch.items, trace)
+        return .whole(try await record(batch.items, trace))
     }
 
     private func record(
@@ -115,15 +117,15 @@ extension AgentRoutes {
         let limits = LineLimits(
             lineBytesMax: limits.lineBytesMax, linesPerAnswer: limits.linesPerCommit,
             backlogBytesMax: limits.lineBacklogBytesMax)
-        return LineExchange.response(to: request, limits) { [self] lines in
-            await answers(to: lines, trace)
-        }
+        return LineExchange.response(
+            to: request, limits, ended: { trace.streamEnded() },
+            answer: { [self] lines in await answers(to: lines, trace) })
     }
 
     /// Records what some lines ask for, and answers when it is durable.
     ///
-    /// The request's span has ended by then, with the answer's head; each part that is recorded
-    /// together has a span of its own below it.
+    /// Each part that is recorded together has a span of its own below the request's, which ends with
+    /// the exchange.
     private func answers(to lines: [BodyLine], _ trace: RequestTrace) async -> ByteBuffer {
         let creation = trace.creation()
         var requests: [ClientRequest] = []

@@ -40,7 +40,7 @@ package struct AgentRoutes<Context: RequestContext>: Sendable {
 
     private func record(_ request: Request, _ context: Context) async throws -> Response {
         try await RequestTrace.of(request, "POST /v1/transactions", tracer) { trace in
-            try await record(request, trace)
+            .whole(try await record(request, trace))
         }
     }
 

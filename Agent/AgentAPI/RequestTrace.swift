@@ -54,21 +54,37 @@ struct RequestTrace: Sendable {
         return Creation(context: span.context.trace, span: span)
     }
 
-    /// Runs what answers a request, and ends its spans with what came of it.
+    /// An answer, and when its request is over.
+    enum Answered {
+        /// Now.
+        case whole(Response)
+        /// When its body is: whoever writes that says `streamEnded`.
+        case stream(Response)
+    }
+
+    /// Runs what answers a request, and ends its span with what came of it.
     static func of(
         _ request: Request, _ name: String, _ tracer: TributaryTracer?,
-        _ body: (RequestTrace) async throws -> Response
+        _ body: (RequestTrace) async throws -> Answered
     ) async throws -> Response {
         let trace = RequestTrace(request, name, tracer)
         do {
-            let response = try await body(trace)
-            trace.end(status: response.status.code, nil)
-            return response
+            switch try await body(trace) {
+            case .whole(let response):
+                trace.end(status: response.status.code, nil)
+                return response
+            case .stream(let response): return response
+            }
         } catch {
             let status = (error as? Problem)?.code.status.code ?? 500
             trace.end(status: status, "\((error as? Problem)?.detail ?? "\(error)")")
             throw error
         }
+    }
+
+    /// The body of an answer that was streamed is over. Its status was sent before.
+    func streamEnded() {
+        end(status: HTTPResponse.Status.ok.code, nil)
     }
 
     private func end(status: Int, _ failure: String?) {

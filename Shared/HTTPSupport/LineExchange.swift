@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import Synchronization
 
 /// What one exchange of lines may hold in memory.
 package struct LineLimits: Sendable, Hashable {
@@ -32,12 +33,15 @@ package enum LineExchange {
 
     /// - Parameter answer: the answers to some lines, each with its newline. It is called again when
     ///   it has returned, and not before.
+    /// - Parameter ended: called once when the exchange is over, however it came to its end.
     package static func response(
-        to request: Request, _ limits: LineLimits,
+        to request: Request, _ limits: LineLimits, ended: @escaping @Sendable () -> Void = {},
         answer: @escaping @Sendable ([BodyLine]) async -> ByteBuffer
     ) -> Response {
         let requestBody = request.body
+        let ending = Ending(ended)
         let body = ResponseBody { writer in
+            defer { ending.come() }
             try await run(requestBody, limits, &writer, answer)
             try await writer.finish(nil)
         }
@@ -84,6 +88,25 @@ package enum LineExchange {
             }
         }
         if let last = splitter.last() { try await writer.write(await answer([last])) }
+    }
+}
+
+/// What is to happen once when an exchange is over: also where its answer is let go of unwritten,
+/// because the client had gone before its head could be sent.
+private final class Ending: Sendable {
+    private let hasCome = Atomic(false)
+    private let action: @Sendable () -> Void
+
+    init(_ action: @escaping @Sendable () -> Void) {
+        self.action = action
+    }
+
+    deinit {
+        come()
+    }
+
+    func come() {
+        if !hasCome.exchange(true, ordering: .relaxed) { action() }
     }
 }
 

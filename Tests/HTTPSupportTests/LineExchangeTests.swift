@@ -68,10 +68,12 @@ import Testing
 
     // MARK: Exchanging
 
-    private func routes(_ calls: CallBox = CallBox()) -> Routes {
+    private func routes(
+        _ calls: CallBox = CallBox(), ended: @escaping @Sendable () -> Void = {}
+    ) -> Routes {
         Routes { router in
             router.post("/lines") { request, _ in
-                LineExchange.response(to: request, Self.limits) { lines in
+                LineExchange.response(to: request, Self.limits, ended: ended) { lines in
                     calls.note(lines.count)
                     let answers = lines.map {
                         "\($0.number) \($0.content == .tooLong ? "-" : "+")\n"
@@ -110,6 +112,30 @@ import Testing
             try await routes.ask(.post, "/lines", body: body)
         }
         #expect(calls.counts == [])
+    }
+
+    @Test func `an exchange says once that it is over: at its end, broken off, or never begun`()
+        async throws
+    {
+        struct Broken: Error {}
+        let ends = Mutex(0)
+        let routes = routes(ended: { ends.withLock { $0 += 1 } })
+        _ = try await routes.post("/lines", "a\nb\n")
+        #expect(ends.withLock { $0 } == 1)
+        let (body, source) = RequestBody.makeStream()
+        source.finish(Broken())
+        await #expect(throws: Broken.self) {
+            try await routes.ask(.post, "/lines", body: body)
+        }
+        #expect(ends.withLock { $0 } == 2)
+        // The client had gone before its answer's head could be sent: nobody writes the body.
+        let request = Request(
+            head: HTTPRequest(method: .post, scheme: nil, authority: nil, path: "/lines"),
+            body: RequestBody(buffer: ByteBuffer()))
+        _ = LineExchange.response(
+            to: request, Self.limits, ended: { ends.withLock { $0 += 1 } },
+            answer: { _ in ByteBuffer() })
+        #expect(ends.withLock { $0 } == 3)
     }
 
     @Test func `a client that takes no answers is not read from without bound`() async throws {

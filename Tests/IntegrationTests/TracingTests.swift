@@ -124,6 +124,38 @@ extension IntegrationTests {
             }
         }
 
+        @Test func `the span of a stream of lines ends behind all that it recorded`() async throws {
+            try await withRunningFleet(agentArguments: ["--tracing-sample", "0"]) { fleet in
+                let lines = try (1...6_000).map {
+                    try Workload.Operation.sale($0).transactionJSON()
+                }
+                let answer = try fleet.agents[0].client.http.post(
+                    "/v1/transactions/batch", Array(lines.joined(separator: [UInt8(ascii: "\n")])),
+                    headers: [
+                        "Content-Type": "application/x-ndjson",
+                        "traceparent": "00-\(Self.trace)-\(Self.client)-01",
+                    ])
+                #expect(answer.status == 200)
+                let http = fleet.aggregator.client.http
+                func end(_ span: JSONValue) -> Int {
+                    (span["startTime"].int ?? 0) + (span["duration"].int ?? 0)
+                }
+                let spans = try wait(for: "the spans of the batch", within: .seconds(20)) {
+                    let data = try http.json("/api/traces/\(Self.trace)")["data"][0]
+                    let spans = data["spans"].array ?? []
+                    return spans.count > 2 ? spans : nil
+                }
+                let server = try #require(
+                    spans.first { $0["operationName"] == "POST /v1/transactions/batch" })
+                let parts = spans.filter { $0["operationName"] == "create transaction" }
+                #expect(parts.count == spans.count - 1)
+                for part in parts {
+                    #expect(part["startTime"].int ?? 0 >= server["startTime"].int ?? .max)
+                    #expect(end(part) <= end(server))
+                }
+            }
+        }
+
         // MARK: Spans
 
         private func spans(of id: String, _ http: HTTPClient) throws -> [Span] {
