@@ -94,7 +94,7 @@ let package = Package(
             dependencies: [
                 "LedgerCore", "Observability", "TextFormats", httpTypes, hummingbird,
                 hummingbirdCore,
-                logging, metrics, nio, nioHTTPTypes, serviceLifecycle,
+                logging, metrics, nio, nioHTTP1, nioHTTPTypes, serviceLifecycle,
             ],
             path: "Shared/HTTPSupport", swiftSettings: strict),
         .target(

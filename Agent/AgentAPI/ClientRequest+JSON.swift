@@ -105,12 +105,13 @@ extension JSONReader {
         }
     }
 
+    private static let amountRule =
+        "must be a whole number of the asset's smallest unit, from 1 to \(Int64.max)"
+
     private mutating func amountValue() throws(JSONError) -> Amount {
-        let units = try integerOrText()
+        let units = try integerOrText(beyond: Self.amountRule)
         do throws(InvalidValue) { return try Amount(units) } catch {
-            throw refusal(
-                "must be a whole number of the asset's smallest unit, from 1 to \(Int64.max), not \(units)"
-            )
+            throw refusal("\(Self.amountRule), not \(units)")
         }
     }
 

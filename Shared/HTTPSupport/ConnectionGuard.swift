@@ -1,5 +1,6 @@
 import HTTPTypes
 import NIOCore
+import NIOHTTP1
 import NIOHTTPTypes
 
 /// Closes connections whose clients are too slow, in either direction, and those that outstay the
@@ -10,7 +11,8 @@ import NIOHTTPTypes
 /// is not taken, and a drain that ends.
 ///
 /// It also tells the ``ConnectionRegistry`` when a request is under way, and refuses requests on a
-/// connection for which there is no place.
+/// connection for which there is no place. And it answers what is no request at all, to which the
+/// server would say no more than its status.
 ///
 /// A request that comes in one read, as nearly all do, sets no timer.
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
@@ -23,6 +25,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private let registry: ConnectionRegistry
     private var place = Place.none
     private var patience: ClientPatience
+    /// Whether a request is not answered to its end.
+    private var isAnswering = false
     private var bodyTimer: Scheduled<Void>?
     private var answerTimer: Scheduled<Void>?
     private var drainTimer: Scheduled<Void>?
@@ -59,6 +63,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         case .head:
             guard mayBegin(context) else { return }
             patience.headRead()
+            isAnswering = true
         case .body(let bytes): patience.bodyRead(bytes: bytes.readableBytes)
         case .end: patience.endRead()
         }
@@ -87,6 +92,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             .overloaded,
             "this daemon serves \(limits.connectionsMax) connections at once, and all are busy",
             retryAfter: 1)
+        end(context, with: problem)
+    }
+
+    /// The last answer on this connection.
+    private func end(_ context: ChannelHandlerContext, with problem: Problem) {
         let (head, body) = problem.plainResponse()
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.write(wrapOutboundOut(.body(body)), promise: nil)
@@ -94,11 +104,21 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         context.close(promise: nil)
     }
 
+    /// Behind an answer that is under way another could not be told from it: then the server, which
+    /// knows how far that is, has it.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let broken = error as? HTTPParserError, !isAnswering else {
+            return context.fireErrorCaught(error)
+        }
+        end(context, with: Problem(broken, limits))
+    }
+
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
         case .head: break
         case .body: if patience.wantsWindows { patience.answered() }
         case .end:
+            isAnswering = false
             guard case .taken(let entry) = place else { break }
             entry.rest(now: context.eventLoop.now.uptimeNanoseconds)
         }
@@ -167,6 +187,16 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private func cancelTimers() {
         for timer in [bodyTimer, answerTimer, drainTimer] { timer?.cancel() }
         (bodyTimer, answerTimer, drainTimer) = (nil, nil, nil)
+    }
+}
+
+extension Problem {
+    fileprivate init(_ error: HTTPParserError, _ limits: APIServerLimits) {
+        switch error {
+        case .headerOverflow:
+            self = .tooLarge("the request's head", bytesMax: limits.headBytesMax)
+        default: self.init(.invalidField, "this is no HTTP request that is taken here: \(error)")
+        }
     }
 }
 

@@ -61,11 +61,14 @@ package enum ContentType {
         _ = try check(request, among: [expected])
     }
 
-    /// - Returns: which of these types the request's body is of, with whatever parameters.
-    /// - Throws: `Problem` `unsupported_media_type` naming them all, for any other.
+    /// - Returns: which of these types the request's body is of, with whatever parameters but
+    ///   another character set than UTF-8.
+    /// - Throws: `Problem` `unsupported_media_type` naming them all, for any other, and for a body
+    ///   that is compressed.
     package static func check(_ request: Request, among accepted: [String]) throws(Problem)
         -> String
     {
+        try checkEncoding(request)
         let given = request.headers[.contentType]
         // Nearly every client writes it exactly so.
         if let exact = accepted.first(where: { $0 == given }) { return exact }
@@ -78,7 +81,37 @@ package enum ContentType {
             let shown = given.quotedForMessage
             throw unsupported("the Content-Type \(shown) is not taken here; \(advice)", accepted)
         }
+        if let charset = charset(given), charset != "utf-8" {
+            throw unsupported(
+                "the character set \(charset.quotedForMessage) is not taken here; send UTF-8",
+                accepted)
+        }
         return found
+    }
+
+    /// A body is taken as it is: one that says that it is compressed would be read as what it is not.
+    private static func checkEncoding(_ request: Request) throws(Problem) {
+        guard let encoding = request.headers[.contentEncoding],
+            encoding.lowercased() != "identity"
+        else { return }
+        var problem = Problem(
+            .unsupportedMediaType,
+            "the Content-Encoding \(encoding.quotedForMessage) is not taken here; send the body as it is"
+        )
+        // As RFC 9110, section 12.5.3, has it in an answer.
+        problem.headers[.acceptEncoding] = "identity"
+        throw problem
+    }
+
+    /// The parameter `charset`, in small letters (RFC 9110, section 8.3.2); nil where there is none.
+    private static func charset(_ type: String) -> String? {
+        for parameter in type.lowercased().split(separator: ";").dropFirst() {
+            let parts = parameter.split(separator: "=", maxSplits: 1).map { part in
+                part.filter { $0 != " " && $0 != "\t" && $0 != "\"" }
+            }
+            if parts.count == 2, parts[0] == "charset" { return parts[1] }
+        }
+        return nil
     }
 
     private static func unsupported(_ detail: String, _ accepted: [String]) -> Problem {

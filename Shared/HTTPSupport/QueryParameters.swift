@@ -11,6 +11,9 @@ package struct QueryParameters {
 
     /// - Throws: `Problem` for a name that the route does not know, or one that stands twice.
     package init(_ request: Request, known: [String]) throws(Problem) {
+        guard QueryParameters.isText(request.uri.query ?? "") else {
+            throw QueryParameters.problem("query", "is not UTF-8 in percent-encoding")
+        }
         var values: [String: String] = [:]
         for (name, value) in request.uri.queryParameters {
             guard known.contains(String(name)) else {
@@ -32,7 +35,7 @@ package struct QueryParameters {
     ) throws(Problem) -> Value? {
         guard let text = values[name] else { return nil }
         do throws(InvalidValue) { return try make(text) } catch {
-            throw QueryParameters.problem(name, error.description)
+            throw QueryParameters.problem(name, "is not taken: \(error.description)")
         }
     }
 
@@ -48,6 +51,25 @@ package struct QueryParameters {
 
     package static var badCursor: Problem {
         problem("cursor", "is not one that this listing gave out")
+    }
+
+    /// Whether every percent-encoding stands for a byte, and all of them together for UTF-8 (RFC
+    /// 3986, section 2.5). What does not is handed on as it is by those who decode it.
+    private static func isText(_ query: String) -> Bool {
+        guard query.utf8.contains(UInt8(ascii: "%")) else { return true }
+        var bytes: [UInt8] = []
+        var rest = query.utf8[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            let digits = rest.prefix(2).compactMap { Character(Unicode.Scalar($0)).hexDigitValue }
+            guard digits.count == 2 else { return false }
+            rest = rest.dropFirst(2)
+            bytes.append(UInt8(digits[0] << 4 | digits[1]))
+        }
+        return String(validating: bytes, as: UTF8.self) != nil
     }
 
     private static func problem(_ name: String, _ message: String) -> Problem {

@@ -14,17 +14,21 @@ extension JSONReader {
     /// An integer, or a string that holds one: amounts beyond 2^53 come as strings from clients
     /// whose numbers are floating-point. In a string it must be written as a number would be:
     /// `"1250"`, not `" 1250"` nor `"01250"`.
-    package mutating func integerOrText() throws(JSONError) -> Int64 {
+    ///
+    /// - Parameter beyond: what is said of a number that does not fit in 64 bits.
+    package mutating func integerOrText(
+        beyond: String = JSONReader.beyondInteger
+    ) throws(JSONError) -> Int64 {
         skipWhitespace()
         valueStart = position
         guard position < bytes.count else { throw mismatch("an integer") }
-        if Self.beginsNumber(bytes[position]) { return try scanInteger() }
+        if Self.beginsNumber(bytes[position]) { return try scanInteger(beyond: beyond) }
         guard bytes[position] == UInt8(ascii: "\"") else {
             throw mismatch("an integer, or a string that holds one")
         }
         let start = valueStart
         let text = try scanString()
-        guard !text.hasEscapes, let value = try integer(inText: text.range) else {
+        guard !text.hasEscapes, let value = try integer(inText: text.range, beyond) else {
             throw invalid(
                 "must be an integer, or a string that holds one, as in \"1250\"", at: start)
         }
@@ -45,7 +49,11 @@ extension JSONReader {
         byte &- UInt8(ascii: "0") < 10 || byte == UInt8(ascii: "-")
     }
 
-    private mutating func scanInteger() throws(JSONError) -> Int64 {
+    package static let beyondInteger = "must be from -2^63 to 2^63 - 1"
+
+    private mutating func scanInteger(
+        beyond: String = JSONReader.beyondInteger
+    ) throws(JSONError) -> Int64 {
         let isNegative = bytes[position] == UInt8(ascii: "-")
         if isNegative { position += 1 }
         let first = position
@@ -65,7 +73,7 @@ extension JSONReader {
         }
         // 19 digits always fit in UInt64: 10^19 - 1 < 2^64.
         guard digits <= 19, let value = Self.integer(magnitude, isNegative: isNegative) else {
-            throw invalid("must be from -2^63 to 2^63 - 1", at: valueStart)
+            throw invalid(beyond, at: valueStart)
         }
         return value
     }
@@ -83,7 +91,9 @@ extension JSONReader {
     }
 
     /// Nil if the text is not an integer as JSON writes it.
-    private mutating func integer(inText range: Range<Int>) throws(JSONError) -> Int64? {
+    private mutating func integer(
+        inText range: Range<Int>, _ beyond: String
+    ) throws(JSONError) -> Int64? {
         let isNegative = bytes[range].first == UInt8(ascii: "-")
         let digits = bytes[range].dropFirst(isNegative ? 1 : 0)
         guard !digits.isEmpty, digits.allSatisfy({ $0 &- UInt8(ascii: "0") < 10 }) else {
@@ -95,7 +105,7 @@ extension JSONReader {
             magnitude = magnitude &* 10 &+ UInt64(digit &- UInt8(ascii: "0"))
         }
         guard digits.count <= 19, let value = Self.integer(magnitude, isNegative: isNegative) else {
-            throw invalid("must be from -2^63 to 2^63 - 1", at: valueStart)
+            throw invalid(beyond, at: valueStart)
         }
         return value
     }

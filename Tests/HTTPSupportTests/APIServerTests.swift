@@ -98,6 +98,27 @@ struct Connection: Sendable {
         }
     }
 
+    /// Sends a byte every 20 ms.
+    func isCutWhileTrickling(within limit: Duration) async -> Bool {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                var pause = timeval(tv_sec: 0, tv_usec: 20_000)
+                setsockopt(
+                    descriptor, SOL_SOCKET, SO_RCVTIMEO, &pause,
+                    socklen_t(MemoryLayout<timeval>.size))
+                let deadline = ContinuousClock.now + limit
+                var byte = UInt8(ascii: "x")
+                var answer: UInt8 = 0
+                var isOpen = true
+                while isOpen, ContinuousClock.now < deadline {
+                    isOpen = Glibc.send(descriptor, &byte, 1, Int32(MSG_NOSIGNAL)) == 1
+                    if recv(descriptor, &answer, 1, 0) == 0 { isOpen = false }
+                }
+                continuation.resume(returning: !isOpen)
+            }
+        }
+    }
+
     /// Everything up to the end of the connection, which must come within ten seconds.
     func receiveAll() async -> String {
         await withCheckedContinuation { continuation in
@@ -233,16 +254,40 @@ struct Connection: Sendable {
         #expect(line.hasPrefix("info listening server.address=127.0.0.1:") && !line.hasSuffix(":0"))
     }
 
-    @Test func `a head beyond the limit is refused and the connection closed`() async throws {
+    @Test(arguments: [
+        (line: "GET /hello HTTP/1.1", bytes: 40_000, status: 413, code: "too_large"),
+        (
+            line: "GET /\(String(repeating: "x", count: 40_000)) HTTP/1.1", bytes: 0, status: 413,
+            code: "too_large"
+        ),
+        (line: "FETCH /hello HTTP/1.1", bytes: 0, status: 400, code: "invalid_field"),
+        (line: "hello", bytes: 0, status: 400, code: "invalid_field"),
+    ])
+    func `a head that is too long, or none, has a problem as its answer, and the connection ends`(
+        line: String, bytes: Int, status: Int, code: String
+    ) async throws {
         let path = temporaryPath()
         let answer = try await withServer(at: .unix(path: path)) { _ in
             let connection = try Connection(path: path)
             connection.send(
-                "GET /hello HTTP/1.1\r\nHost: x\r\nX: \(String(repeating: "x", count: 40_000))\r\n\r\n"
-            )
+                "\(line)\r\nHost: x\r\nX: \(String(repeating: "x", count: bytes))\r\n\r\n")
             return await connection.receiveAll()
         }
-        #expect(answer.hasPrefix("HTTP/1.1 400 "), "\(answer)")
+        #expect(answer.hasPrefix("HTTP/1.1 \(status) "), "\(answer)")
+        #expect(answer.contains("application/problem+json") && answer.contains(code), "\(answer)")
+    }
+
+    @Test func `a client that trickles a head is cut off, however regularly its bytes come`()
+        async throws
+    {
+        let path = temporaryPath()
+        var limits = APIServerLimits()
+        limits.idle = .milliseconds(300)
+        try await withServer(at: .unix(path: path), limits: limits) { _ in
+            let connection = try Connection(path: path)
+            connection.send("GET /hello HTTP/1.1\r\nHost: x\r\nX: ")
+            #expect(await connection.isCutWhileTrickling(within: .seconds(20)))
+        }
     }
 
     @Test func `a client that trickles a body is cut off`() async throws {

@@ -134,7 +134,12 @@ extension IntegrationTests.ProblemTests {
         return [
             transaction("not JSON", "{", "malformed_json"),
             transaction("nothing", "", "malformed_json"),
-            transaction("not UTF-8", "\"\u{0}\"", "malformed_json"),
+            transaction("a control character in a string", "\"\u{0}\"", "malformed_json"),
+            transaction("half a surrogate pair", #"{"reference":"\ud800"}"#, "malformed_json"),
+            BadRequest(
+                name: "not UTF-8", headers: ["Content-Type": "application/json"],
+                body: Array(#"{"reference":""#.utf8) + [0xFF] + Array(#""}"#.utf8), status: 400,
+                code: "malformed_json"),
             transaction("more after the end", good + "}", "malformed_json"),
             transaction("another type", #"{"postings":7}"#, at: "postings"),
             transaction("an array", "[]", at: ""),
@@ -182,6 +187,12 @@ extension IntegrationTests.ProblemTests {
             transaction(
                 "another media type", good, "unsupported_media_type", status: 415,
                 headers: ["Content-Type": "text/plain"]),
+            transaction(
+                "another character set", good, "unsupported_media_type", status: 415,
+                headers: ["Content-Type": "application/json; charset=latin1"]),
+            transaction(
+                "a compressed body", good, "unsupported_media_type", status: 415,
+                headers: ["Content-Encoding": "gzip"]),
         ]
     }
 
@@ -222,6 +233,8 @@ extension IntegrationTests.ProblemTests {
             read("/v1/accounts/a%20b", 400, "invalid_field", at: "address"),
             read("/v1/transactions?cursor=what", 400, "invalid_field", at: "cursor"),
             read("/v1/accounts?cursor=%00", 400, "invalid_field", at: "cursor"),
+            read("/v1/accounts?cursor=%ff", 400, "invalid_field", at: "query"),
+            read("/v1/accounts?cursor=%e", 400, "invalid_field", at: "query"),
             read("/v1/transactions?limit=0", 400, "invalid_field", at: "limit"),
             read("/v1/transactions?limit=1001", 400, "invalid_field", at: "limit"),
             read("/v1/transactions?limit=many", 400, "invalid_field", at: "limit"),
@@ -247,6 +260,9 @@ extension IntegrationTests.ProblemTests {
             BadRequest(
                 name: "no agent's name", method: "GET", path: "/v1/agents/T_9", status: 400,
                 code: "invalid_field", at: "id"),
+            BadRequest(
+                name: "no text", method: "GET", path: "/v1/accounts?prefix=%ff", status: 400,
+                code: "invalid_field", at: "query"),
             badSearch("kind=gift", at: "kind"), badSearch("status=lost", at: "status"),
             badSearch("from=yesterday", at: "from"), badSearch("to=2026-11-20", at: "to"),
             badSearch("cursor=-1", at: "cursor"), badSearch("cursor=007", at: "cursor"),
