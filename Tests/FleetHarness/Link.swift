@@ -39,7 +39,17 @@ package final class Link: Sendable {
     /// Changes the payloads of the MQTT messages that the client publishes from now on; a connection
     /// that is open goes on as it is.
     package func tamper(_ change: @escaping @Sendable (String, [UInt8]) -> [UInt8]) {
-        control.setTamper(change)
+        control.setTamper(up: { [change($0, $1)] })
+    }
+
+    /// As ``tamper(_:)``, of the messages that the client is sent.
+    package func tamperDown(_ change: @escaping @Sendable (String, [UInt8]) -> [UInt8]) {
+        control.setTamper(down: { [change($0, $1)] })
+    }
+
+    /// As ``tamper(_:)``, but that each message goes on twice.
+    package func repeatEach() {
+        control.setTamper(up: { [$1, $1] })
     }
 
     /// For good. Its connections end, and its port is free.
@@ -53,11 +63,12 @@ private final class LinkControl: Sendable {
     }
 
     private struct Tamper: Sendable {
-        let change: PublishTamper.Change
+        var up: PublishTamper.Change?
+        var down: PublishTamper.Change?
     }
 
     private let state = Mutex(Mode.flowing)
-    private let tampering = Mutex<Tamper?>(nil)
+    private let tampering = Mutex(Tamper())
     /// The end that the thread polls, and closes when all is over.
     let wakeReader: Int32
     private let wakeWriter: Int32
@@ -70,12 +81,19 @@ private final class LinkControl: Sendable {
 
     var mode: Mode { state.withLock { $0 } }
 
-    func setTamper(_ change: @escaping PublishTamper.Change) {
-        tampering.withLock { $0 = Tamper(change: change) }
+    func setTamper(up change: @escaping PublishTamper.Change) {
+        tampering.withLock { $0.up = change }
     }
 
-    /// For a new connection; nil where nothing is changed.
-    var tamper: PublishTamper? { tampering.withLock { $0 }.map { PublishTamper($0.change) } }
+    func setTamper(down change: @escaping PublishTamper.Change) {
+        tampering.withLock { $0.down = change }
+    }
+
+    /// For a new connection, in each direction; nil where nothing is changed.
+    var tampers: (up: PublishTamper?, down: PublishTamper?) {
+        let tamper = tampering.withLock { $0 }
+        return (tamper.up.map(PublishTamper.init), tamper.down.map(PublishTamper.init))
+    }
 
     /// Under the lock, so that nobody writes to the pipe after it was closed.
     func change(to new: Mode) {
@@ -143,7 +161,7 @@ private struct LinkPump: Sendable {
             let server = try Loopback.connect(port: target, timeout: .seconds(5))
             Descriptors.makeNonBlocking(client)
             Descriptors.makeNonBlocking(server)
-            return LinkConnection(client: client, server: server, tamper: control.tamper)
+            return LinkConnection(client: client, server: server, tampers: control.tampers)
         } catch {
             // The client learns of it as it would without us: its connection is reset.
             Loopback.resetOnClose(client)
@@ -192,9 +210,11 @@ private struct LinkConnection {
     private var up: Direction
     private var down: Direction
 
-    init(client: Int32, server: Int32, tamper: PublishTamper?) {
-        up = Direction(from: client, to: server, tamper: tamper)
-        down = Direction(from: server, to: client)
+    init(
+        client: Int32, server: Int32, tampers: (up: PublishTamper?, down: PublishTamper?)
+    ) {
+        up = Direction(from: client, to: server, tamper: tampers.up)
+        down = Direction(from: server, to: client, tamper: tampers.down)
     }
 
     var isOver: Bool { up.isOver || down.isOver }

@@ -1,13 +1,13 @@
 import Synchronization
 
-/// Changes the payloads of MQTT messages on their way from a client to a broker, which notices
+/// Changes the payloads of MQTT messages on their way between a client and a broker, who notice
 /// nothing: the packets stay whole.
 ///
 /// **Implementation.** It follows the packets of one connection (MQTT 3.1.1, section 2.2; 5.0, section
 /// 3.3), and hands out whole packets only.
 struct PublishTamper {
-    /// From topic and payload to another payload.
-    typealias Change = @Sendable (_ topic: String, _ payload: [UInt8]) -> [UInt8]
+    /// From topic and payload to the payloads that go on in its place, as a message each.
+    typealias Change = @Sendable (_ topic: String, _ payload: [UInt8]) -> [[UInt8]]
 
     private let change: Change
     private var waiting: [UInt8] = []
@@ -39,11 +39,14 @@ struct PublishTamper {
     private mutating func packet(_ head: [UInt8], _ body: [UInt8]) -> [UInt8] {
         let kind = head[0] >> 4
         if kind == 1, body.count > 6 { isVersion5 = body[6] == 5 }
+        // A broker's answer has properties behind its two bytes in version 5 only.
+        if kind == 2 { isVersion5 = body.count > 2 }
         guard kind == 3, let start = payloadStart(head[0], body) else { return head + body }
         let topicCount = Int(body[0]) << 8 | Int(body[1])
         let topic = String(decoding: body[2..<2 + topicCount], as: UTF8.self)
-        let changed = Array(body[..<start]) + change(topic, Array(body[start...]))
-        return [head[0]] + Self.encoded(changed.count) + changed
+        return change(topic, Array(body[start...])).flatMap { payload in
+            [head[0]] + Self.encoded(start + payload.count) + body[..<start] + payload
+        }
     }
 
     private func payloadStart(_ first: UInt8, _ body: [UInt8]) -> Int? {

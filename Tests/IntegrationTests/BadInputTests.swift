@@ -5,12 +5,12 @@ import Workload
 
 extension IntegrationTests {
     /// Every kind of bad input that the daemons promise to answer clearly, in one list. Requests are
-    /// sent here, to a running agent or aggregator; for the rest, the row names the suite that does.
+    /// sent here, to a running agent or aggregator; for the rest, the row names the suites that do.
     @Suite struct BadInputTests {
         enum Row {
             case agent(String, BadRequest)
             case aggregator(String, BadRequest)
-            case elsewhere(String, provedIn: String)
+            case elsewhere(String, provedIn: [Any.Type])
         }
 
         static let rows: [Row] = [
@@ -49,17 +49,17 @@ extension IntegrationTests {
             .agent("a bad cursor of accounts", read("/v1/accounts?cursor=-1", at: "cursor")),
             .aggregator("a bad cursor", read("/v1/transactions?cursor=x", at: "cursor")),
             .aggregator("a bad cursor of accounts", read("/v1/accounts?cursor=-1", at: "cursor")),
-            .elsewhere("a truncated segment on the wire", provedIn: "WireDamageTests"),
-            .elsewhere("a bit-flipped segment on the wire", provedIn: "WireDamageTests"),
-            .elsewhere("the same poison sent twice", provedIn: "WireDamageTests"),
-            .elsewhere("a corrupted database file", provedIn: "StartTests"),
-            .elsewhere("a full disk", provedIn: "FullDiskTests"),
-            .elsewhere("a full quota", provedIn: "StorageTests, RetentionTests"),
-            .elsewhere("a taken port", provedIn: "StartTests"),
-            .elsewhere("an unreachable broker's name", provedIn: "this suite"),
-            .elsewhere("a YAML typo", provedIn: "ConfigurationTests, SettingsTests"),
-            .elsewhere("10,000 idle connections", provedIn: "HostileClientTests"),
-            .elsewhere("a client that sends a byte a second", provedIn: "HostileClientTests"),
+            .elsewhere("a truncated segment on the wire", provedIn: [WireDamageTests.self]),
+            .elsewhere("a bit-flipped segment on the wire", provedIn: [WireDamageTests.self]),
+            .elsewhere("the same poison sent twice", provedIn: [WireDamageTests.self]),
+            .elsewhere("a corrupted database file", provedIn: [StartTests.self]),
+            .elsewhere("a full disk", provedIn: [FullDiskTests.self]),
+            .elsewhere("a full quota", provedIn: [StorageTests.self, RetentionTests.self]),
+            .elsewhere("a taken port", provedIn: [StartTests.self]),
+            .elsewhere("an unreachable broker's name", provedIn: [BadInputTests.self]),
+            .elsewhere("a YAML typo", provedIn: [ConfigurationTests.self]),
+            .elsewhere("10,000 idle connections", provedIn: [HostileClientTests.self]),
+            .elsewhere("a client that sends a byte a second", provedIn: [HostileClientTests.self]),
         ]
 
         @Test func `each request of the list has its problem, and leaves no trace`() async throws {

@@ -6,16 +6,17 @@ import Workload
 
 extension IntegrationTests {
     /// Real daemons on a real file system that is full: one in memory, which only root may make. For
-    /// others the quota's tests (StorageTests, RetentionTests) and those of the store on a file system
-    /// that says it is full (PowerCutTests) stand in; this suite says so and passes.
-    @Suite struct FullDiskTests {
+    /// others this suite is skipped, and the quota's tests (StorageTests, RetentionTests) and those of
+    /// the store on a file system that says it is full (PowerCutTests) stand in.
+    @Suite(.enabled("only root may mount a file system here") { SmallDisk.mayBeMade() })
+    struct FullDiskTests {
         @Test
         func `an agent on a full disk says 507, loses nothing, and goes on when there is room`()
             async throws
         {
             try await withFleet { fleet in
                 let agent = fleet.agents[0]
-                guard let disk = SmallDisk(at: agent.daemon.data) else { return }
+                let disk = try SmallDisk(at: agent.daemon.data)
                 defer { disk.unmount() }
                 try agent.daemon.start()
                 var accepted = (1...50).map { Workload.Operation.sale($0) }
@@ -47,7 +48,7 @@ extension IntegrationTests {
         {
             try await withFleet { fleet in
                 let agent = fleet.agents[0]
-                guard let disk = SmallDisk(at: fleet.aggregator.daemon.data) else { return }
+                let disk = try SmallDisk(at: fleet.aggregator.daemon.data)
                 defer { disk.unmount() }
                 try fleet.start()
                 let operations = (1...6_000).map { Workload.Operation.sale($0) }
@@ -89,30 +90,26 @@ extension IntegrationTests {
 private final class SmallDisk: Sendable {
     private static let bytes = 24 << 20
     /// `MNT_DETACH`: at once, whoever still uses it.
-    private let detached: Int32 = 2
+    private static let detached: Int32 = 2
     private let path: String
     private var ballast: String { "\(path)/ballast" }
 
-    /// - Returns: nil where this process may not mount, which is said.
-    init?(at path: String) {
+    init(at path: String) throws {
         self.path = path
-        do {
-            try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true)
-        } catch {
-            Issue.record("\(path): \(error)")
-            return nil
-        }
-        guard mount("tmpfs", path, "tmpfs", 0, "size=\(Self.bytes),mode=700") == 0 else {
-            print(
-                "NOT TESTED: a full disk, because only root may mount one here: \(String(cString: strerror(errno)))"
-            )
-            return nil
-        }
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        try #require(mount("tmpfs", path, "tmpfs", 0, "size=\(Self.bytes),mode=700") == 0)
+    }
+
+    /// Whether this process may mount: the only way to know is to do it.
+    static func mayBeMade() -> Bool {
+        guard let home = try? FleetPlan.temporaryHome() else { return false }
+        defer { rmdir(home) }
+        guard mount("tmpfs", home, "tmpfs", 0, "size=4096") == 0 else { return false }
+        return umount2(home, detached) == 0
     }
 
     func unmount() {
-        if umount2(path, detached) != 0 { print("\(path): errno \(errno)") }
+        if umount2(path, Self.detached) != 0 { print("\(path): errno \(errno)") }
     }
 
     /// Takes all the room that is left.

@@ -43,6 +43,36 @@ extension IntegrationTests {
         }
 
         @Test
+        func `damaged words of the aggregator are dropped, said again, and everything converges`()
+            async throws
+        {
+            try await withFleet { fleet in
+                let words = Count()
+                fleet.agents[0].link.tamperDown { topic, payload in
+                    guard topic.contains("/down/") else { return payload }
+                    var damaged = payload
+                    // A welcome, then acknowledgements and whatever else comes.
+                    switch words.next() {
+                    case 1, 4: damaged[payload.count / 2] ^= 0x10
+                    case 2, 5: damaged.removeLast(payload.count / 3)
+                    case 6: damaged[payload.count - 1] ^= 0x01
+                    default: break
+                    }
+                    return damaged
+                }
+                try fleet.start()
+                let operations = (1...200).map { Workload.Operation.sale($0) }
+                for start in stride(from: 0, to: 200, by: 20) {
+                    try fleet.agents[0].client.accept(Array(operations[start..<start + 20]))
+                }
+                try fleet.expectConvergence(with: Oracle(operations))
+                #expect(words.next() > 6)
+                fleet.expectCleanEnds()
+                try fleet.expectSoundFolders()
+            }
+        }
+
+        @Test
         func `poison is set aside each time it comes, and everything behind it merges`()
             async throws
         {
@@ -60,12 +90,18 @@ extension IntegrationTests {
                     parts.definitions[2] = UInt8(ascii: " ")
                 }
                 let behind = try Self.recordOffline(fleet, 6...10)
+                // To this one aggregator, everything comes twice.
+                for agent in fleet.agents { agent.link.repeatEach() }
                 try fleet.broker.start()
                 try fleet.aggregator.daemon.start()
                 for agent in fleet.agents { try agent.daemon.start() }
                 let good = before[0].enumerated().filter { $0.offset != 2 }.map(\.element)
                 let merged = Oracle(good + behind[0] + behind[1])
                 try Self.expect(merged, setAside: 6, count: 14, fleet)
+                let metrics = try fleet.aggregator.client.http.get("/metrics").text
+                let duplicates = try #require(
+                    metrics.firstMatch(of: /dropped_total\{reason="duplicate"\} (\d+)/))
+                #expect(Int(duplicates.1) ?? 0 >= 2, "no segment came twice")
 
                 // A start takes the names from the log again, the spoiled ones as well.
                 fleet.aggregator.daemon.stop()
