@@ -25,6 +25,9 @@ extension IntegrationTests {
             try await withFleet { fleet in
                 try fleet.aggregator.daemon.start()
                 let http = fleet.aggregator.client.http
+                try waitUntil("the rows are there", within: .seconds(15)) {
+                    try http.get("/v1/transactions").status == 200
+                }
                 for request in Self.badReads + Self.badAggregatorReads {
                     try request.expectProblem(from: http)
                     #expect(try http.get("/healthz").status == 200, "after \(request.name)")

@@ -236,7 +236,8 @@ extension IntegrationTests {
                 #expect(words.output.contains(name), "\(name) in \(words.output)")
             }
             #expect(words.output.contains("trace \(Self.trace)"))
-            #expect(words.output.contains("→ create transaction of 4bf92f35"), "\(words.output)")
+            #expect(
+                words.output.contains("link to create transaction of 4bf92f35"), "\(words.output)")
             let lines = words.output.split(separator: "\n")
             #expect(lines.allSatisfy { $0.count <= 80 }, "\(words.output)")
             let json = try Program.trace(arguments + ["--json"], in: fleet.home).json()
