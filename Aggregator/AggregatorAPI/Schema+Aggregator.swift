@@ -84,6 +84,8 @@ extension Schema {
                     [
                         "stream": streamTag, "standing": .string(), "announced": count,
                         "merged": count, "session": count, "complete_through": .orNull(.time),
+                        "current": .explained(
+                            .boolean, "The agent's last greeting since the start named it."),
                     ],
                     optional: [
                         "lacking": .explained(

@@ -106,6 +106,7 @@ extension AgentView {
                     json.member("merged", stream.merged)
                     json.member("session", stream.session)
                     json.member("complete_through", stream.watermark?.time)
+                    json.member("current", stream.isCurrent)
                     if let lacking = stream.lacking {
                         json.name("lacking")
                         json.object { json in

@@ -65,9 +65,11 @@ package struct Completeness: Hashable, Sendable {
             let (first, second) = (left.watermark?.rawValue ?? 0, right.watermark?.rawValue ?? 0)
             return first == second ? left.id < right.id : first < second
         }
-        throughWithoutLaggards = least
+        // An agent whose clock is ahead speaks of a time that has not come.
+        let present = HybridTimestamp(now)
+        throughWithoutLaggards = least.map { min($0, present) }
         let all = live.map { $0.watermark?.rawValue ?? 0 }.min() ?? 0
-        through = all > 0 ? HybridTimestamp(rawValue: all) : nil
+        through = all > 0 ? min(HybridTimestamp(rawValue: all), present) : nil
         laggards = behind.prefix(limits.laggardsNamedMax).map { agent in
             Laggard(
                 agent: agent.id, through: agent.watermark,

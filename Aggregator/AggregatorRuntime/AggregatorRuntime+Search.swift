@@ -32,7 +32,10 @@ extension AggregatorRuntime {
     /// - Throws: `StoreError` where there is no aggregator in the folder, or the rows cannot be
     ///   deleted.
     package static func deleteRows(inDataFolder data: String) throws(StoreError) -> Bool {
-        guard access("\(data)/\(databaseName)", F_OK) == 0 else {
+        let log = "\(data)/\(databaseName)"
+        // Of a log that is lost, the rows may be the last that can be read.
+        if let loss = try FoundingMark.loss(of: log) { throw loss }
+        guard access(log, F_OK) == 0 else {
             throw .unavailable("there is no aggregator in \(data)")
         }
         return try Projection.delete("\(data)/\(projectionName)")

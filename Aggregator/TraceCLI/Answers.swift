@@ -154,6 +154,7 @@ struct FleetAnswer: Codable {
         var standing: String
         var announced: UInt64
         var merged: UInt64
+        var current: Bool
         var lacking: Lacking?
     }
 
@@ -169,6 +170,9 @@ struct FleetAnswer: Codable {
         var lastAckAt: Moment?
         var clockOffsetSeconds: Double?
         var setAside: UInt64
+
+        /// The one that it writes, as far as the aggregator has heard.
+        var currentStream: String? { (streams.first(where: \.current) ?? streams.last)?.stream }
     }
 
     var items: [Agent]

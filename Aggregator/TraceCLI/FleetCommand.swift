@@ -40,7 +40,10 @@ struct FleetCommand: AsyncParsableCommand {
         FleetTable(agents, now: now).show(terminal)
         let needing = agents.count(where: \.needsSomebody)
         let verb = needing == 1 ? "needs" : "need"
-        print("\(needing) of \(Wording.count(UInt64(agents.count), "agent")) \(verb) you.")
+        print(
+            needing == 0
+                ? "No agent needs you."
+                : "\(needing) of \(Wording.count(UInt64(agents.count), "agent")) \(verb) you.")
         for lacking in agents.flatMap(\.lacking) {
             print(terminal.wrap(lacking.sentence, hanging: 4))
         }

@@ -37,7 +37,7 @@ struct FleetTable {
             column("LAST ACK") { ago($0.lastAckAt) },
             column("LAST SEEN") { ago($0.lastSeenAt) },
             column("CLOCK", clock),
-            column("STREAM") { $0.streams.last?.stream ?? "—" },
+            column("STREAM") { $0.currentStream ?? "—" },
             column("NOTE", \.note),
         ]
     }

@@ -8,8 +8,8 @@ import LedgerCore
     import Darwin
 #endif
 
-/// A small file beside a database that says which stream was founded in it: the stream's tag, its
-/// genesis hash, and a line feed.
+/// A small file beside a folder's log that says which stream was founded in it: the stream's tag,
+/// its genesis hash, and a line feed.
 ///
 /// A database that is gone or empty looks like one that never was, and a start would begin a new
 /// stream in its place, as if nothing had been lost. The mark tells the two apart. It is made once
@@ -25,7 +25,12 @@ package struct FoundingMark: Hashable, Sendable {
         genesisHash = stream.genesisHash
     }
 
-    package static func path(of database: String) -> String { "\(database).founded" }
+    /// `agent.founded` of `agent.db`: who deletes `agent.db*` is not to delete this with it.
+    package static func path(of database: String) -> String {
+        let suffix = ".db"
+        let name = database.hasSuffix(suffix) ? database.dropLast(suffix.count) : database[...]
+        return "\(name).founded"
+    }
 
     /// The files that show that a database was once here: itself and its mark.
     package static func traces(of database: String) -> [String] {
@@ -36,7 +41,7 @@ package struct FoundingMark: Hashable, Sendable {
 
     /// What is wrong with a database that a mark stands beside, as far as can be seen without
     /// opening it: nil where it is there and not empty, or no mark is.
-    static func loss(of database: String) throws(StoreError) -> StoreError? {
+    package static func loss(of database: String) throws(StoreError) -> StoreError? {
         let status = SystemCall.status(of: database)
         if let status, status.st_size > 0 { return nil }
         guard let mark = try find(beside: database) else { return nil }

@@ -123,6 +123,11 @@ private struct Bench {
         #expect(found.laggards == [] && found.laggardCount == 0 && found.liveCount == 3)
     }
 
+    @Test func `nothing is complete through a time that has not come`() throws {
+        let found = Completeness(of: [try agent("a", behind: -3600)], now: Self.now, limits: limits)
+        #expect(seconds(found.through) == 0 && seconds(found.throughWithoutLaggards) == 0)
+    }
+
     @Test func `those that are behind are named with their causes, the furthest first`() throws {
         let agents = [
             try agent("a", behind: 1), try agent("b", behind: 7200, isOnline: false, backlog: 12),

@@ -225,7 +225,7 @@ extension IntegrationTests {
             try await withRunningFleet { fleet in
                 for (daemon, name) in zip(fleet.daemons, ["aggregator.db", "agent.db"]) {
                     let path = "\(daemon.data)/\(name)"
-                    let mark = "\(path).founded"
+                    let mark = "\(path.dropLast(3)).founded"
                     let first = try String(contentsOfFile: mark, encoding: .utf8)
                     #expect(daemon.stop() == .status(0))
                     try FileManager.default.removeItem(atPath: mark)
