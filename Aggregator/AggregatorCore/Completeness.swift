@@ -109,7 +109,7 @@ extension AgentView {
 
     /// Whether its watermark can be expected to grow.
     fileprivate var isGoingOn: Bool {
-        isOnline && countedStreams.allSatisfy { $0.standing == .open }
+        isOnline && formerStream == nil && countedStreams.allSatisfy { $0.standing == .open }
     }
 
     fileprivate func lagCause(now: Timestamp, _ limits: AggregatorLimits) -> Completeness.Cause {

@@ -29,6 +29,9 @@ extension CompletenessAnswer {
 }
 
 extension CompletenessAnswer.Laggard {
+    /// Its device was wiped or exchanged: nothing comes any more unless somebody finds the old disk.
+    var isReplaced: Bool { cause == "replaced" }
+
     fileprivate func sentence(now: Moment) -> String {
         var parts = [agent, reason(now)]
         if backlog > 0 { parts.append("\(Wording.count(backlog)) waiting") }
@@ -43,7 +46,8 @@ extension CompletenessAnswer.Laggard {
         case "offline":
             since.map { "offline since \(Wording.time($0, sameDayAs: now))" } ?? "offline"
         case "replaced":
-            "goes on in a new stream; its former one, \(stream ?? "unknown"), sends no more"
+            "goes on in a new stream; what its former one, \(stream ?? "unknown"), did not send "
+                + "is on its old disk"
         case "backlog": "online and behind"
         case "clock_behind":
             "its clock is \(Wording.span(Int64(-(clockOffsetSeconds ?? 0) * 1_000_000))) behind"

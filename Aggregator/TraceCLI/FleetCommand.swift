@@ -27,7 +27,14 @@ struct FleetCommand: AsyncParsableCommand {
         } else {
             show(agents, condition, completeness)
         }
-        if !condition.isWell || agents.contains(where: \.needsSomebody) { throw Outcome.notFine }
+        if !condition.isWell || needing(agents, completeness) > 0 { throw Outcome.notFine }
+    }
+
+    private func needing(
+        _ agents: [FleetAnswer.Agent], _ completeness: CompletenessAnswer?
+    ) -> Int {
+        let replaced = Set(completeness?.heldBackBy.filter(\.isReplaced).map(\.agent) ?? [])
+        return agents.count { $0.needsSomebody || replaced.contains($0.id) }
     }
 
     private func show(
@@ -38,7 +45,7 @@ struct FleetCommand: AsyncParsableCommand {
         let now = Moment(microseconds: WallClock.now().microseconds)
         if let warning = condition.warning { print(terminal.bad(terminal.wrap(warning))) }
         FleetTable(agents, now: now).show(terminal)
-        let needing = agents.count(where: \.needsSomebody)
+        let needing = needing(agents, completeness)
         let verb = needing == 1 ? "needs" : "need"
         print(
             needing == 0

@@ -182,6 +182,34 @@ extension IntegrationTests {
             }
         }
 
+        @Test func `a device that was wiped is named with its former stream, which is waited for`()
+            async throws
+        {
+            try await withRunningFleet { fleet in
+                let agent = fleet.agents[0]
+                try agent.client.accept([.sale(1)])
+                try fleet.waitUntilDrained()
+                let former = try #require(try agent.client.sync().json["stream"].string)
+                // Else it would be gone without having said anything.
+                try waitUntil("its watermark is known", within: .seconds(20)) {
+                    try fleet.aggregator.client.agents()[0]["complete_through"].string != nil
+                }
+                #expect(agent.daemon.stop() == .status(0))
+                try FileManager.default.removeItem(atPath: agent.daemon.data)
+                try agent.daemon.start()
+                try agent.client.accept([.sale(2)])
+                let arguments = ["fleet", "--aggregator", fleet.aggregator.daemon.url]
+                let words = try wait(for: "it is named", within: .seconds(20)) {
+                    let fleet = try Program.trace(arguments, in: fleet.home)
+                    return fleet.output.contains(former) ? fleet : nil
+                }
+                #expect(words.exit == Self.notFine)
+                #expect(words.output.contains("1 of 1 agent needs you."), "\(words.output)")
+                let current = try #require(try agent.client.sync().json["stream"].string)
+                #expect(words.output.contains(current) && current != former, "\(words.output)")
+            }
+        }
+
         @Test func `a dead agent's folder tells why, and not a byte of it changes`() async throws {
             try await withFleet { fleet in
                 let agent = fleet.agents[0]
