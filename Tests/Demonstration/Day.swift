@@ -88,7 +88,9 @@ struct Day {
             let backlog = row.sync?.backlog ?? 0
             victim.link.heal()
             phase = .healed
-            say("\(victim.id) is back, with \(grouped(backlog)) transactions that wait on it.")
+            say(
+                "The network of \(victim.id) is back. \(grouped(backlog)) transactions wait there for "
+                    + "its next try.")
         default: break
         }
     }
