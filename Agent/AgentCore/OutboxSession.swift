@@ -153,6 +153,7 @@ package struct OutboxSession: ~Copyable {
         var last: UInt64 { ends[ends.count - 1].sequence }
     }
 
+    private let stream: StreamTag
     private var state: State = .offline
     private var head: ChainPoint
     private var released: UInt64
@@ -166,9 +167,13 @@ package struct OutboxSession: ~Copyable {
     private var resumeAt: SteadyTime?
     private let limits: AgentLimits
 
-    package init(head: ChainPoint, released: UInt64, lastSession: UInt64, limits: AgentLimits) {
+    package init(
+        stream: StreamTag, head: ChainPoint, released: UInt64, lastSession: UInt64,
+        limits: AgentLimits
+    ) {
         precondition(
             released <= head.sequence, "released \(released) lies beyond the head \(head.sequence)")
+        self.stream = stream
         self.head = head
         self.released = released
         self.lastSession = lastSession
@@ -364,7 +369,8 @@ package struct OutboxSession: ~Copyable {
         resend(from: from)
         let first: [Action] = [
             .see(welcome.hub),
-            .sendProof(challenge: welcome.challenge, session: session, Proof(head: head)),
+            .sendProof(
+                challenge: welcome.challenge, session: session, Proof(stream: stream, head: head)),
         ]
         return first + advance(window)
     }
@@ -387,7 +393,8 @@ package struct OutboxSession: ~Copyable {
         return [
             .see(welcome.hub),
             .sendProof(
-                challenge: welcome.challenge, session: welcome.session, Proof(head: head)),
+                challenge: welcome.challenge, session: welcome.session,
+                Proof(stream: stream, head: head)),
             .hold(finding),
         ]
     }
@@ -400,7 +407,7 @@ package struct OutboxSession: ~Copyable {
             announced.sequence > head.sequence
             ? .rolledBack(announced: announced.sequence, head: head.sequence)
             : .diverged(announced: announced)
-        let proof = Proof(head: head, passesAnnounced: false)
+        let proof = Proof(stream: stream, head: head, passesAnnounced: false)
         return [
             .sendProof(challenge: welcome.challenge, session: welcome.session, proof)
         ] + stop(finding)

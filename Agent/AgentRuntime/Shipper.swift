@@ -71,6 +71,8 @@ private struct ShipperLoop: ~Copyable {
     private var head: ChainPoint
     private var acknowledged: ChainPoint
     private var seen = Seen.nothing
+    /// Of the last hello, for the proof behind it.
+    private var greeting: Hash256?
     private let metrics = AgentMetrics()
     /// The ends and sizes of the segments under way, and when each was handed over.
     private var underWay: [(end: ChainPoint, byteCount: Int, at: Timestamp)] = []
@@ -103,7 +105,8 @@ private struct ShipperLoop: ~Copyable {
         spans = SpanShipping(configuration.tracer, agent: configuration.agent)
         snapshots = SnapshotInbox(limits: parts.configuration.limits)
         session = OutboxSession(
-            head: head, released: loaded.acknowledged, lastSession: loaded.lastSession,
+            stream: parts.store.stream.tag, head: head, released: loaded.acknowledged,
+            lastSession: loaded.lastSession,
             limits: parts.configuration.limits)
         watermarks = WatermarkPacer(limits: parts.configuration.limits)
     }
@@ -314,13 +317,14 @@ private struct ShipperLoop: ~Copyable {
         }
     }
 
-    private func sendHello(_ nonce: [UInt8], _ lastSession: UInt64) {
+    private mutating func sendHello(_ nonce: [UInt8], _ lastSession: UInt64) {
         let hello = Hello(
             nonce: nonce, lastSession: lastSession, head: head, acknowledged: acknowledged,
             seen: seen,
             oldestRetained: parts.board.current.oldestRetained,
             softwareVersion: Hello.fitting(version: parts.configuration.softwareVersion),
             genesis: parts.store.genesis)
+        greeting = hello.digest(parts.hasher)
         publish(.hello(hello), session: 0)
     }
 
@@ -349,9 +353,9 @@ private struct ShipperLoop: ~Copyable {
     }
 
     private func sendProof(_ challenge: [UInt8], _ number: UInt64, _ proof: Proof) {
-        let content = Proof.signedContent(
-            challenge: challenge, session: number, head: proof.head,
-            passesAnnounced: proof.passesAnnounced)
+        guard let greeting else { return }
+        let content = proof.signedContent(
+            challenge: challenge, greeting: greeting, session: number)
         publish(.proof(proof), session: number, signature: parts.signer.sign(content))
     }
 

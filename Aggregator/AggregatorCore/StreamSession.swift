@@ -79,8 +79,9 @@ package struct StreamSession {
     /// A greeting that was answered and not yet proved. A session that is open goes on meanwhile:
     /// the greeting may be one of yesterday, delivered late.
     private struct Challenge {
-        let nonce: [UInt8]
         let bytes: [UInt8]
+        /// Of the hello, which the proof signs.
+        let greeting: Hash256
         let session: UInt64
         let lastSession: UInt64
         let oldestRetained: UInt64
@@ -160,11 +161,12 @@ package struct StreamSession {
     ) -> [Action] {
         let proved = max(record.provedSession, hello.lastSession)
         guard proved < UInt64.max else { return [.drop(.notInSession)] }
+        let greeting = hello.digest(hasher)
         let challenge = challenge(
-            for: hello,
+            for: greeting,
             (0..<Welcome.challengeByteCount).map { _ in UInt8.random(in: 0...255, using: &random) })
         self.challenge = Challenge(
-            nonce: hello.nonce, bytes: challenge, session: proved + 1,
+            bytes: challenge, greeting: greeting, session: proved + 1,
             lastSession: hello.lastSession, oldestRetained: hello.oldestRetained)
         let welcome = Welcome(
             nonce: hello.nonce, challenge: challenge, session: proved + 1,
@@ -177,10 +179,8 @@ package struct StreamSession {
 
     /// A greeting that the broker delivers twice is challenged once: the agent answers the first
     /// welcome.
-    private func challenge(for hello: Hello, _ fresh: [UInt8]) -> [UInt8] {
-        guard let challenge, challenge.nonce == hello.nonce,
-            challenge.lastSession == hello.lastSession
-        else { return fresh }
+    private func challenge(for greeting: Hash256, _ fresh: [UInt8]) -> [UInt8] {
+        guard let challenge, challenge.greeting == greeting else { return fresh }
         return challenge.bytes
     }
 
@@ -189,9 +189,8 @@ package struct StreamSession {
     package mutating func proved(_ proof: Proof, session: UInt64, signature: Signature?) -> [Action]
     {
         guard let challenge, session == challenge.session else { return [.drop(.notInSession)] }
-        let content = Proof.signedContent(
-            challenge: challenge.bytes, session: session, head: proof.head,
-            passesAnnounced: proof.passesAnnounced)
+        let content = proof.signedContent(
+            challenge: challenge.bytes, greeting: challenge.greeting, session: session)
         guard let signature, verifier.isValid(signature, for: content, by: genesis.publicKey) else {
             return [.drop(.badSignature)]
         }

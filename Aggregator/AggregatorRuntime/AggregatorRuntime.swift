@@ -74,7 +74,7 @@ package final class AggregatorRuntime: Sendable {
         connection = try AggregatorRuntime.makeConnection(configuration, handler)
         let parts = Intake.Parts(
             store: store, loaded: try store.load(), limits: configuration.limits, hasher: hasher,
-            verifier: Ed25519Verifier(), logger: logger, health: health, feed: feed,
+            verifier: Ed25519Verifier(), signer: signer, logger: logger, health: health, feed: feed,
             broken: onBroken, tracer: configuration.tracer,
             publish: { [connection, logger] message in
                 switch connection.publish(message) {

@@ -110,8 +110,6 @@ struct Fleet {
         return tag
     }
 
-    func greetingStream(of agent: AgentID) -> StreamTag? { agents[agent]?.greeting }
-
     // MARK: Notes
 
     mutating func saw(_ agent: AgentID, _ now: Timestamp) {

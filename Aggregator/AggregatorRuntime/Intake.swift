@@ -42,6 +42,8 @@ final class Intake: Sendable {
         let limits: AggregatorLimits
         let hasher: any ContentHasher
         let verifier: any SignatureVerifier
+        /// The hub's.
+        let signer: any Signer
         let logger: Logger
         let health: WriteHealth
         let feed: EventFeed
@@ -53,6 +55,11 @@ final class Intake: Sendable {
         let publish: @Sendable (MQTTMessage) -> Bool
         /// Of the connection to the broker.
         let status: @Sendable () -> MQTTStatus
+
+        /// Every message down is signed, so that nobody else can acknowledge.
+        func signed(_ message: Message, session: UInt64) -> Frame {
+            message.framed(session: session).signed(by: signer, hasher)
+        }
 
         /// How many account snapshots the broker's window has room for; the rest of it is for what
         /// releases money.
@@ -199,11 +206,13 @@ private struct IntakeLoop {
         switch message {
         case .hello(let hello): greet(hello, agent, now)
         case .proof(let proof):
-            guard let tag = fleet.greetingStream(of: agent) else { return }
-            perform(
-                fleet.session(tag) {
-                    $0.proved(proof, session: frame.session, signature: frame.signature)
-                }, tag, now)
+            let tag = proof.stream
+            let actions = fleet.session(tag) {
+                $0.genesis.agent == agent
+                    ? $0.proved(proof, session: frame.session, signature: frame.signature)
+                    : [.drop(.foreignStream)]
+            }
+            perform(actions, tag, now)
             if fleet.existing(tag)?.provedSession == frame.session {
                 schedule.began(agent, stream: tag, session: frame.session)
             }
@@ -233,7 +242,7 @@ private struct IntakeLoop {
         case .status(let status): takeStatus(status, frame, agent, now)
         case .accountRequest(let request): takeRequest(request, frame, agent)
         case .definitions, .welcome, .ack, .needs, .needsDefinitions, .accountSnapshot, .hub,
-            .spans:
+            .hubEvents, .returns, .spans, .unreadable:
             break
         }
     }
@@ -419,15 +428,15 @@ private struct IntakeLoop {
             place, &ledger, messagesMax: parts.room,
             progress: { fleet.existing($0)?.progress },
             send: { [parts] outgoing in
-                let frame = Message.accountSnapshot(outgoing.message).framed(
-                    session: outgoing.session)
+                let frame = parts.signed(
+                    .accountSnapshot(outgoing.message), session: outgoing.session)
                 return parts.publish(
                     MQTTMessage(topic: Topics.down(outgoing.agent), payload: frame.encoded()))
             })
     }
 
     private func send(_ message: Message, session: UInt64, to agent: AgentID) {
-        let frame = message.framed(session: session)
+        let frame = parts.signed(message, session: session)
         _ = parts.publish(MQTTMessage(topic: Topics.down(agent), payload: frame.encoded()))
     }
 
@@ -443,7 +452,7 @@ private struct IntakeLoop {
         guard !shardsToTell.isEmpty else { return }
         let notice = HubNotice(
             isUp: true, hub: Seen(hub: parts.store.hub.tag, position: 0), at: WallClock.now())
-        let payload = Message.hub(notice).framed(session: 0).encoded()
+        let payload = parts.signed(.hub(notice), session: 0).encoded()
         for shard in shardsToTell.prefix(IntakeLoop.shardsPerTick) {
             guard parts.publish(MQTTMessage(topic: Topics.hub(shard: shard), payload: payload))
             else { return }

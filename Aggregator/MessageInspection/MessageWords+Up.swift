@@ -50,6 +50,7 @@ extension Proof {
         var words = MessageWords(
             "of head \(head.sequence)"
                 + (passesAnnounced ? "" : ", which does not pass the announced head"))
+        words.add("stream", stream)
         words.add("head", head.words)
         words.add("passes the announced head", passesAnnounced)
         return words

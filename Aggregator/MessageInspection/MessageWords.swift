@@ -120,6 +120,9 @@ extension Message {
         case .status: "status"
         case .hub: "hub"
         case .spans: "spans"
+        case .hubEvents: "hub events"
+        case .returns: "returns"
+        case .unreadable: "unreadable"
         }
     }
 
@@ -140,6 +143,9 @@ extension Message {
         case .status(let message): (message.words, nil)
         case .hub(let message): (message.words, nil)
         case .spans(let message): (message.words, nil)
+        case .hubEvents(let message): (message.words, nil)
+        case .returns(let message): (message.words(hasher), nil)
+        case .unreadable(let message): (message.words, nil)
         }
     }
 }

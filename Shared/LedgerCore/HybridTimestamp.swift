@@ -46,4 +46,9 @@ package struct HybridClock: Sendable {
         latest = max(HybridTimestamp(rawValue: latest.rawValue + 1), HybridTimestamp(now))
         return latest
     }
+
+    /// Another clock, which this one follows, stood there: what happens from now on is later.
+    package mutating func observe(_ time: HybridTimestamp) {
+        latest = max(latest, time)
+    }
 }

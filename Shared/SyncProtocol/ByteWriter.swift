@@ -4,6 +4,9 @@ import LedgerCore
 /// little-endian; a `varint` is LEB128 (DWARF 5, section 7.6): seven bits a byte, the lowest first,
 /// the high bit set on all but the last.
 struct ByteWriter {
+    /// What a `varint` takes at most.
+    static let varintBytesMax = 10
+
     private(set) var bytes: [UInt8] = []
 
     var count: Int { bytes.count }

@@ -2,8 +2,8 @@ import LedgerCore
 
 /// What is put around every message: what it is, of which session, and proof that it arrived whole.
 package struct Frame: Hashable, Sendable {
-    /// A frame's kind. A reader passes over those it does not know. Reserved are 7 (digests) and 8
-    /// (unreadable) from an agent, 20 (hub events) and 22 (pace) to one.
+    /// A frame's kind. A reader passes over those it does not know. Reserved are 7 (digests) from an
+    /// agent and 22 (pace) to one.
     package enum Kind: UInt8, Sendable, CaseIterable {
         // From an agent.
         case hello = 1
@@ -12,12 +12,15 @@ package struct Frame: Hashable, Sendable {
         case definitions = 4
         case accountRequest = 5
         case watermark = 6
+        case unreadable = 8
         case spans = 9
+        case returns = 10
         // To an agent.
         case welcome = 16
         case ack = 17
         case needs = 18
         case needsDefinitions = 19
+        case hubEvents = 20
         case accountSnapshot = 21
         // Retained, and to all.
         case status = 32
@@ -38,7 +41,11 @@ package struct Frame: Hashable, Sendable {
     package let signature: Signature?
 
     package init(kind: Kind, session: UInt64, body: [UInt8], signature: Signature? = nil) {
-        self.kind = kind.rawValue
+        self.init(kind: kind.rawValue, session: session, body: body, signature: signature)
+    }
+
+    init(kind: UInt8, session: UInt64, body: [UInt8], signature: Signature?) {
+        self.kind = kind
         self.session = session
         self.body = body
         self.signature = signature

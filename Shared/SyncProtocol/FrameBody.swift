@@ -50,6 +50,9 @@ package enum Message: Hashable, Sendable {
     case status(Status)
     case hub(HubNotice)
     case spans(SpansMessage)
+    case hubEvents(HubEventsMessage)
+    case returns(Returns)
+    case unreadable(Unreadable)
 
     private var body: any FrameBody {
         switch self {
@@ -67,6 +70,9 @@ package enum Message: Hashable, Sendable {
         case .status(let message): message
         case .hub(let message): message
         case .spans(let message): message
+        case .hubEvents(let message): message
+        case .returns(let message): message
+        case .unreadable(let message): message
         }
     }
 
@@ -96,6 +102,9 @@ package enum Message: Hashable, Sendable {
         case .status: self = .status(try Status(body: frame.body))
         case .hub: self = .hub(try HubNotice(body: frame.body))
         case .spans: self = .spans(try SpansMessage(body: frame.body))
+        case .hubEvents: self = .hubEvents(try HubEventsMessage(body: frame.body))
+        case .returns: self = .returns(try Returns(body: frame.body))
+        case .unreadable: self = .unreadable(try Unreadable(body: frame.body))
         }
     }
 }
@@ -109,5 +118,19 @@ extension Frame {
         writer.fixed(session)
         writer.hash(hasher.sha256(SignatureDomain.message.bytes, body))
         return writer.bytes
+    }
+
+    package func signed(by signer: some Signer, _ hasher: some ContentHasher) -> Frame {
+        Frame(
+            kind: kind, session: session, body: body,
+            signature: signer.sign(signedContent(hasher)))
+    }
+
+    /// Whether that key signed the frame as a message.
+    package func isSigned(
+        by key: PublicKey, _ hasher: some ContentHasher, _ verifier: some SignatureVerifier
+    ) -> Bool {
+        guard let signature else { return false }
+        return verifier.isValid(signature, for: signedContent(hasher), by: key)
     }
 }

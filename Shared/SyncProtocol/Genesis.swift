@@ -110,9 +110,11 @@ package struct Genesis: Hashable, Sendable {
 /// What a signature or a hash is for, so that one made for a purpose is worth nothing for another.
 package enum SignatureDomain: String, Sendable {
     case genesis = "tributary/v1/genesis"
+    case hello = "tributary/v1/hello"
     case proof = "tributary/v1/proof"
     case segments = "tributary/v1/segments"
     case message = "tributary/v1/message"
+    case hubEvent = "tributary/v1/hub-event"
     case dictionary = "tributary/v1/dictionary"
 
     /// The text and a zero byte, which stands in none of them: no domain is another's prefix.

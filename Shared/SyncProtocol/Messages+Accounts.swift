@@ -59,6 +59,8 @@ package struct AccountSnapshot: Hashable, Sendable {
     package var position: UInt64
     /// By the aggregator's clock.
     package var takenAt: Timestamp
+    /// The hub's hybrid clock, which agents follow; 0 where none is said.
+    package var clock: HybridTimestamp
     package var included: [Included]
     /// From 1 in each session.
     package var number: UInt64
@@ -67,12 +69,14 @@ package struct AccountSnapshot: Hashable, Sendable {
 
     /// - Precondition: at most `includedMax` streams and `accountsMax` accounts.
     package init(
-        hub: StreamTag, position: UInt64, takenAt: Timestamp, included: [Included], number: UInt64,
-        roundStart: UInt64, accounts: [Account]
+        hub: StreamTag, position: UInt64, takenAt: Timestamp,
+        clock: HybridTimestamp = HybridTimestamp(rawValue: 0), included: [Included],
+        number: UInt64, roundStart: UInt64, accounts: [Account]
     ) {
         self.hub = hub
         self.position = position
         self.takenAt = takenAt
+        self.clock = clock
         self.included = included
         self.number = number
         self.roundStart = roundStart
@@ -130,6 +134,7 @@ extension AccountSnapshot: FrameBody {
         writer.fixed(hub.rawValue)
         writer.fixed(position)
         writer.fixed(takenAt.microseconds)
+        writer.fixed(clock.rawValue)
         writer.varint(UInt64(included.count))
         for one in included {
             writer.fixed(one.stream.rawValue)
@@ -153,6 +158,7 @@ extension AccountSnapshot: FrameBody {
         hub = try reader.streamTag()
         position = try reader.fixed()
         takenAt = Timestamp(microseconds: try reader.fixed())
+        clock = HybridTimestamp(rawValue: try reader.fixed())
         included = []
         let limit = AccountSnapshot.includedMax
         for _ in 0..<(try reader.length("the number of included streams", limit: limit)) {

@@ -1,7 +1,7 @@
 import LedgerCore
 
 /// Whether a stream may go on, as its aggregator sees it.
-package enum Standing: UInt8, Hashable, Sendable {
+package enum Standing: UInt8, Hashable, Sendable, CaseIterable {
     case open = 0
     /// Two segments follow one: two writers had the same key.
     case forked = 1
@@ -9,6 +9,21 @@ package enum Standing: UInt8, Hashable, Sendable {
     case rolledBack = 2
     /// The agent or its key is not the one known under this name.
     case refused = 3
+    /// Declared lost by an operator: its writer is not expected to come back.
+    case lost = 4
+    /// A new stream under a known name, which an operator has to approve first.
+    case unapproved = 5
+    /// Closed by an operator.
+    case closed = 6
+
+    /// Whether its writer may not go on with it, and begins another. What it has recorded is still
+    /// taken, on every branch.
+    package var isClosed: Bool {
+        switch self {
+        case .forked, .rolledBack, .lost, .closed: true
+        case .open, .refused, .unapproved: false
+        }
+    }
 
     /// For people.
     package var name: String {
@@ -17,6 +32,9 @@ package enum Standing: UInt8, Hashable, Sendable {
         case .forked: "forked"
         case .rolledBack: "rolled_back"
         case .refused: "refused"
+        case .lost: "lost"
+        case .unapproved: "unapproved"
+        case .closed: "closed"
         }
     }
 }
@@ -45,6 +63,8 @@ package struct Welcome: Hashable, Sendable {
     package var hubGenesis: Genesis
     /// By the aggregator's clock.
     package var sentAt: Timestamp
+    /// The hub's hybrid clock, which agents follow; 0 where none is said.
+    package var clock: HybridTimestamp
 
     /// - Precondition: the nonce and the challenge have their lengths, and there are at most
     ///   `leavesMax` leaves.
@@ -53,7 +73,7 @@ package struct Welcome: Hashable, Sendable {
         leaves: [ChainPoint],
         announced: ChainPoint, credit: Credit, dialect: Dialect = .current, hub: Seen,
         hubGenesis: Genesis,
-        sentAt: Timestamp
+        sentAt: Timestamp, clock: HybridTimestamp = HybridTimestamp(rawValue: 0)
     ) {
         self.nonce = nonce
         self.challenge = challenge
@@ -66,6 +86,7 @@ package struct Welcome: Hashable, Sendable {
         self.hub = hub
         self.hubGenesis = hubGenesis
         self.sentAt = sentAt
+        self.clock = clock
         checkLimits()
     }
 
@@ -122,13 +143,15 @@ package struct Ack: Hashable, Sendable {
     /// aggregator's clock.
     package var receivedAt: Timestamp
     package var committedAt: Timestamp
+    /// The hub's hybrid clock, which agents follow; 0 where none is said.
+    package var clock: HybridTimestamp
     /// The spans that send it, one for each traced message that it acknowledges.
     package var traces: [TraceContext] = []
 
     /// - Precondition: at most `runsMax` runs.
     package init(
         stream: StreamTag, through: ChainPoint, hub: StreamTag, runs: [Run], receivedAt: Timestamp,
-        committedAt: Timestamp
+        committedAt: Timestamp, clock: HybridTimestamp = HybridTimestamp(rawValue: 0)
     ) {
         self.stream = stream
         self.through = through
@@ -136,6 +159,7 @@ package struct Ack: Hashable, Sendable {
         self.runs = runs
         self.receivedAt = receivedAt
         self.committedAt = committedAt
+        self.clock = clock
         checkLimits()
     }
 
@@ -249,6 +273,7 @@ extension Welcome: FrameBody {
         writer.varint(UInt64(genesis.count))
         writer.raw(genesis)
         writer.fixed(sentAt.microseconds)
+        writer.fixed(clock.rawValue)
     }
 
     init(from reader: inout ByteReader) throws(WireError) {
@@ -270,6 +295,7 @@ extension Welcome: FrameBody {
         let length = try reader.length("the hub's genesis", limit: Genesis.byteCountMax)
         hubGenesis = try Genesis(decoding: try reader.raw(length))
         sentAt = Timestamp(microseconds: try reader.fixed())
+        clock = HybridTimestamp(rawValue: try reader.fixed())
     }
 }
 
@@ -288,6 +314,7 @@ extension Ack: FrameBody {
         }
         writer.fixed(receivedAt.microseconds)
         writer.fixed(committedAt.microseconds)
+        writer.fixed(clock.rawValue)
     }
 
     init(from reader: inout ByteReader) throws(WireError) {
@@ -300,6 +327,7 @@ extension Ack: FrameBody {
         }
         receivedAt = Timestamp(microseconds: try reader.fixed())
         committedAt = Timestamp(microseconds: try reader.fixed())
+        clock = HybridTimestamp(rawValue: try reader.fixed())
     }
 }
 

@@ -24,6 +24,9 @@ package struct Hello: Hashable, Sendable {
     package var lastSession: UInt64
     package var head: ChainPoint
     package var acknowledged: ChainPoint
+    /// Where the last acknowledged segment stands in the log of the hub that said so; nil where none
+    /// did. A hub that has not come as far was put back from an older copy.
+    package var acknowledgedAt: LogPlace?
     package var seen: Seen
     /// The number of the first event that this agent still has.
     package var oldestRetained: UInt64
@@ -38,7 +41,7 @@ package struct Hello: Hashable, Sendable {
     ///   limits.
     package init(
         nonce: [UInt8], dialect: Dialect = .current, lastSession: UInt64, head: ChainPoint,
-        acknowledged: ChainPoint, seen: Seen,
+        acknowledged: ChainPoint, acknowledgedAt: LogPlace? = nil, seen: Seen,
         oldestRetained: UInt64, otherStreams: [StreamTag] = [], softwareVersion: String,
         genesis: Genesis
     ) {
@@ -47,12 +50,18 @@ package struct Hello: Hashable, Sendable {
         self.lastSession = lastSession
         self.head = head
         self.acknowledged = acknowledged
+        self.acknowledgedAt = acknowledgedAt
         self.seen = seen
         self.oldestRetained = oldestRetained
         self.otherStreams = otherStreams
         self.softwareVersion = softwareVersion
         self.genesis = genesis
         checkLimits()
+    }
+
+    /// What the proof that follows signs of it.
+    package func digest(_ hasher: some ContentHasher) -> Hash256 {
+        hasher.sha256(SignatureDomain.hello.bytes, bodyBytes())
     }
 
     /// As much of a version as a hello carries: whole characters within the limit.
@@ -79,26 +88,34 @@ package struct Hello: Hashable, Sendable {
     }
 }
 
-/// The agent's proof that it holds the stream's key now: the frame's signature covers it.
+/// The agent's proof that it holds the stream's key now, and that the greeting was its own: the
+/// frame's signature covers both.
 package struct Proof: Hashable, Sendable {
+    package var stream: StreamTag
     package var head: ChainPoint
     /// Whether the stream's announced head, which the welcome named, is in this agent's chain. If
     /// not, somebody else went on from a copy of this folder, or this folder is the copy.
     package var passesAnnounced: Bool
 
-    package init(head: ChainPoint, passesAnnounced: Bool = true) {
+    package init(stream: StreamTag, head: ChainPoint, passesAnnounced: Bool = true) {
+        self.stream = stream
         self.head = head
         self.passesAnnounced = passesAnnounced
     }
 
     /// What the signature of a proof covers.
-    package static func signedContent(
-        challenge: [UInt8], session: UInt64, head: ChainPoint, passesAnnounced: Bool = true
+    ///
+    /// - Parameter greeting: the digest of the hello that it follows. What that said counts only
+    ///   because it is signed here.
+    package func signedContent(
+        challenge: [UInt8], greeting: Hash256, session: UInt64
     ) -> [UInt8] {
         var writer = ByteWriter()
         writer.raw(SignatureDomain.proof.bytes)
         writer.raw(challenge)
+        writer.hash(greeting)
         writer.fixed(session)
+        writer.fixed(stream.rawValue)
         writer.fixed(head.sequence)
         writer.hash(head.hash)
         writer.u8(passesAnnounced ? 1 : 0)
@@ -231,6 +248,8 @@ extension Hello: FrameBody {
         writer.fixed(lastSession)
         head.encode(into: &writer)
         acknowledged.encode(into: &writer)
+        writer.u8(acknowledgedAt == nil ? 0 : 1)
+        acknowledgedAt?.encode(into: &writer)
         seen.encode(into: &writer)
         writer.fixed(oldestRetained)
         writer.varint(UInt64(otherStreams.count))
@@ -247,6 +266,8 @@ extension Hello: FrameBody {
         lastSession = try reader.fixed()
         head = try ChainPoint(from: &reader)
         acknowledged = try ChainPoint(from: &reader)
+        let isPlaced = try reader.flag("the acknowledgement's flag")
+        acknowledgedAt = isPlaced ? try LogPlace(from: &reader) : nil
         seen = try Seen(from: &reader)
         oldestRetained = try reader.fixed()
         otherStreams = []
@@ -265,17 +286,15 @@ extension Proof: FrameBody {
     package static let kind = Frame.Kind.proof
 
     func encode(into writer: inout ByteWriter) {
+        writer.fixed(stream.rawValue)
         head.encode(into: &writer)
         writer.u8(passesAnnounced ? 1 : 0)
     }
 
     init(from reader: inout ByteReader) throws(WireError) {
+        stream = try reader.streamTag()
         head = try ChainPoint(from: &reader)
-        switch try reader.u8() {
-        case 0: passesAnnounced = false
-        case 1: passesAnnounced = true
-        default: throw reader.failure(.invalid(what: "the proof's flag"))
-        }
+        passesAnnounced = try reader.flag("the proof's flag")
     }
 }
 

@@ -11,15 +11,19 @@ package struct Watermark: Hashable, Sendable {
     /// is not the one that the promise was made to.
     package var acknowledged: ChainPoint
     package var through: HybridTimestamp
+    /// The hub events that the agent has, which it acknowledges with this.
+    package var seen: Seen
     /// By the agent's clock.
     package var sentAt: Timestamp
 
     package init(
-        stream: StreamTag, acknowledged: ChainPoint, through: HybridTimestamp, sentAt: Timestamp
+        stream: StreamTag, acknowledged: ChainPoint, through: HybridTimestamp,
+        seen: Seen = .nothing, sentAt: Timestamp
     ) {
         self.stream = stream
         self.acknowledged = acknowledged
         self.through = through
+        self.seen = seen
         self.sentAt = sentAt
     }
 }
@@ -38,6 +42,7 @@ extension Watermark: FrameBody {
         writer.fixed(stream.rawValue)
         acknowledged.encode(into: &writer)
         writer.fixed(through.rawValue)
+        seen.encode(into: &writer)
         writer.fixed(sentAt.microseconds)
     }
 
@@ -45,6 +50,7 @@ extension Watermark: FrameBody {
         stream = try reader.streamTag()
         acknowledged = try ChainPoint(from: &reader)
         through = HybridTimestamp(rawValue: try reader.fixed())
+        seen = try Seen(from: &reader)
         sentAt = Timestamp(microseconds: try reader.fixed())
     }
 }

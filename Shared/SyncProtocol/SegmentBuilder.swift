@@ -67,17 +67,34 @@ package struct SegmentBuilder: Sendable {
         time: HybridTimestamp,
         continuesGroup: Bool = false
     ) {
+        var tag = transaction.kind.rawValue | EventTag.mustUnderstand
+        if continuesGroup { tag |= EventTag.continuesGroup }
+        begin(tag: tag, time: time)
+        encode(transaction, keyed, trace)
+        end()
+        encodeNewDefinitions()
+    }
+
+    /// Appends an event that defines no names.
+    mutating func append(
+        tag: UInt8, time: HybridTimestamp, _ body: (inout ByteWriter) -> Void
+    ) {
+        begin(tag: tag, time: time)
+        body(&scratch)
+        end()
+    }
+
+    private mutating func begin(tag: UInt8, time: HybridTimestamp) {
         if count == 0 { base = time }
         precondition(time >= base, "an event's time lies before its segment's")
         scratch.removeAll()
-        var tag = transaction.kind.rawValue | EventTag.mustUnderstand
-        if continuesGroup { tag |= EventTag.continuesGroup }
         scratch.u8(tag)
         scratch.varint(time.rawValue - base.rawValue)
-        encode(transaction, keyed, trace)
+    }
+
+    private mutating func end() {
         events.varint(UInt64(scratch.count))
         events.raw(scratch.bytes)
-        encodeNewDefinitions()
         count += 1
     }
 
@@ -135,7 +152,7 @@ package struct SegmentBuilder: Sendable {
     }
 
     /// What the segment would take if it were sealed now.
-    private var byteCount: Int {
+    var byteCount: Int {
         SegmentHeader.byteCount + definitions.count + events.count
             + SegmentHeader.trailerByteCount
     }
@@ -254,7 +271,7 @@ package struct SegmentBuilder: Sendable {
     private static func byteCountBound(
         _ transaction: Transaction, _ keyed: KeyedRequest?, _ trace: TraceContext?
     ) -> Int {
-        let varintMax = 10
+        let varintMax = ByteWriter.varintBytesMax
         let nameOverhead = 3 + 5
         var bound = 4 * varintMax
         for posting in transaction.postings {

@@ -1,7 +1,7 @@
 import LedgerCore
 
-/// The position of the hub's stream that a writer had seen: which policies, scopes and grants its
-/// events knew.
+/// The last event of the hub's stream that a writer had seen of those that it was told: which
+/// policies, scopes and grants its events knew.
 package struct Seen: Hashable, Sendable {
     /// Nil before the first welcome.
     package let hub: StreamTag?

@@ -34,7 +34,8 @@ private struct Bench: ~Copyable {
 
     init(head: UInt64 = 0, released: UInt64 = 0, lastSession: UInt64 = 0) {
         session = OutboxSession(
-            head: Chain.point(head), released: released, lastSession: lastSession,
+            stream: Chain.tag, head: Chain.point(head), released: released,
+            lastSession: lastSession,
             limits: AgentLimits())
     }
 
@@ -171,7 +172,9 @@ private func segments(
         #expect(
             bench.prepared(session: 3, resume: 5) == [
                 .see(Bench.seen),
-                .sendProof(challenge: Bench.challenge, session: 3, Proof(head: Chain.point(5))),
+                .sendProof(
+                    challenge: Bench.challenge, session: 3,
+                    Proof(stream: Chain.tag, head: Chain.point(5))),
             ])
         guard case .sendHello(_, let last)? = bench.connect().first else {
             return #expect(Bool(false))
@@ -221,7 +224,7 @@ private func segments(
             Issue.record("no proof: \(actions)")
             return
         }
-        #expect(proof == Proof(head: Chain.point(9)))
+        #expect(proof == Proof(stream: Chain.tag, head: Chain.point(9)))
         #expect(bench.session.phase == .held(finding) && bench.session.held == nil)
         // Nothing that the other side says makes it send, and it is not greeted again and again.
         #expect(bench.needs(Chain.point(first - 1)) == [])
@@ -258,7 +261,7 @@ private func segments(
             Issue.record("no proof: \(actions)")
             return
         }
-        #expect(proof == Proof(head: Chain.point(5), passesAnnounced: false))
+        #expect(proof == Proof(stream: Chain.tag, head: Chain.point(5), passesAnnounced: false))
         #expect(bench.session.phase == .stopped(finding))
     }
 

@@ -16,6 +16,8 @@ private struct Bench {
     /// The stream's segments, one or two events each.
     var chain: [SealedSegment] = []
     private var builder: SegmentBuilder
+    /// Of the last hello.
+    private var greeting = Hash256.zero
     private let hasher = PlainSHA256()
 
     init(limits: AggregatorLimits = AggregatorLimits()) throws {
@@ -76,6 +78,7 @@ private struct Bench {
             nonce: [UInt8](repeating: nonce, count: Hello.nonceByteCount), lastSession: lastSession,
             head: end(8), acknowledged: start, seen: .nothing, oldestRetained: oldestRetained,
             softwareVersion: "", genesis: genesis)
+        greeting = hello.digest(hasher)
         return session.greeted(
             hello, credit: Credit(bytes: 1, messages: 1), hub: .nothing, hubGenesis: genesis,
             now: now.wall, &random)
@@ -98,10 +101,10 @@ private struct Bench {
     ) -> [StreamSession.Action] {
         let number = number ?? welcome.session
         let head = head ?? end(8)
-        let content = Proof.signedContent(
-            challenge: welcome.challenge, session: number, head: head,
-            passesAnnounced: passesAnnounced)
-        let proof = Proof(head: head, passesAnnounced: passesAnnounced)
+        let proof = Proof(
+            stream: session.stream, head: head, passesAnnounced: passesAnnounced)
+        let content = proof.signedContent(
+            challenge: welcome.challenge, greeting: greeting, session: number)
         return session.proved(proof, session: number, signature: signer.sign(content))
     }
 
@@ -184,7 +187,8 @@ private struct Bench {
         #expect(bench.prove(welcome, signer: ToySigner(2)) == [.drop(.badSignature)])
         #expect(bench.prove(old) == [.drop(.badSignature)])
         #expect(bench.prove(welcome, session: 2) == [.drop(.notInSession)])
-        let unsigned = bench.session.proved(Proof(head: bench.end(8)), session: 1, signature: nil)
+        let unsigned = bench.session.proved(
+            Proof(stream: bench.session.stream, head: bench.end(8)), session: 1, signature: nil)
         #expect(unsigned == [.drop(.badSignature)])
         #expect(bench.prove(welcome) == [.persistRecord])
         #expect(bench.prove(welcome) == [.drop(.notInSession)], "a second copy")

@@ -26,6 +26,8 @@ final class VirtualAgent {
     var disk = Disk()
     private var admission: Admission<Int>
     private(set) var session: OutboxSession
+    /// Of the last hello.
+    private var greeting = Hash256.zero
     var isConnected = false
     /// The lives so far: what an earlier one asked for reaches no later one.
     private(set) var life = 0
@@ -52,7 +54,8 @@ final class VirtualAgent {
 
     private static func session(_ disk: Disk, _ hash: Hash256) -> OutboxSession {
         OutboxSession(
-            head: head(disk, hash), released: disk.released, lastSession: disk.lastSession,
+            stream: StreamTag(genesisHash: hash), head: head(disk, hash), released: disk.released,
+            lastSession: disk.lastSession,
             limits: AgentLimits())
     }
 
@@ -209,13 +212,13 @@ final class VirtualAgent {
                 nonce: nonce, lastSession: lastSession, head: head,
                 acknowledged: ChainPoint(sequence: released, hash: .zero), seen: .nothing,
                 oldestRetained: 1, softwareVersion: "test", genesis: genesis)
+            greeting = hello.digest(hasher)
             outbox.append(Message.hello(hello).framed(session: 0).encoded())
         case .prepare(let number, let leaves, let announced):
             later.append(.prepare(session: number, leaves: leaves, announced: announced))
         case .sendProof(let challenge, let number, let proof):
-            let content = Proof.signedContent(
-                challenge: challenge, session: number, head: proof.head,
-                passesAnnounced: proof.passesAnnounced)
+            let content = proof.signedContent(
+                challenge: challenge, greeting: greeting, session: number)
             let frame = Message.proof(proof).framed(
                 session: number, signature: signer.sign(content))
             outbox.append(frame.encoded())

@@ -30,10 +30,10 @@ private struct Bench {
             hello, credit: Credit(bytes: 1, messages: 1), hub: .nothing, hubGenesis: genesis,
             now: Timestamp(microseconds: 0), &random)
         guard case .sendWelcome(let welcome)? = actions.first else { return }
-        let content = Proof.signedContent(
-            challenge: welcome.challenge, session: 1, head: end, passesAnnounced: true)
-        _ = session.proved(
-            Proof(head: end), session: 1, signature: ToySigner(1).sign(content))
+        let proof = Proof(stream: session.stream, head: end)
+        let content = proof.signedContent(
+            challenge: welcome.challenge, greeting: hello.digest(hasher), session: 1)
+        _ = session.proved(proof, session: 1, signature: ToySigner(1).sign(content))
         _ = session.persisted(Durable(position: 1))
     }
 

@@ -149,11 +149,12 @@ private final class Merge {
         else {
             throw Implausible("no welcome")
         }
-        let content = Proof.signedContent(
-            challenge: welcome.challenge, session: welcome.session, head: start)
+        let proof = Proof(stream: session.stream, head: start)
+        let content = proof.signedContent(
+            challenge: welcome.challenge, greeting: hello.digest(hasher), session: welcome.session)
         perform(
             session.proved(
-                Proof(head: start), session: welcome.session,
+                proof, session: welcome.session,
                 signature: recording.signer.sign(content)),
             now)
         pending.streams = [LedgerStore.NewStream(genesis: recording.genesis, hash: start.hash)]

@@ -65,6 +65,11 @@ enum GoldenSamples {
                 comment:
                     "The segment behind it: an event with every field, and a group of two, one of them with three postings.",
                 encoded: second.bytes, again: again),
+            Sample(
+                name: "segment-hub",
+                comment:
+                    "The first segment of a hub's stream: an event of each kind, and one of a later version.",
+                encoded: try hubSegment().bytes, again: { try rebuiltHubSegment($0) }),
         ]
     }
 
@@ -212,6 +217,9 @@ enum GoldenSamples {
         }
     }
 
+    private static let clock = HybridTimestamp(
+        Timestamp(microseconds: 1_760_000_001_500_000))
+
     static func message(_ kind: Frame.Kind) throws -> Message {
         let (first, second) = try chain()
         let tag = first.header.stream
@@ -226,10 +234,12 @@ enum GoldenSamples {
             .hello(
                 Hello(
                     nonce: run(0xD0, Hello.nonceByteCount), dialect: dialect, lastSession: 4,
-                    head: head, acknowledged: acknowledged, seen: hub, oldestRetained: 1,
+                    head: head, acknowledged: acknowledged,
+                    acknowledgedAt: LogPlace(hub: try StreamTag("h0b00000"), position: 81_235),
+                    seen: hub, oldestRetained: 1,
                     otherStreams: [try StreamTag("00000001"), try StreamTag("zzzzzzzz")],
                     softwareVersion: "0.1.0", genesis: try agentGenesis()))
-        case .proof: .proof(Proof(head: head))
+        case .proof: .proof(Proof(stream: tag, head: head))
         case .segments:
             .segments(
                 SegmentsMessage(
@@ -244,7 +254,7 @@ enum GoldenSamples {
                 Watermark(
                     stream: tag, acknowledged: acknowledged,
                     through: HybridTimestamp(
-                        rawValue: HybridTimestamp(now).rawValue + 3), sentAt: now))
+                        rawValue: HybridTimestamp(now).rawValue + 3), seen: hub, sentAt: now))
         case .welcome:
             .welcome(
                 Welcome(
@@ -252,7 +262,7 @@ enum GoldenSamples {
                     challenge: run(0xE0, Welcome.challengeByteCount), session: 5,
                     standing: .open, leaves: [acknowledged], announced: head,
                     credit: Credit(bytes: 1 << 20, messages: 32), dialect: dialect, hub: hub,
-                    hubGenesis: try hubGenesis(), sentAt: now))
+                    hubGenesis: try hubGenesis(), sentAt: now, clock: clock))
         case .ack:
             .ack(
                 Ack(
@@ -260,7 +270,8 @@ enum GoldenSamples {
                     runs: [
                         Ack.Run(firstSequence: 1, position: 81_235),
                         Ack.Run(firstSequence: 2, position: 81_240),
-                    ], receivedAt: now, committedAt: now.advanced(byMicroseconds: 1500)))
+                    ], receivedAt: now, committedAt: now.advanced(byMicroseconds: 1500),
+                    clock: clock))
         case .needs:
             .needs(
                 Needs(
@@ -281,6 +292,14 @@ enum GoldenSamples {
         case .status: .status(Status(isOnline: true, stream: tag, head: head, at: now))
         case .hub: .hub(HubNotice(isUp: true, hub: hub, at: now))
         case .spans: .spans(SpansMessage(sentAt: now, dropped: 3, spans: [0x0A, 0x00]))
+        case .hubEvents: .hubEvents(HubEventsMessage(events: try signedHubEvents()))
+        case .returns:
+            .returns(
+                Returns(
+                    stream: tag, former: try hubGenesis(),
+                    runs: [Returns.Run(sequences: 1...4, position: 81_235)],
+                    events: try signedHubEvents()))
+        case .unreadable: .unreadable(Unreadable(stream: tag, ranges: [2...4, 9...9]))
         }
     }
 
@@ -289,7 +308,7 @@ enum GoldenSamples {
     {
         let euro = try Asset("EUR/2")
         return AccountSnapshot(
-            hub: try StreamTag("h0b00000"), position: 81_241, takenAt: now,
+            hub: try StreamTag("h0b00000"), position: 81_241, takenAt: now, clock: clock,
             included: [AccountSnapshot.Included(stream: tag, through: 4)], number: 2,
             roundStart: 1,
             accounts: [
@@ -307,7 +326,7 @@ enum GoldenSamples {
             ])
     }
 
-    private static func run(_ first: UInt8, _ count: Int) -> [UInt8] {
+    static func run(_ first: UInt8, _ count: Int) -> [UInt8] {
         (0..<count).map { first &+ UInt8($0) }
     }
 }

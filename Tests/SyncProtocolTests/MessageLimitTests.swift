@@ -259,7 +259,7 @@ import Testing
         #expect(Dialect.current == dialect)
     }
 
-    @Test(arguments: [0, 7, 8, 20, 22, 34, 255] as [UInt8])
+    @Test(arguments: [0, 7, 11, 22, 34, 255] as [UInt8])
     func `a kind of frame that is reserved or free is no message yet`(_ kind: UInt8) throws {
         var bytes = Frame(kind: .proof, session: 1, body: [1, 2, 3]).encoded()
         bytes[3] = kind
@@ -274,8 +274,9 @@ extension Hello {
     ) -> Hello {
         Hello(
             nonce: nonce ?? self.nonce, dialect: dialect, lastSession: lastSession, head: head,
-            acknowledged: acknowledged, seen: seen, oldestRetained: oldestRetained,
-            otherStreams: streams ?? otherStreams, softwareVersion: version ?? softwareVersion,
+            acknowledged: acknowledged, acknowledgedAt: acknowledgedAt, seen: seen,
+            oldestRetained: oldestRetained, otherStreams: streams ?? otherStreams,
+            softwareVersion: version ?? softwareVersion,
             genesis: genesis)
     }
 }

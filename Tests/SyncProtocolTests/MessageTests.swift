@@ -136,9 +136,7 @@ import Testing
 
     @Test func `a frame of a kind that this version does not know is whole, and no message`() throws
     {
-        var bytes = Message.proof(Proof(head: ChainPoint(sequence: 1, hash: .zero))).framed(
-            session: 1
-        ).encoded()
+        var bytes = Message.proof(try proof()).framed(session: 1).encoded()
         bytes[3] = 200
         let frame = try Frame(decoding: withChecksum(bytes))
         #expect(frame.kind == 200)
@@ -150,9 +148,7 @@ import Testing
         `a frame of another version, of other flags or without the magic number is refused and says so`()
         throws
     {
-        let bytes = Message.proof(Proof(head: ChainPoint(sequence: 1, hash: .zero))).framed(
-            session: 1
-        ).encoded()
+        let bytes = Message.proof(try proof()).framed(session: 1).encoded()
         func reason(_ offset: Int, _ value: UInt8) -> WireError.Reason? {
             var damaged = bytes
             damaged[offset] = value
@@ -201,18 +197,21 @@ import Testing
         #expect(Frame.byteCount(body: body) <= 64 * 1024)
     }
 
+    private func proof() throws -> Proof {
+        Proof(stream: try StreamTag("k3f9qa2m"), head: ChainPoint(sequence: 1, hash: .zero))
+    }
+
     // MARK: Signatures
 
     @Test func `no two kinds of signature cover the same content`() throws {
-        let point = ChainPoint(sequence: 3, hash: .zero)
         let tag = try StreamTag("k3f9qa2m")
         let challenge = [UInt8](repeating: 5, count: Welcome.challengeByteCount)
-        let proof = Proof.signedContent(challenge: challenge, session: 7, head: point)
+        let proof = try proof().signedContent(challenge: challenge, greeting: .zero, session: 7)
         let segments = SegmentsMessage.signedContent(session: 7, stream: tag, lastHash: .zero)
-        let message = Message.proof(Proof(head: point)).framed(session: 7).signedContent(
+        let message = Message.proof(try self.proof()).framed(session: 7).signedContent(
             PlainSHA256())
         #expect(Set([proof, segments, message].map { $0.prefix(while: { $0 != 0 }) }).count == 3)
-        #expect(proof.count == 19 + 32 + 8 + 8 + 32 + 1)
+        #expect(proof.count == 19 + 32 + 32 + 8 + 8 + 8 + 32 + 1)
         #expect(segments.count == 21 + 1 + 8 + 8 + 32)
         #expect(message.count == 20 + 1 + 1 + 8 + 32)
     }

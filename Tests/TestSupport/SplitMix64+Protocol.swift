@@ -92,14 +92,15 @@ extension SplitMix64 {
     package mutating func message(_ kind: Frame.Kind) throws -> Message {
         switch kind {
         case .hello: .hello(try hello())
-        case .proof: .proof(Proof(head: chainPoint(), passesAnnounced: next() & 1 == 0))
+        case .proof:
+            .proof(Proof(stream: streamTag(), head: chainPoint(), passesAnnounced: next() & 1 == 0))
         case .segments: .segments(try segmentsMessage())
         case .definitions: .definitions(try definitionsMessage())
         case .watermark:
             .watermark(
                 Watermark(
                     stream: streamTag(), acknowledged: chainPoint(),
-                    through: HybridTimestamp(rawValue: next()), sentAt: timestamp()))
+                    through: HybridTimestamp(rawValue: next()), seen: seen(), sentAt: timestamp()))
         case .welcome: .welcome(try welcome())
         case .ack: .ack(ack())
         case .needs: .needs(needs())
@@ -113,6 +114,9 @@ extension SplitMix64 {
         case .hub: .hub(HubNotice(isUp: oneIn(2), hub: seen(), at: timestamp()))
         case .spans:
             .spans(SpansMessage(sentAt: timestamp(), dropped: next(), spans: bytes(below(300))))
+        case .hubEvents: .hubEvents(try hubEventsMessage())
+        case .returns: .returns(try returns())
+        case .unreadable: .unreadable(unreadable())
         }
     }
 
@@ -126,6 +130,7 @@ extension SplitMix64 {
         }
         return AccountSnapshot(
             hub: streamTag(), position: next(), takenAt: timestamp(),
+            clock: HybridTimestamp(rawValue: next()),
             included: (0..<below(3)).map { _ in
                 AccountSnapshot.Included(stream: streamTag(), through: next())
             }, number: next(), roundStart: next(), accounts: accounts)
@@ -147,7 +152,9 @@ extension SplitMix64 {
     private mutating func hello() throws -> Hello {
         Hello(
             nonce: bytes(Hello.nonceByteCount), dialect: dialect(), lastSession: next(),
-            head: chainPoint(), acknowledged: chainPoint(), seen: seen(), oldestRetained: next(),
+            head: chainPoint(), acknowledged: chainPoint(),
+            acknowledgedAt: oneIn(2) ? LogPlace(hub: streamTag(), position: next()) : nil,
+            seen: seen(), oldestRetained: next(),
             otherStreams: (0..<below(Hello.otherStreamsMax + 1)).map { _ in streamTag() },
             softwareVersion: text(bytesMax: Hello.versionBytesMax), genesis: try genesis())
     }
@@ -174,13 +181,14 @@ extension SplitMix64 {
     private mutating func welcome() throws -> Welcome {
         Welcome(
             nonce: bytes(Hello.nonceByteCount), challenge: bytes(Welcome.challengeByteCount),
-            session: next(), standing: [.open, .forked, .rolledBack, .refused][below(4)],
+            session: next(), standing: Standing.allCases[below(Standing.allCases.count)],
             leaves: (0..<below(Welcome.leavesMax + 1)).map { _ in chainPoint() },
             announced: chainPoint(),
             credit: Credit(
                 bytes: UInt32(truncatingIfNeeded: next()),
                 messages: UInt32(truncatingIfNeeded: next())),
-            dialect: dialect(), hub: seen(), hubGenesis: try genesis(), sentAt: timestamp())
+            dialect: dialect(), hub: seen(), hubGenesis: try genesis(), sentAt: timestamp(),
+            clock: HybridTimestamp(rawValue: next()))
     }
 
     private mutating func ack() -> Ack {
@@ -188,7 +196,8 @@ extension SplitMix64 {
         return Ack(
             stream: streamTag(), through: chainPoint(), hub: streamTag(),
             runs: (0..<runs).map { _ in Ack.Run(firstSequence: next(), position: next()) },
-            receivedAt: timestamp(), committedAt: timestamp())
+            receivedAt: timestamp(), committedAt: timestamp(),
+            clock: HybridTimestamp(rawValue: next()))
     }
 
     private mutating func needs() -> Needs {
