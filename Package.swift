@@ -214,6 +214,9 @@ let package = Package(
             name: "FleetHarness", dependencies: ["Workload"], path: "Tests/FleetHarness",
             swiftSettings: strict),
         .target(
+            name: "FuzzChecks", dependencies: ["LedgerCore", "SyncProtocol", "TestSupport"],
+            path: "Tests/Fuzz/FuzzChecks", swiftSettings: strict),
+        .target(
             name: "PowerCutVFS", path: "Tests/PowerCutVFS",
             linkerSettings: [.linkedLibrary("sqlite3")]),
         .executableTarget(
@@ -318,7 +321,8 @@ let package = Package(
             name: "SigningTests", dependencies: ["LedgerCore", "Signing", "SyncProtocol"],
             path: "Tests/SigningTests", swiftSettings: strict),
         .testTarget(
-            name: "SyncProtocolTests", dependencies: ["LedgerCore", "SyncProtocol", "TestSupport"],
+            name: "SyncProtocolTests",
+            dependencies: ["FuzzChecks", "LedgerCore", "SyncProtocol", "TestSupport"],
             path: "Tests/SyncProtocolTests", resources: [.copy("Golden")], swiftSettings: strict),
         .testTarget(
             name: "TextFormatsTests", dependencies: ["TextFormats"], path: "Tests/TextFormatsTests",
@@ -333,3 +337,19 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// They link with libFuzzer only, which brings their `main`: `Tests/Fuzz/fuzz` builds them.
+if Context.environment["TRIBUTARY_FUZZ"] != nil {
+    let linked = strict + [.unsafeFlags(["-parse-as-library"])]
+    package.targets += [
+        .executableTarget(
+            name: "fuzz-frame", dependencies: ["FuzzChecks"], path: "Tests/Fuzz/fuzz-frame",
+            swiftSettings: linked),
+        .executableTarget(
+            name: "fuzz-message", dependencies: ["FuzzChecks"], path: "Tests/Fuzz/fuzz-message",
+            swiftSettings: linked),
+        .executableTarget(
+            name: "fuzz-segment", dependencies: ["FuzzChecks"], path: "Tests/Fuzz/fuzz-segment",
+            swiftSettings: linked),
+    ]
+}

@@ -40,7 +40,8 @@ import Testing
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = [
-            "swift", "package", "--package-path", root.path, "--scratch-path", scratch.path,
+            // With the targets that only fuzzing builds.
+            "TRIBUTARY_FUZZ=1", "swift", "package", "--package-path", root.path, "--scratch-path", scratch.path,
             "--manifest-cache", "none",
             "dump-package",
         ]

@@ -92,7 +92,7 @@ import Testing
 
 /// Bytes as hex digits, with whitespace between them as one likes, and comments from `#` to the end
 /// of a line.
-private struct HexFile {
+struct HexFile {
     let bytes: [UInt8]
 
     struct Unreadable: Error {
