@@ -41,7 +41,8 @@ import Testing
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = [
             // With the targets that only fuzzing builds.
-            "TRIBUTARY_FUZZ=1", "swift", "package", "--package-path", root.path, "--scratch-path", scratch.path,
+            "TRIBUTARY_FUZZ=1", "swift", "package", "--package-path", root.path, "--scratch-path",
+            scratch.path,
             "--manifest-cache", "none",
             "dump-package",
         ]
