@@ -24,7 +24,12 @@ package struct AgentEventRoutes<Context: RequestContext>: Sendable {
 
     private func events(_ request: Request, _ context: Context) async throws -> Response {
         let start = try LastEventID.value(of: request) { (text) throws(InvalidValue) in
-            try OutcomePlace(text)
+            guard let place = EventPlace(text) else {
+                throw InvalidValue(
+                    "is not one that this agent gave out, such as k3f9qa2m-1051, "
+                        + "but \(text.quotedForMessage)")
+            }
+            return place
         }
         let changes = source.changes()
         let pages = AgentEventPages(
@@ -33,92 +38,66 @@ package struct AgentEventRoutes<Context: RequestContext>: Sendable {
     }
 }
 
-/// How far a reader has heard: `k3f9qa2m-1051`.
-struct OutcomePlace: Hashable, Sendable {
-    let stream: StreamTag
-    let sequence: UInt64
-
-    init(stream: StreamTag, sequence: UInt64) {
-        self.stream = stream
-        self.sequence = sequence
-    }
-
-    init(_ text: String) throws(InvalidValue) {
-        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.count == 2, let stream = try? StreamTag(parts[0]),
-            let sequence = UInt64(parts[1]), sequence <= Int64.max
-        else {
-            throw InvalidValue(
-                "is not one that this agent gave out, such as k3f9qa2m-1051, "
-                    + "but \(text.quotedForMessage)")
-        }
-        self.init(stream: stream, sequence: sequence)
-    }
-
-    var id: String { "\(stream)-\(sequence)" }
-}
-
 /// What one reader of an agent's events is told.
 struct AgentEventPages: EventPages {
     private let source: any AgentEventSource
     private let eventsMax: Int
-    private let start: OutcomePlace?
-    private var after: UInt64?
+    private let start: EventPlace?
+    private var after: EventPlace?
     private var link: LinkState?
 
     /// - Parameter start: where the reader was; nil to begin with what comes from now on.
-    init(source: any AgentEventSource, start: OutcomePlace?, eventsMax: Int) {
+    init(source: any AgentEventSource, start: EventPlace?, eventsMax: Int) {
         self.source = source
         self.start = start
         self.eventsMax = eventsMax
     }
 
-    private func id(_ sequence: UInt64) -> String {
-        OutcomePlace(stream: source.stream, sequence: sequence).id
-    }
-
     mutating func next(into events: inout EventStreamWriter) async throws -> Bool {
-        let after: UInt64
+        let after: EventPlace
         if let known = self.after { after = known } else { after = try await begin(&events) }
         self.after = after
         tellLink(after, &events)
         let page = try await source.outcomes(after: after, eventsMax: eventsMax)
-        if let first = page.runs.first?.first, first > after + 1 {
-            events.event("truncated", id: id(first - 1)) { json in
+        if let missing = page.missing {
+            let place = EventPlace(stream: after.stream, sequence: missing.upperBound)
+            events.event("truncated", id: place.description) { json in
                 json.object { json in
-                    json.member("missing_first", after + 1)
-                    json.member("missing_through", first - 1)
+                    json.member("missing_first", missing.lowerBound)
+                    json.member("missing_through", missing.upperBound)
                     json.member("detail", "what became of these is no longer kept here")
                 }
             }
         }
         for run in page.runs { tell(run, &events) }
-        self.after = page.runs.last?.through ?? after
+        if let last = page.runs.last {
+            self.after = EventPlace(stream: last.stream, sequence: last.through)
+        }
         return page.hasMore
     }
 
     /// Where the reader goes on; told, where it is not where it was.
-    private func begin(_ events: inout EventStreamWriter) async throws -> UInt64 {
-        let last = try await source.lastOutcome()
-        guard let start else { return last }
-        if start.stream == source.stream, start.sequence <= last { return start.sequence }
-        let isOther = start.stream != source.stream
-        let after = isOther ? 0 : last
-        events.event("reset", id: id(after)) { json in
+    private func begin(_ events: inout EventStreamWriter) async throws -> EventPlace {
+        guard let start else { return try await source.lastOutcome() }
+        let last = try await source.lastOutcome(of: start.stream)
+        if let last, start.sequence <= last { return start }
+        let after = EventPlace(
+            stream: last == nil ? source.stream : start.stream, sequence: last ?? 0)
+        events.event("reset", id: after.description) { json in
             json.object { json in
-                json.member("reason", isOther ? "other_stream" : "ahead")
-                json.member("stream", source.stream.description)
-                json.member("after", after)
+                json.member("reason", last == nil ? "other_stream" : "ahead")
+                json.member("stream", after.stream.description)
+                json.member("after", after.sequence)
             }
         }
         return after
     }
 
-    private mutating func tellLink(_ after: UInt64, _ events: inout EventStreamWriter) {
+    private mutating func tellLink(_ after: EventPlace, _ events: inout EventStreamWriter) {
         let link = source.link()
         guard link != self.link else { return }
         self.link = link
-        events.event("connection", id: id(after)) { json in
+        events.event("connection", id: after.description) { json in
             json.object { json in
                 json.member("connected", link.isConnected)
                 json.member("session", link.phase.name)
@@ -129,10 +108,10 @@ struct AgentEventPages: EventPages {
 
     private func tell(_ run: MergedRun, _ events: inout EventStreamWriter) {
         for sequence in run.first...run.through {
-            events.event("merged", id: id(sequence)) { json in
+            let place = EventPlace(stream: run.stream, sequence: sequence)
+            events.event("merged", id: place.description) { json in
                 json.object { json in
-                    let id = EventID(agent: source.agent, stream: source.stream, sequence: sequence)
-                    json.member("id", id.description)
+                    json.member("id", place.id(source.agent).description)
                     json.member("status", "merged")
                     json.member("committed_at", microseconds: run.committedAt.microseconds)
                     json.member("acknowledged_at", microseconds: run.acknowledgedAt.microseconds)

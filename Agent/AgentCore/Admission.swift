@@ -1,71 +1,6 @@
 import LedgerCore
 import SyncProtocol
 
-/// What a client asks the agent to record.
-package struct Submission: Hashable, Sendable {
-    package var transaction: Transaction
-    package var keyed: KeyedRequest?
-    package var trace: TraceContext?
-
-    package init(_ transaction: Transaction, keyed: KeyedRequest? = nil, trace: TraceContext? = nil)
-    {
-        self.transaction = transaction
-        self.keyed = keyed
-        self.trace = trace
-    }
-}
-
-/// Where the event of an idempotency key stands, and the digest of the request that made it.
-package struct KeyRecord: Hashable, Sendable {
-    package let sequence: UInt64
-    package let digest: RequestDigest
-    /// Of the event. The store keeps it beside the key, for when the event is pruned; what it reads
-    /// back for a look-up has none.
-    package let time: HybridTimestamp?
-
-    package init(sequence: UInt64, digest: RequestDigest, time: HybridTimestamp? = nil) {
-        self.sequence = sequence
-        self.digest = digest
-        self.time = time
-    }
-}
-
-/// What a start takes from the store.
-package struct AdmissionOrigin: Sendable {
-    package var place: SegmentBuilder.Place
-    package var dictionary: StreamDictionary
-    package var balances: Balances
-    package var latest: HybridTimestamp
-    /// Keys of events behind the last checkpoint.
-    package var keys: [IdempotencyKey: KeyRecord]
-    package var transactions: Int64
-
-    package init(
-        place: SegmentBuilder.Place, dictionary: StreamDictionary, balances: Balances,
-        latest: HybridTimestamp,
-        keys: [IdempotencyKey: KeyRecord], transactions: Int64
-    ) {
-        self.place = place
-        self.dictionary = dictionary
-        self.balances = balances
-        self.latest = latest
-        self.keys = keys
-        self.transactions = transactions
-    }
-}
-
-/// What became of a submission.
-package enum Outcome: Hashable, Sendable {
-    /// It is event `sequence` of the stream.
-    case accepted(sequence: UInt64, time: HybridTimestamp)
-    /// The same request came before, under the same key, and made this event.
-    case replayed(sequence: UInt64)
-    /// Another request came before under the same key.
-    case mismatched(sequence: UInt64)
-    /// A group of more bytes than one may have: none of it was recorded.
-    case groupTooLarge
-}
-
 /// The agent's ledger: takes what clients ask, puts it into segments, and answers when the segments
 /// are durable.
 ///
@@ -78,20 +13,24 @@ package enum Outcome: Hashable, Sendable {
 /// what it holds was never true.
 ///
 /// **Implementation.** The balances and keys run ahead of the store by the batch under way; whoever
-/// reads them for a client does so between `persisted` and the next `submit`.
+/// reads them for a client does so between `persisted` and the next `submit`. They are of the whole
+/// data folder, so they stay when it goes on in another stream (`draw`); chain and dictionary are of
+/// the stream, and begin anew.
 ///
-/// **Invariants.** Sequence numbers have no gap; times do not go back; a key has one event.
+/// **Invariants.** Sequence numbers have no gap within a stream; times do not go back, from one
+/// stream to the next neither; a key has one event.
 package struct Admission<Waiter: Sendable>: ~Copyable {
     private struct Answer {
         let waiter: Waiter
         let outcomes: [Outcome]
     }
 
-    /// The stream's own events, summed.
+    /// The events of all the folder's streams, summed.
     package private(set) var balances: Balances
     /// Recorded by this agent, ever.
     package private(set) var transactions: Int64
-    /// The end of the durable chain.
+    /// The stream that new events go to, and the end of its durable chain.
+    package private(set) var stream: StreamTag
     package private(set) var head: ChainPoint
     private var builder: SegmentBuilder
     private var clock: HybridClock
@@ -103,6 +42,7 @@ package struct Admission<Waiter: Sendable>: ~Copyable {
 
     package init(_ origin: AdmissionOrigin, hasher: any ContentHasher) {
         balances = origin.balances
+        stream = origin.place.stream
         head = ChainPoint(sequence: origin.place.firstSequence - 1, hash: origin.place.previous)
         builder = SegmentBuilder(place: origin.place, dictionary: origin.dictionary)
         clock = HybridClock(latest: origin.latest)
@@ -175,7 +115,7 @@ package struct Admission<Waiter: Sendable>: ~Copyable {
         transactions += Int64(group.count)
         return members.enumerated().map { index, member in
             for posting in member.transaction.postings { apply(posting) }
-            return .accepted(sequence: first + UInt64(index), time: member.time)
+            return .accepted(place(first + UInt64(index)), time: member.time)
         }
     }
 
@@ -186,8 +126,7 @@ package struct Admission<Waiter: Sendable>: ~Copyable {
         guard let keyed else { return nil }
         let here = keys[keyed.key]
         guard let known = here == nil ? try stored(keyed.key) : here else { return nil }
-        return known.digest == keyed.digest
-            ? .replayed(sequence: known.sequence) : .mismatched(sequence: known.sequence)
+        return known.digest == keyed.digest ? .replayed(known.place) : .mismatched(known.place)
     }
 
     private mutating func admit<Failure>(
@@ -205,7 +144,7 @@ package struct Admission<Waiter: Sendable>: ~Copyable {
         for posting in submission.transaction.postings { apply(posting) }
         transactions += 1
         if let keyed = submission.keyed { remember(keyed, sequence, time) }
-        return .accepted(sequence: sequence, time: time)
+        return .accepted(place(sequence), time: time)
     }
 
     private mutating func apply(_ posting: Posting) {
@@ -218,7 +157,11 @@ package struct Admission<Waiter: Sendable>: ~Copyable {
     private mutating func remember(
         _ keyed: KeyedRequest, _ sequence: UInt64, _ time: HybridTimestamp
     ) {
-        keys[keyed.key] = KeyRecord(sequence: sequence, digest: keyed.digest, time: time)
+        keys[keyed.key] = KeyRecord(place: place(sequence), digest: keyed.digest, time: time)
+    }
+
+    private func place(_ sequence: UInt64) -> EventPlace {
+        EventPlace(stream: stream, sequence: sequence)
     }
 
     private mutating func sealOpenSegment() {
@@ -285,5 +228,21 @@ package struct Admission<Waiter: Sendable>: ~Copyable {
 
     package mutating func saw(_ seen: Seen) {
         builder.saw(seen)
+    }
+
+    /// The folder goes on in another stream, which is durable: what is admitted from now on is
+    /// recorded there.
+    ///
+    /// - Parameter place: where the new stream begins.
+    /// - Precondition: nothing admitted is still unwritten. Write it first: it stays in the stream
+    ///   that it was admitted to.
+    package mutating func draw(_ place: SegmentBuilder.Place) {
+        precondition(builder.isEmpty && sealed.isEmpty, "events between two streams")
+        precondition(
+            head.sequence + 1 == builder.nextSequence, "events that are sealed and not durable")
+        precondition(place.firstSequence == 1, "a stream begins with event 1")
+        stream = place.stream
+        head = ChainPoint(sequence: 0, hash: place.previous)
+        builder = SegmentBuilder(place: place, dictionary: StreamDictionary())
     }
 }

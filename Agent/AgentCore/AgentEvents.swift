@@ -1,8 +1,9 @@
 import LedgerCore
 import SyncProtocol
 
-/// A run of this stream's events that the aggregator has merged.
+/// A run of this agent's events that the aggregator has merged, all of one stream.
 package struct MergedRun: Hashable, Sendable {
+    package let stream: StreamTag
     package let first: UInt64
     package let through: UInt64
     /// When the aggregator had committed all that the acknowledgement covers, by its clock: each of
@@ -11,8 +12,11 @@ package struct MergedRun: Hashable, Sendable {
     /// By this agent's.
     package let acknowledgedAt: Timestamp
 
-    package init(first: UInt64, through: UInt64, committedAt: Timestamp, acknowledgedAt: Timestamp)
-    {
+    package init(
+        stream: StreamTag, first: UInt64, through: UInt64, committedAt: Timestamp,
+        acknowledgedAt: Timestamp
+    ) {
+        self.stream = stream
         self.first = first
         self.through = through
         self.committedAt = committedAt
@@ -20,26 +24,46 @@ package struct MergedRun: Hashable, Sendable {
     }
 }
 
-extension MergedRun {
-    /// The runs behind an event, with at most so many events together, and whether that left any
-    /// out.
-    package static func page(
-        _ runs: [MergedRun], after: UInt64, eventsMax: Int
-    ) -> (runs: [MergedRun], hasMore: Bool) {
+/// Some runs in the order in which they were acknowledged, behind a place that a reader has come to.
+package struct OutcomePage: Hashable, Sendable {
+    package var runs: [MergedRun]
+    /// Whether more follow.
+    package var hasMore: Bool
+    /// Of the reader's stream, what would have come next and is no longer kept.
+    package var missing: ClosedRange<UInt64>?
+
+    package init(runs: [MergedRun], hasMore: Bool, missing: ClosedRange<UInt64>? = nil) {
+        self.runs = runs
+        self.hasMore = hasMore
+        self.missing = missing
+    }
+
+    /// As much of it as has at most so many events together.
+    ///
+    /// - Parameter after: of a run that holds this place, only what lies behind it is left.
+    package func cut(after: EventPlace, eventsMax: Int) -> OutcomePage {
         var room = UInt64(eventsMax)
-        var page: [MergedRun] = []
-        for run in runs where run.through > after {
-            guard room > 0 else { return (page, true) }
-            let first = max(run.first, after + 1)
+        var page = OutcomePage(runs: [], hasMore: hasMore, missing: missing)
+        for run in runs {
+            let isReached = run.stream == after.stream && run.first <= after.sequence
+            let first = isReached ? after.sequence + 1 : run.first
+            guard first <= run.through else { continue }
+            guard room > 0 else {
+                page.hasMore = true
+                return page
+            }
             let through = min(run.through, first + room - 1)
             room -= through - first + 1
-            page.append(
+            page.runs.append(
                 MergedRun(
-                    first: first, through: through, committedAt: run.committedAt,
-                    acknowledgedAt: run.acknowledgedAt))
-            if through < run.through { return (page, true) }
+                    stream: run.stream, first: first, through: through,
+                    committedAt: run.committedAt, acknowledgedAt: run.acknowledgedAt))
+            guard through == run.through else {
+                page.hasMore = true
+                return page
+            }
         }
-        return (page, false)
+        return page
     }
 }
 
@@ -64,14 +88,17 @@ package struct LinkState: Hashable, Sendable {
 /// start too.
 package protocol AgentEventSource: Sendable {
     var agent: AgentID { get }
+    /// The stream that new events go to.
     var stream: StreamTag { get }
-    /// The last event whose outcome is known.
-    func lastOutcome() async throws(ServiceFailure) -> UInt64
-    /// What became of the events behind one, in their order, some at a time. Where the first run
-    /// begins later than the next event, what is between is no longer kept.
-    func outcomes(
-        after sequence: UInt64, eventsMax: Int
-    ) async throws(ServiceFailure) -> (runs: [MergedRun], hasMore: Bool)
+    /// The last event whose outcome became known; the place before the first event where none is.
+    func lastOutcome() async throws(ServiceFailure) -> EventPlace
+    /// The last event of a stream whose outcome is known, 0 for none; nil for a stream that is none
+    /// of this agent's.
+    func lastOutcome(of stream: StreamTag) async throws(ServiceFailure) -> UInt64?
+    /// What became of events behind that one, in the order in which it became known, some at a time.
+    /// The place before the first event of a stream stands for the beginning of all that is kept.
+    func outcomes(after place: EventPlace, eventsMax: Int) async throws(ServiceFailure)
+        -> OutcomePage
     func link() -> LinkState
     /// Says that outcomes or link may have changed since the call.
     func changes() -> AsyncStream<Void>

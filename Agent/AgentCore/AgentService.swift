@@ -109,6 +109,7 @@ package struct Journey: Sendable {
 
 /// One acknowledgement as the agent keeps it: which events it covered, and what the way there took.
 package struct Receipt: Hashable, Sendable {
+    package var stream: StreamTag
     package var first: UInt64
     package var through: ChainPoint
     /// The hub that acknowledged, and the position in its log of the segment that `first` is in;
@@ -127,10 +128,11 @@ package struct Receipt: Hashable, Sendable {
     package var waitedFor: String
 
     package init(
-        first: UInt64, through: ChainPoint, hub: StreamTag, position: UInt64?,
+        stream: StreamTag, first: UInt64, through: ChainPoint, hub: StreamTag, position: UInt64?,
         publishedAt: Timestamp?, attempt: UInt32,
         acknowledgedAt: Timestamp, receivedAt: Timestamp, committedAt: Timestamp, waitedFor: String
     ) {
+        self.stream = stream
         self.first = first
         self.through = through
         self.hub = hub

@@ -1,6 +1,6 @@
 import LedgerCore
 
-/// Notes of how far the stream had come at some times, which say what is older than a retention.
+/// Notes of how far a stream had come at some times, which say what is older than a retention.
 ///
 /// **Invariants.** Events and times both grow from mark to mark. What `oldThrough` names was there
 /// when its mark was made, so it is at least as old as the retention.
@@ -72,7 +72,8 @@ package struct RetentionMarks: Sendable, Hashable {
 /// What of the agent's log may be pruned: what is acknowledged and older than the retention.
 ///
 /// **Overview.** Two retentions: of segments, and of idempotency keys, which are kept longer so
-/// that a client's late repetition still finds its first request. Both count the same clock.
+/// that a client's late repetition still finds its first request. Both count the same clock, and
+/// each stream of the folder has marks of its own.
 package struct Retention: Sendable, Hashable {
     /// How long things are kept, in microseconds.
     package struct Spans: Sendable, Hashable {
@@ -88,44 +89,70 @@ package struct Retention: Sendable, Hashable {
         package static func days(_ count: Int64) -> Int64 { count * 86_400_000_000 }
     }
 
-    /// What a restart takes up again.
-    package struct Saved: Sendable, Hashable {
-        package var clock: RetentionClock.Saved
+    /// The marks of one stream.
+    package struct Marks: Sendable, Hashable {
         package var segments: [RetentionMarks.Mark]
         package var keys: [RetentionMarks.Mark]
 
-        package init(
-            clock: RetentionClock.Saved, segments: [RetentionMarks.Mark],
-            keys: [RetentionMarks.Mark]
-        ) {
-            self.clock = clock
+        package init(segments: [RetentionMarks.Mark] = [], keys: [RetentionMarks.Mark] = []) {
             self.segments = segments
             self.keys = keys
         }
     }
 
-    private let clock: RetentionClock
-    private var savedClock: RetentionClock.Saved?
-    private var segments: RetentionMarks
-    private var keys: RetentionMarks
+    /// What a restart takes up again.
+    package struct Saved: Sendable, Hashable {
+        package var clock: RetentionClock.Saved
+        package var marks: [StreamTag: Marks]
 
-    package init(_ spans: Spans, saved: Saved?, now: ClockReading) {
-        clock = RetentionClock(saved: saved?.clock, now: now)
-        savedClock = saved?.clock
-        segments = RetentionMarks(retention: spans.segments, marks: saved?.segments ?? [])
-        keys = RetentionMarks(retention: spans.keys, marks: saved?.keys ?? [])
+        package init(clock: RetentionClock.Saved, marks: [StreamTag: Marks]) {
+            self.clock = clock
+            self.marks = marks
+        }
     }
 
-    /// Notes how far the stream has come.
+    private struct Kept: Sendable, Hashable {
+        var segments: RetentionMarks
+        var keys: RetentionMarks
+
+        init(_ spans: Spans, _ marks: Marks) {
+            segments = RetentionMarks(retention: spans.segments, marks: marks.segments)
+            keys = RetentionMarks(retention: spans.keys, marks: marks.keys)
+        }
+    }
+
+    private let spans: Spans
+    private let clock: RetentionClock
+    private var savedClock: RetentionClock.Saved?
+    private var streams: [StreamTag: Kept]
+
+    package init(_ spans: Spans, saved: Saved?, now: ClockReading) {
+        self.spans = spans
+        clock = RetentionClock(saved: saved?.clock, now: now)
+        savedClock = saved?.clock
+        streams = (saved?.marks ?? [:]).mapValues { Kept(spans, $0) }
+    }
+
+    /// Notes how far the streams have come.
     ///
+    /// - Parameter heads: of all the folder's streams.
     /// - Returns: what must be written down now, or the next start counts wrong; nil for nothing.
-    package mutating func look(head: UInt64, now: ClockReading) -> Saved? {
+    package mutating func look(heads: [StreamTag: UInt64], now: ClockReading) -> Saved? {
         let elapsed = clock.elapsed(at: now)
-        let isNew = [
-            segments.note(head: head, elapsed: elapsed), keys.note(head: head, elapsed: elapsed),
-            savedClock.map { clock.hasDrifted(from: $0, at: now) } ?? (head > 0),
-        ]
-        return isNew.contains(true) ? saved(at: now) : nil
+        var isNew = false
+        for (stream, head) in heads {
+            var kept = streams[stream] ?? Kept(spans, Marks())
+            let hasNewMark = [
+                kept.segments.note(head: head, elapsed: elapsed),
+                kept.keys.note(head: head, elapsed: elapsed),
+            ]
+            guard hasNewMark.contains(true) else { continue }
+            isNew = true
+            streams[stream] = kept
+        }
+        let hasEvents = heads.values.contains { $0 > 0 }
+        let hasDrifted = savedClock.map { clock.hasDrifted(from: $0, at: now) } ?? hasEvents
+        return isNew || hasDrifted ? saved(at: now) : nil
     }
 
     /// What was handed out is durable.
@@ -134,28 +161,31 @@ package struct Retention: Sendable, Hashable {
     }
 
     private func saved(at now: ClockReading) -> Saved {
-        Saved(clock: clock.saved(at: now), segments: segments.marks, keys: keys.marks)
+        let marks = streams.mapValues { Marks(segments: $0.segments.marks, keys: $0.keys.marks) }
+        return Saved(clock: clock.saved(at: now), marks: marks)
     }
 
-    /// The last event whose segment may go; 0 for none.
+    /// The last event of a stream whose segment may go; 0 for none.
     ///
     /// - Parameter held: the last event that the aggregator is known to hold, durably known.
-    package func prunable(held: UInt64, now: ClockReading) -> UInt64 {
-        min(held, segments.oldThrough(elapsed: clock.elapsed(at: now)))
+    package func prunable(_ stream: StreamTag, held: UInt64, now: ClockReading) -> UInt64 {
+        guard let kept = streams[stream] else { return 0 }
+        return min(held, kept.segments.oldThrough(elapsed: clock.elapsed(at: now)))
     }
 
-    /// The last event whose idempotency key may go; 0 for none.
-    package func keysPrunable(held: UInt64, now: ClockReading) -> UInt64 {
-        min(held, keys.oldThrough(elapsed: clock.elapsed(at: now)))
+    /// The last event of a stream whose idempotency key may go; 0 for none.
+    package func keysPrunable(_ stream: StreamTag, held: UInt64, now: ClockReading) -> UInt64 {
+        guard let kept = streams[stream] else { return 0 }
+        return min(held, kept.keys.oldThrough(elapsed: clock.elapsed(at: now)))
     }
 
-    /// Segments through there are pruned.
-    package mutating func pruned(through sequence: UInt64) {
-        segments.forget(through: sequence)
+    /// A stream's segments through there are pruned.
+    package mutating func pruned(_ stream: StreamTag, through sequence: UInt64) {
+        streams[stream]?.segments.forget(through: sequence)
     }
 
-    /// Keys through there are pruned.
-    package mutating func prunedKeys(through sequence: UInt64) {
-        keys.forget(through: sequence)
+    /// A stream's keys through there are pruned.
+    package mutating func prunedKeys(_ stream: StreamTag, through sequence: UInt64) {
+        streams[stream]?.keys.forget(through: sequence)
     }
 }

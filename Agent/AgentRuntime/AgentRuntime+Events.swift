@@ -4,17 +4,21 @@ import LedgerCore
 import SegmentStore
 
 extension AgentRuntime: AgentEventSource {
-    package var stream: StreamTag { store.stream.tag }
+    package var stream: StreamTag { store.writing.tag }
 
-    package func lastOutcome() async throws(ServiceFailure) -> UInt64 {
+    package func lastOutcome() async throws(ServiceFailure) -> EventPlace {
         try await reading { (store) throws(StoreError) in try store.lastOutcome() }
     }
 
+    package func lastOutcome(of stream: StreamTag) async throws(ServiceFailure) -> UInt64? {
+        try await reading { (store) throws(StoreError) in try store.lastOutcome(of: stream) }
+    }
+
     package func outcomes(
-        after sequence: UInt64, eventsMax: Int
-    ) async throws(ServiceFailure) -> (runs: [MergedRun], hasMore: Bool) {
+        after place: EventPlace, eventsMax: Int
+    ) async throws(ServiceFailure) -> OutcomePage {
         try await reading { (store) throws(StoreError) in
-            try store.outcomes(after: sequence, eventsMax: eventsMax)
+            try store.outcomes(after: place, eventsMax: eventsMax)
         }
     }
 

@@ -58,39 +58,40 @@ extension AgentRuntime {
     ) async throws(ServiceFailure) -> GroupAnswer {
         switch outcomes[0] {
         case .replayed(let first): return .replayed(try await firstGroup(first, submissions))
-        case .mismatched(let first): return .mismatched(first: id(first))
+        case .mismatched(let first): return .mismatched(first: first.id(agent))
         case .groupTooLarge: return .tooManyBytes
         case .accepted: break
         }
         return .accepted(
             zip(submissions, outcomes).map { submission, outcome in
-                guard case .accepted(let sequence, let time) = outcome else {
+                guard case .accepted(let place, let time) = outcome else {
                     preconditionFailure("a group that was accepted in parts")
                 }
                 let event = Event(
-                    sequence: sequence, time: time, transaction: submission.transaction,
+                    sequence: place.sequence, time: time, transaction: submission.transaction,
                     keyed: submission.keyed, trace: submission.trace)
-                return RecordedTransaction(id: id(sequence), event: event, status: .accepted)
+                return RecordedTransaction(id: place.id(agent), event: event, status: .accepted)
             })
     }
 
-    /// What the first group under a key became, whose events begin with that number. Where it is
-    /// pruned, it is told from the request, which says the same, and from when it was accepted: a
-    /// group's events have the ticks of one moment.
+    /// What the first group under a key became, whose events begin there. Where it is pruned, it is
+    /// told from the request, which says the same, and from when it was accepted: a group's events
+    /// have the ticks of one moment.
     private func firstGroup(
-        _ first: UInt64, _ submissions: [Submission]
+        _ first: EventPlace, _ submissions: [Submission]
     ) async throws(ServiceFailure) -> [RecordedTransaction] {
         let found = try await reading { [self] (store) throws(StoreError) in
-            try store.group(from: first).map(recorded)
+            try store.group(from: first).map { recorded($0, of: first.stream) }
         }
         guard found.isEmpty else { return found }
-        let time = try await timeOfPruned(id(first), submissions[0])
+        let time = try await timeOfPruned(first.id(agent), submissions[0])
         return submissions.enumerated().map { offset, submission in
             let event = Event(
-                sequence: first + UInt64(offset),
+                sequence: first.sequence + UInt64(offset),
                 time: HybridTimestamp(rawValue: time.rawValue + UInt64(offset)),
                 transaction: submission.transaction, keyed: submission.keyed, trace: nil)
-            return RecordedTransaction(id: id(event.sequence), event: event, status: .merged)
+            let place = EventPlace(stream: first.stream, sequence: event.sequence)
+            return RecordedTransaction(id: place.id(agent), event: event, status: .merged)
         }
     }
 }

@@ -8,13 +8,13 @@ extension AgentRuntime: MetricSource {
 
     package func samples() async -> [MetricSample] {
         let state = board.current
-        let waiting = state.head.sequence - min(state.acknowledged, state.head.sequence)
+        let writing = state.writing
         var samples = [
-            MetricSample(AgentMetrics.head, state.head.sequence),
-            MetricSample(AgentMetrics.acknowledged, state.acknowledged),
-            MetricSample(AgentMetrics.oldestRetained, state.oldestRetained),
-            MetricSample(AgentMetrics.backlog, waiting),
-            MetricSample(AgentMetrics.backlogBytes, waiting == 0 ? 0 : state.backlogBytes),
+            MetricSample(AgentMetrics.head, writing.head.sequence),
+            MetricSample(AgentMetrics.acknowledged, writing.acknowledged),
+            MetricSample(AgentMetrics.oldestRetained, writing.oldestRetained),
+            MetricSample(AgentMetrics.backlog, state.backlog),
+            MetricSample(AgentMetrics.backlogBytes, state.backlogBytes),
             MetricSample(AgentMetrics.ready, unreadiness() == nil ? 1 : 0),
         ]
         samples += AgentRuntime.samples(of: state.phase)

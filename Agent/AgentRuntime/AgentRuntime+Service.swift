@@ -69,29 +69,32 @@ extension AgentRuntime: AgentService {
 
     /// The events that came first under the keys of the replayed, as far as the log has them; read
     /// together, for who sends a whole day again has many to a segment.
-    private func firsts(of outcomes: [Outcome]) async throws(ServiceFailure) -> [UInt64: Event] {
-        let sequences = outcomes.compactMap { outcome in
-            if case .replayed(let sequence) = outcome { sequence } else { nil }
+    private func firsts(
+        of outcomes: [Outcome]
+    ) async throws(ServiceFailure) -> [EventPlace: Event] {
+        let places = outcomes.compactMap { outcome in
+            if case .replayed(let place) = outcome { place } else { nil }
         }
-        guard !sequences.isEmpty else { return [:] }
-        return try await reading { (store) throws(StoreError) in try store.events(at: sequences) }
+        guard !places.isEmpty else { return [:] }
+        return try await reading { (store) throws(StoreError) in try store.events(at: places) }
     }
 
     private func answer(
-        _ submission: Submission, _ outcome: Outcome, _ firsts: [UInt64: Event]
+        _ submission: Submission, _ outcome: Outcome, _ firsts: [EventPlace: Event]
     ) async throws(ServiceFailure) -> Answer {
         switch outcome {
-        case .accepted(let sequence, let time):
+        case .accepted(let place, let time):
             let event = Event(
-                sequence: sequence, time: time, transaction: submission.transaction,
+                sequence: place.sequence, time: time, transaction: submission.transaction,
                 keyed: submission.keyed,
                 trace: submission.trace)
-            return .accepted(RecordedTransaction(id: id(sequence), event: event, status: .accepted))
-        case .replayed(let sequence):
-            if let first = firsts[sequence] { return .replayed(recorded(first)) }
-            return .replayed(try await pruned(id(sequence), submission))
-        case .mismatched(let sequence):
-            return .mismatched(first: id(sequence))
+            return .accepted(
+                RecordedTransaction(id: place.id(agent), event: event, status: .accepted))
+        case .replayed(let place):
+            if let first = firsts[place] { return .replayed(recorded(first, of: place.stream)) }
+            return .replayed(try await pruned(place.id(agent), submission))
+        case .mismatched(let place):
+            return .mismatched(first: place.id(agent))
         case .groupTooLarge:
             preconditionFailure("the outcome of a group, for a request that is none")
         }
@@ -129,11 +132,8 @@ extension AgentRuntime: AgentService {
     }
 
     package func wasPruned(_ id: EventID) -> Bool {
-        owns(id) && id.sequence > 0 && id.sequence < board.current.oldestRetained
-    }
-
-    func id(_ sequence: UInt64) -> EventID {
-        EventID(agent: agent, stream: store.stream.tag, sequence: sequence)
+        guard owns(id), let stream = board.current[id.stream] else { return false }
+        return id.sequence > 0 && id.sequence < stream.oldestRetained
     }
 
     // MARK: Reading
@@ -156,47 +156,52 @@ extension AgentRuntime: AgentService {
     package func transaction(_ id: EventID) async throws(ServiceFailure) -> RecordedTransaction? {
         guard owns(id) else { return nil }
         return try await reading { [self] (store) throws(StoreError) in
-            try store.event(id.sequence).map { recorded($0.event) }
+            try store.event(id.place).map { recorded($0.event, of: id.stream) }
         }
     }
 
     package func journey(_ id: EventID) async throws(ServiceFailure) -> Journey? {
         guard owns(id) else { return nil }
         return try await reading { [self] (store) throws(StoreError) in
-            guard let found = try store.event(id.sequence) else { return nil }
+            guard let found = try store.event(id.place) else { return nil }
             let header = found.stored.segment.header
             return Journey(
-                transaction: recorded(found.event), segmentFirst: header.firstSequence,
+                transaction: recorded(found.event, of: id.stream),
+                segmentFirst: header.firstSequence,
                 segmentCount: header.count,
                 durableAt: found.stored.recordedAt,
-                receipt: try store.receipt(covering: id.sequence))
+                receipt: try store.receipt(covering: id.place))
         }
     }
 
     private func owns(_ id: EventID) -> Bool {
-        id.agent == agent && id.stream == store.stream.tag && id.branch == nil
+        id.agent == agent && store.row(id.stream) != nil && id.branch == nil
     }
 
-    func recorded(_ event: Event) -> RecordedTransaction {
+    func recorded(_ event: Event, of stream: StreamTag) -> RecordedTransaction {
+        let place = EventPlace(stream: stream, sequence: event.sequence)
         let status: RecordedTransaction.Status =
-            event.sequence <= board.current.acknowledged ? .merged : .accepted
-        return RecordedTransaction(id: id(event.sequence), event: event, status: status)
+            board.current.isMerged(place) ? .merged : .accepted
+        return RecordedTransaction(id: place.id(agent), event: event, status: status)
     }
 
     package func transactions(
         _ filter: TransactionFilter, cursor: String?, limit: Int
     ) async throws(ServiceFailure) -> Page<RecordedTransaction>? {
-        // The store counts in signed integers.
-        var before = UInt64(Int64.max)
+        var before: EventPlace?
         if let cursor {
-            guard let sequence = UInt64(cursor), sequence <= before else { return nil }
-            before = sequence
+            guard let place = EventPlace(cursor), store.row(place.stream) != nil else {
+                return nil
+            }
+            before = place
         }
         return try await reading { [self, before] (store) throws(StoreError) in
             let (events, next) = try store.events(
                 before: before, limit: limit, segmentsMax: configuration.limits.listingSegmentsMax
             ) { filter.admits($0.transaction) }
-            return Page(items: events.map(recorded), next: next.map(String.init))
+            return Page(
+                items: events.map { recorded($0.event, of: $0.place.stream) },
+                next: next.map(\.description))
         }
     }
 

@@ -10,11 +10,11 @@ extension AgentRuntime {
         let oldest = try await oldestUnacknowledged(state)
         let storage = try await storage()
         let mqtt = connection?.status
-        let count = state.head.sequence - min(state.acknowledged, state.head.sequence)
+        let writing = state.writing
         let (reason, since) = reasonNothingFlows(state, mqtt)
         return SyncStatus(
-            agent: agent, stream: store.stream.tag, head: state.head.sequence,
-            acknowledged: state.acknowledged,
+            agent: agent, stream: writing.tag, head: writing.head.sequence,
+            acknowledged: writing.acknowledged,
             isConnected: mqtt?.isConnected ?? false, phase: state.phase, reason: reason,
             since: since,
             lastError: mqtt?.trouble.map { "\($0)" },
@@ -22,8 +22,8 @@ extension AgentRuntime {
             nextAttemptAt: mqtt?.nextAttemptMicroseconds.map(Timestamp.init(microseconds:)),
             breaker: mqtt?.breaker.rawValue ?? "closed",
             backlog: SyncStatus.Backlog(
-                count: count, bytes: count == 0 ? 0 : state.backlogBytes, oldest: oldest),
-            lastAckAt: state.lastAckAt, oldestRetained: state.oldestRetained,
+                count: state.backlog, bytes: state.backlogBytes, oldest: oldest),
+            lastAckAt: state.lastAckAt, oldestRetained: writing.oldestRetained,
             storage: storage, now: WallClock.now())
     }
 
@@ -45,9 +45,10 @@ extension AgentRuntime {
     private func oldestUnacknowledged(_ state: SyncBoard.State) async throws(ServiceFailure)
         -> Timestamp?
     {
-        guard state.head.sequence > state.acknowledged else { return nil }
+        guard let behind = state.streams.first(where: { $0.backlog > 0 }) else { return nil }
+        let place = EventPlace(stream: behind.tag, sequence: behind.acknowledged + 1)
         return try await reading { (store) throws(StoreError) in
-            try store.segment(containing: state.acknowledged + 1)?.recordedAt
+            try store.segment(containing: place)?.recordedAt
         }
     }
 

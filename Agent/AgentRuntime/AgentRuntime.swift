@@ -53,17 +53,11 @@ package final class AgentRuntime: Sendable {
             folder: configuration.data, unlessThereIs: FoundingMark.traces(of: database))
         store = try AgentRuntime.openStore(configuration, database, signer, hasher)
         let loaded = try store.load()
-        let bytesBehind = try store.byteCount(after: loaded.acknowledged)
-        let place = loaded.origin.place
-        let head = ChainPoint(sequence: place.firstSequence - 1, hash: place.previous)
+        let writing = loaded.writing
         let tail = try store.tail(
-            after: loaded.acknowledged, head: head.sequence,
+            after: writing.acknowledged, head: writing.head.sequence,
             byteCountMax: configuration.limits.ownTailBytesMax)
-        board = SyncBoard(
-            SyncBoard.State(
-                head: head, acknowledged: loaded.acknowledged,
-                oldestRetained: loaded.oldestRetained, backlogBytes: bytesBehind,
-                offlineSince: WallClock.now()))
+        board = SyncBoard(SyncBoard.State(loaded.streams, offlineSince: WallClock.now()))
         let shipper = Shipper()
         self.shipper = shipper
         commits = CommitThread(
@@ -74,13 +68,13 @@ package final class AgentRuntime: Sendable {
             signal: signal,
             committed: { [board] head, byteCount, traced in
                 board.update {
-                    $0.head = head
-                    $0.backlogBytes += UInt64(byteCount)
+                    $0.writing.head = head
+                    $0.writing.backlogBytes += UInt64(byteCount)
                 }
                 shipper.post(.appended(head, byteCount: byteCount, traced: traced))
             }, broken: onBroken)
         connection = try AgentRuntime.makeConnection(
-            configuration, store, head, signer, hasher, shipper)
+            configuration, writing, signer, hasher, shipper)
         let parts = Shipper.Parts(
             configuration: configuration, store: store, signer: signer, hasher: hasher,
             board: board, signal: signal, logger: logger)
@@ -128,20 +122,18 @@ package final class AgentRuntime: Sendable {
             path: path, options: configuration.log,
             agent: configuration.agent,
             ledger: configuration.ledger,
-            founding: AgentStore.Founding(nonce: nonce, publicKey: signer.publicKey), hasher: hasher
-        )
+            founding: AgentStore.Founding(nonce: nonce, publicKey: signer.publicKey),
+            hasher: hasher, now: WallClock.now())
     }
 
     private static func makeConnection(
-        _ configuration: AgentConfiguration, _ store: AgentStore, _ head: ChainPoint,
-        _ signer: Ed25519Signer,
+        _ configuration: AgentConfiguration, _ writing: StreamRecord, _ signer: Ed25519Signer,
         _ hasher: SHA256Hasher, _ shipper: Shipper
     ) throws -> MQTTConnection? {
         guard let broker = configuration.broker else { return nil }
         let will = StatusMessage.make(
-            isOnline: false, agent: configuration.agent, stream: store.stream.tag, head: head,
-            signer: signer,
-            hasher: hasher)
+            isOnline: false, agent: configuration.agent, stream: writing.tag, head: writing.head,
+            signer: signer, hasher: hasher)
         let mqtt = try MQTTConfiguration(
             url: broker.url, clientID: configuration.agent.description, username: broker.username,
             password: broker.password, tls: broker.tls, lastWill: will,
@@ -163,11 +155,11 @@ package final class AgentRuntime: Sendable {
         signal.end()
         shipper.finish()
         let isShipped = shipping?.join(atMost: .seconds(2)) ?? true
+        let writing = board.current.writing
         connection?.stop(
             farewell: StatusMessage.make(
-                isOnline: false, agent: configuration.agent, stream: store.stream.tag,
-                head: board.current.head,
-                signer: signer, hasher: hasher))
+                isOnline: false, agent: configuration.agent, stream: writing.tag,
+                head: writing.head, signer: signer, hasher: hasher))
         readers.stop()
         saveSpans()
         if let failure = store.close() {

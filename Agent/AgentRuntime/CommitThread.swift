@@ -173,7 +173,7 @@ private struct Writer: ~Copyable {
         trace = CommitTrace(tracer)
         self.upkeep = upkeep
         self.board = board
-        acknowledged = loaded.acknowledged
+        acknowledged = loaded.writing.acknowledged
         admission = Admission(loaded.origin, hasher: hasher)
         merged = MergedBalances(loaded.merged, limits: limits)
         self.tail = tail
@@ -203,7 +203,7 @@ private struct Writer: ~Copyable {
 
     /// Receipts and what others brought wait a little for company: nobody waits for them.
     private var mustCommit: Bool {
-        if admission.hasWaiters || pending.lastSession != nil { return true }
+        if admission.hasWaiters || !pending.sessions.isEmpty { return true }
         guard !isPatient else { return false }
         let now = SteadyClock.now()
         if let pendingSince, now.microseconds(since: pendingSince) >= limits.receiptDelayMax {
@@ -222,7 +222,7 @@ private struct Writer: ~Copyable {
             pending.receipts.append(receipt)
             pendingSince = pendingSince ?? SteadyClock.now()
         case .session(let number, let done):
-            pending.lastSession = number
+            pending.sessions[admission.stream] = number
             sessions.append(done)
         case .see(let seen):
             self.seen = seen
@@ -383,17 +383,26 @@ private struct Writer: ~Copyable {
 
     /// One step of it, also where a write failed: it may be what makes room for the next one.
     private mutating func keepUp(isIdle: Bool) {
-        let standing = Upkeep.Standing(
-            head: admission.head.sequence, acknowledged: acknowledged, held: board.current.held)
-        switch upkeep.step(standing, isIdle: isIdle) {
+        switch upkeep.step(standings, isIdle: isIdle) {
         case .nothing: break
-        case .pruned(let through): board.update { $0.oldestRetained = through + 1 }
+        case .pruned(let through):
+            board.update { $0[through.stream]?.oldestRetained = through.sequence + 1 }
         case .needsCheckpoint:
             if loadIfSpent() { commit(withCheckpoint: true) }
             if isSpent { upkeep.postpone() }
         case .failed(let error):
             logger.warning("pruning failed", metadata: ["store.error": "\(error)"])
             if store.isBroken { broken("\(error)") }
+        }
+    }
+
+    private var standings: [Upkeep.Standing] {
+        board.current.streams.map { stream in
+            let isWritten = stream.tag == admission.stream
+            return Upkeep.Standing(
+                stream: stream.tag,
+                head: isWritten ? admission.head.sequence : stream.head.sequence,
+                acknowledged: isWritten ? acknowledged : stream.acknowledged, held: stream.held)
         }
     }
 
@@ -440,7 +449,7 @@ private struct Writer: ~Copyable {
                 continue
             }
             let refusal = merged.take(
-                snapshot, stream: store.stream.tag, own: admission.balances, tail: &tail,
+                snapshot, stream: admission.stream, own: admission.balances, tail: &tail,
                 dictionary: admission.dictionary)
             if refusal == .impossible {
                 logger.warning(

@@ -143,8 +143,7 @@ public final class EmbeddedAgent: Sendable {
 
     /// Transactions that the aggregator has not acknowledged yet.
     public var backlog: UInt64 {
-        let state = runtime.board.current
-        return state.head.sequence - min(state.acknowledged, state.head.sequence)
+        runtime.board.current.backlog
     }
 
     /// Finishes what was recorded and closes the data folder. Blocks for some seconds at most.

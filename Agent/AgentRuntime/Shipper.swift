@@ -68,6 +68,7 @@ private struct ShipperLoop: ~Copyable {
     private var session: OutboxSession
     private var snapshots: SnapshotInbox
     private var random = SystemRandomNumberGenerator()
+    private let stream: StreamTag
     private var head: ChainPoint
     private var acknowledged: ChainPoint
     private var seen = Seen.nothing
@@ -95,18 +96,19 @@ private struct ShipperLoop: ~Copyable {
         self.connection = connection
         self.commits = commits
         self.mailbox = mailbox
-        let place = loaded.origin.place
-        head = ChainPoint(sequence: place.firstSequence - 1, hash: place.previous)
-        acknowledged = ChainPoint(sequence: loaded.acknowledged, hash: .zero)
+        let writing = loaded.writing
+        stream = writing.tag
+        head = writing.head
+        acknowledged = ChainPoint(sequence: writing.acknowledged, hash: .zero)
         let configuration = parts.configuration
         trace = ShipperTrace(
-            configuration.tracer, stream: parts.store.stream.tag,
-            topic: Topics.up(configuration.agent), head: place.firstSequence - 1)
+            configuration.tracer, stream: writing.tag, topic: Topics.up(configuration.agent),
+            head: writing.head.sequence)
         spans = SpanShipping(configuration.tracer, agent: configuration.agent)
         snapshots = SnapshotInbox(limits: parts.configuration.limits)
         session = OutboxSession(
-            stream: parts.store.stream.tag, head: head, released: loaded.acknowledged,
-            lastSession: loaded.lastSession,
+            stream: stream, head: head, released: writing.acknowledged,
+            lastSession: writing.lastSession,
             limits: parts.configuration.limits)
         watermarks = WatermarkPacer(limits: parts.configuration.limits)
     }
@@ -161,12 +163,12 @@ private struct ShipperLoop: ~Copyable {
             snapshots.want(account)
             return []
         case .prepared(let number, let found, let hasAnnounced, let bytesBehind):
-            parts.board.update { $0.backlogBytes = bytesBehind }
+            parts.board.update { $0[stream]?.backlogBytes = bytesBehind }
             underWay.removeAll()
             trace.lost(beyond: found?.sequence ?? 0)
             return session.prepared(
                 session: number, resume: found, hasAnnounced: hasAnnounced,
-                oldestRetained: parts.board.current.oldestRetained,
+                oldestRetained: oldestRetained,
                 unsentBytes: Int(bytesBehind), now: SteadyClock.now(), &random)
         case .promised(let time, let acknowledged):
             sayWatermark(time, acknowledged: acknowledged)
@@ -217,11 +219,11 @@ private struct ShipperLoop: ~Copyable {
         let now = SteadyClock.now()
         switch message {
         case .welcome(let welcome): return session.welcomed(welcome)
-        case .ack(let ack) where ack.stream == parts.store.stream.tag:
+        case .ack(let ack) where ack.stream == stream:
             return session.acknowledged(ack, session: number, now: now, &random)
-        case .needs(let needs) where needs.stream == parts.store.stream.tag:
+        case .needs(let needs) where needs.stream == stream:
             return session.needed(needs, session: number)
-        case .needsDefinitions(let needs) where needs.stream == parts.store.stream.tag:
+        case .needsDefinitions(let needs) where needs.stream == stream:
             return session.neededDefinitions(needs, session: number)
         case .accountSnapshot(let snapshot): take(snapshot, number)
         case .hub(let notice) where notice.isUp: session.aggregatorCameUp(now: now, &random)
@@ -246,9 +248,8 @@ private struct ShipperLoop: ~Copyable {
         snapshots.follow(session: session.streamingSession, hub: seen.hub)
         let backlog = parts.board.current.backlogBytes
         let isCaughtUp = backlog < UInt64(parts.configuration.limits.ownTailBytesMax / 2)
-        let tag = parts.store.stream.tag
         guard
-            let ask = snapshots.tick(now: now, isCaughtUp: isCaughtUp, stream: tag, &random)
+            let ask = snapshots.tick(now: now, isCaughtUp: isCaughtUp, stream: stream, &random)
         else { return }
         let message = Message.accountRequest(ask.request)
         let content = message.framed(session: ask.session).signedContent(parts.hasher)
@@ -317,13 +318,15 @@ private struct ShipperLoop: ~Copyable {
         }
     }
 
+    private var oldestRetained: UInt64 { parts.board.current.writing.oldestRetained }
+
     private mutating func sendHello(_ nonce: [UInt8], _ lastSession: UInt64) {
         let hello = Hello(
             nonce: nonce, lastSession: lastSession, head: head, acknowledged: acknowledged,
             seen: seen,
-            oldestRetained: parts.board.current.oldestRetained,
+            oldestRetained: oldestRetained,
             softwareVersion: Hello.fitting(version: parts.configuration.softwareVersion),
-            genesis: parts.store.genesis)
+            genesis: parts.store.writing.genesis)
         greeting = hello.digest(parts.hasher)
         publish(.hello(hello), session: 0)
     }
@@ -332,15 +335,16 @@ private struct ShipperLoop: ~Copyable {
     private func prepare(_ number: UInt64, _ leaves: [ChainPoint], _ announced: ChainPoint) {
         let parts = parts
         let mailbox = mailbox
+        let stream = stream
         commits.post(
             .session(number) { isDurable in
                 guard isDurable else { return }
                 do throws(StoreError) {
-                    let (found, bytesBehind) = try parts.store.locate(leaves)
+                    let (found, bytesBehind) = try parts.store.locate(leaves, in: stream)
                     // On the thread that prunes, so that nothing of what this aggregator lacks goes
                     // in between.
-                    parts.board.update { $0.held = found?.sequence ?? 0 }
-                    let hasAnnounced = try parts.store.passes(announced)
+                    parts.board.update { $0[stream]?.held = found?.sequence ?? 0 }
+                    let hasAnnounced = try parts.store.passes(announced, in: stream)
                     mailbox.post(
                         .prepared(
                             session: number, found: found, hasAnnounced: hasAnnounced,
@@ -363,18 +367,18 @@ private struct ShipperLoop: ~Copyable {
         _ number: UInt64, _ after: UInt64, _ through: UInt64, _ byteCountMax: Int
     ) -> [OutboxSession.Action] {
         do throws(StoreError) {
-            let stored = try parts.store.segments(after: after, byteCountMax: byteCountMax)
-                .prefix { $0.end.sequence <= through }
+            let stored = try parts.store.segments(
+                of: stream, after: after, byteCountMax: byteCountMax
+            ).prefix { $0.end.sequence <= through }
             guard let last = stored.last else { return [] }
-            let tag = parts.store.stream.tag
             let now = WallClock.now()
             let sending = trace.begin(stored, attempt: session.attemptOfNext)
             var message = SegmentsMessage(
-                stream: tag, sentAt: now, attempt: session.attemptOfNext,
+                stream: stream, sentAt: now, attempt: session.attemptOfNext,
                 segments: stored.map(\.segment.bytes))
             if let sending { message.traces = [sending.trace] }
             let content = SegmentsMessage.signedContent(
-                session: number, stream: tag, lastHash: last.hash)
+                session: number, stream: stream, lastHash: last.hash)
             let frame = Message.segments(message).framed(
                 session: number, signature: parts.signer.sign(content))
             let topic = Topics.up(parts.configuration.agent)
@@ -394,7 +398,7 @@ private struct ShipperLoop: ~Copyable {
 
     private mutating func locate(_ place: ChainPoint) -> [OutboxSession.Action] {
         do throws(StoreError) {
-            let (found, bytesBehind) = try parts.store.locate([place])
+            let (found, bytesBehind) = try parts.store.locate([place], in: stream)
             if found != nil {
                 underWay.removeAll { $0.end.sequence > place.sequence }
                 trace.lost(beyond: place.sequence)
@@ -413,12 +417,13 @@ private struct ShipperLoop: ~Copyable {
     private func sendDefinitions(_ number: UInt64, _ needs: NeedsDefinitions) {
         let perMessage = Frame.byteCountMax / 2 / Definition.textBytesMax
         do throws(StoreError) {
-            let definitions = try parts.store.definitions(from: needs.first, through: needs.through)
+            let definitions = try parts.store.definitions(
+                of: stream, from: needs.first, through: needs.through)
             for start in stride(from: 0, to: definitions.count, by: perMessage) {
                 let end = min(start + perMessage, definitions.count)
                 let message = Message.definitions(
                     DefinitionsMessage(
-                        stream: parts.store.stream.tag, segment: needs.segment,
+                        stream: stream, segment: needs.segment,
                         first: needs.first + UInt32(start),
                         definitions: Array(definitions[start..<end]),
                         isLast: end == definitions.count))
@@ -443,7 +448,8 @@ private struct ShipperLoop: ~Copyable {
                 })
         case .lookUp(let acknowledged):
             do throws(StoreError) {
-                let next = try parts.store.segment(containing: acknowledged + 1)
+                let next = try parts.store.segment(
+                    containing: EventPlace(stream: stream, sequence: acknowledged + 1))
                 sayWatermark(next?.segment.timeBefore, acknowledged: acknowledged)
             } catch {
                 parts.logger.error("cannot read the log", metadata: ["store.error": "\(error)"])
@@ -460,7 +466,7 @@ private struct ShipperLoop: ~Copyable {
         let number = statement.confirmed.session
         let message = Message.watermark(
             Watermark(
-                stream: parts.store.stream.tag, acknowledged: statement.confirmed.acknowledged,
+                stream: stream, acknowledged: statement.confirmed.acknowledged,
                 through: statement.through, sentAt: WallClock.now()))
         let content = message.framed(session: number).signedContent(parts.hasher)
         publish(message, session: number, signature: parts.signer.sign(content))
@@ -475,7 +481,8 @@ private struct ShipperLoop: ~Copyable {
         let covered = underWay.prefix { $0.end.sequence <= ack.through.sequence }
         let reason = waited.flatMap { acknowledged.sequence < $0.through ? $0.reason : nil }
         let receipt = Receipt(
-            first: acknowledged.sequence + 1, through: ack.through, hub: ack.hub, position: nil,
+            stream: stream, first: acknowledged.sequence + 1, through: ack.through, hub: ack.hub,
+            position: nil,
             publishedAt: covered.first?.at, attempt: attempt, acknowledgedAt: now,
             receivedAt: ack.receivedAt,
             committedAt: ack.committedAt, waitedFor: reason ?? "")
@@ -484,8 +491,8 @@ private struct ShipperLoop: ~Copyable {
         acknowledged = ack.through
         if let waited, ack.through.sequence >= waited.through { self.waited = nil }
         parts.board.update { board in
-            board.acknowledged = ack.through.sequence
-            board.backlogBytes -= min(board.backlogBytes, UInt64(bytes))
+            board.writing.acknowledged = ack.through.sequence
+            board.writing.backlogBytes -= min(board.writing.backlogBytes, UInt64(bytes))
             board.lastAckAt = now
         }
         for receipt in receipt.split(by: ack.runs) { commits.post(.receipt(receipt)) }
@@ -517,7 +524,7 @@ private struct ShipperLoop: ~Copyable {
         hand(
             StatusMessage.make(
                 isOnline: isOnline, agent: parts.configuration.agent,
-                stream: parts.store.stream.tag, head: head,
+                stream: stream, head: head,
                 signer: parts.signer, hasher: parts.hasher))
     }
 
@@ -528,7 +535,7 @@ private struct ShipperLoop: ~Copyable {
         var isOffline = false
         parts.board.update { board in
             board.phase = phase
-            board.held = held ?? board.held
+            board.writing.held = held ?? board.writing.held
             isOffline = board.offlineSince != nil
             if phase == .streaming || !hasBacklog {
                 board.stalledSince = nil

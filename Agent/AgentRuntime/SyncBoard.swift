@@ -5,7 +5,8 @@ import Synchronization
 
 /// How far sync has come, for whoever asks: written by the shipper, read by any thread.
 final class SyncBoard: Sendable {
-    struct State: Sendable {
+    struct Stream: Sendable {
+        let tag: StreamTag
         var head: ChainPoint
         var acknowledged: UInt64
         /// The first event that the log still has.
@@ -15,12 +16,61 @@ final class SyncBoard: Sendable {
         /// until one has said anything.
         var held: UInt64 = 0
         var backlogBytes: UInt64
+        /// Nil for the one that is written.
+        var end: StreamEnd?
+
+        init(_ record: StreamRecord) {
+            tag = record.tag
+            head = record.head
+            acknowledged = record.acknowledged
+            oldestRetained = record.oldestRetained
+            backlogBytes = record.bytesBehind
+            end = record.end
+        }
+
+        var backlog: UInt64 { head.sequence - min(acknowledged, head.sequence) }
+    }
+
+    struct State: Sendable {
+        /// In the order in which they were written; the last one is.
+        var streams: [Stream]
         var lastAckAt: Timestamp?
         var phase: OutboxSession.Phase = .offline
         /// Since when there has been no connection to the broker; nil while there is one.
         var offlineSince: Timestamp?
         /// Since when nothing has flowed although there was something to send.
         var stalledSince: Timestamp?
+
+        /// - Parameter records: at least one, of which the last is written.
+        init(_ records: [StreamRecord], offlineSince: Timestamp) {
+            precondition(!records.isEmpty, "a folder has a stream")
+            streams = records.map(Stream.init)
+            self.offlineSince = offlineSince
+        }
+
+        var writing: Stream {
+            get { streams[streams.count - 1] }
+            set { streams[streams.count - 1] = newValue }
+        }
+
+        subscript(tag: StreamTag) -> Stream? {
+            get { streams.last { $0.tag == tag } }
+            set {
+                guard let newValue, let index = streams.lastIndex(where: { $0.tag == tag }) else {
+                    return
+                }
+                streams[index] = newValue
+            }
+        }
+
+        var backlog: UInt64 { streams.reduce(0) { $0 + $1.backlog } }
+        var backlogBytes: UInt64 {
+            streams.reduce(0) { $0 + ($1.backlog > 0 ? $1.backlogBytes : 0) }
+        }
+
+        func isMerged(_ place: EventPlace) -> Bool {
+            self[place.stream].map { place.sequence <= $0.acknowledged } ?? false
+        }
     }
 
     private let state: Mutex<State>

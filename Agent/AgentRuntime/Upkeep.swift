@@ -14,12 +14,13 @@ import Workers
 /// **Function.** Call `step` after each turn; it does nothing until something is due. `patience`
 /// says when it wants to be called again.
 ///
-/// **Invariants.** Nothing goes that the aggregator of this run's session is not known to hold, that
+/// **Invariants.** Nothing goes that the aggregator of this run's sessions is not known to hold, that
 /// is not acknowledged durably, that is younger than the retention, or that no checkpoint of the
 /// folds has counted in.
 package struct Upkeep: Sendable {
-    /// How the stream stands.
+    /// How a stream stands.
     package struct Standing: Sendable {
+        package var stream: StreamTag
         /// The last durable event.
         package var head: UInt64
         /// The last event whose acknowledgement is durable.
@@ -27,19 +28,22 @@ package struct Upkeep: Sendable {
         /// The last event that the aggregator said in this run that it holds; 0 before it did.
         package var held: UInt64
 
-        package init(head: UInt64, acknowledged: UInt64, held: UInt64) {
+        package init(stream: StreamTag, head: UInt64, acknowledged: UInt64, held: UInt64) {
+            self.stream = stream
             self.head = head
             self.acknowledged = acknowledged
             self.held = held
         }
+
+        fileprivate var prunable: UInt64 { min(held, acknowledged) }
     }
 
     package enum Outcome: Sendable {
         case nothing
         /// The folds' checkpoint must reach further first.
         case needsCheckpoint
-        /// The log begins behind that event now.
-        case pruned(through: UInt64)
+        /// The log of that stream begins behind that event now.
+        case pruned(through: EventPlace)
         case failed(StoreError)
     }
 
@@ -49,7 +53,7 @@ package struct Upkeep: Sendable {
     private var retention: Retention
     private var due: SteadyTime
     private var sweep: Sweep?
-    private var sweptThrough: UInt64 = 0
+    private var sweptThrough: [StreamTag: UInt64] = [:]
     /// Whether pages were cut off the database, and its file or its write-ahead log's may still have
     /// them.
     private var awaitsShorterFiles: Bool
@@ -59,7 +63,7 @@ package struct Upkeep: Sendable {
 
     /// A walk through the idempotency keys.
     private struct Sweep: Sendable {
-        var through: UInt64
+        var through: EventPlace
         var cursor: KeyCursor?
     }
 
@@ -88,13 +92,15 @@ package struct Upkeep: Sendable {
 
     /// Does the next step, if one is due.
     ///
-    /// - Parameter isIdle: whether nothing else waits.
-    package mutating func step(_ standing: Standing, isIdle: Bool) -> Outcome {
+    /// - Parameters:
+    ///   - standings: of all the folder's streams, the oldest first.
+    ///   - isIdle: whether nothing else waits.
+    package mutating func step(_ standings: [Standing], isIdle: Bool) -> Outcome {
         let now = clock()
         guard now.steady >= due else { return .nothing }
         let pause = isIdle ? limits.upkeepPause : limits.upkeepPauseWhenBusy
         do throws(StoreError) {
-            let outcome = try work(standing, now)
+            let outcome = try work(standings, now)
             due = now.steady.advanced(byMicroseconds: outcome == nil ? interval : pause)
             return outcome ?? .nothing
         } catch {
@@ -110,40 +116,54 @@ package struct Upkeep: Sendable {
 
     /// - Returns: nil where nothing is left to do.
     private mutating func work(
-        _ standing: Standing, _ now: ClockReading
+        _ standings: [Standing], _ now: ClockReading
     ) throws(StoreError) -> Outcome? {
-        if let saved = retention.look(head: standing.head, now: now) {
+        let heads = Dictionary(uniqueKeysWithValues: standings.map { ($0.stream, $0.head) })
+        if let saved = retention.look(heads: heads, now: now) {
             try store.save(saved)
             retention.wasSaved(saved)
         }
-        let held = min(standing.held, standing.acknowledged)
-        if let outcome = try prune(retention.prunable(held: held, now: now)) { return outcome }
-        if try pruneKeys(retention.keysPrunable(held: held, now: now)) { return .nothing }
+        for one in standings {
+            let through = retention.prunable(one.stream, held: one.prunable, now: now)
+            let place = EventPlace(stream: one.stream, sequence: through)
+            if let outcome = try prune(place) { return outcome }
+        }
+        for one in standings {
+            let through = retention.keysPrunable(one.stream, held: one.prunable, now: now)
+            let place = EventPlace(stream: one.stream, sequence: through)
+            if try pruneKeys(place) { return .nothing }
+        }
         return try returnSpace() ? .nothing : nil
     }
 
-    private mutating func prune(_ sequence: UInt64) throws(StoreError) -> Outcome? {
-        guard sequence > 0 else { return nil }
+    private mutating func prune(_ place: EventPlace) throws(StoreError) -> Outcome? {
+        guard place.sequence > 0 else { return nil }
         let limit = ReadLimit(
             segments: limits.segmentsPerPruneMax, bytes: limits.bytesPerPruneMax)
-        switch try store.prune(through: sequence, limit: limit) {
-        case .pruned(let through, _, _): return .pruned(through: through)
+        switch try store.prune(place.stream, through: place.sequence, limit: limit) {
+        case .pruned(let through, _, _):
+            return .pruned(through: EventPlace(stream: place.stream, sequence: through))
         case .needsCheckpoint: return .needsCheckpoint
         case .nothing:
-            retention.pruned(through: sequence)
+            retention.pruned(place.stream, through: place.sequence)
             return nil
         }
     }
 
+    /// A sweep that is under way goes on first.
+    ///
     /// - Returns: whether there is more to do.
-    private mutating func pruneKeys(_ sequence: UInt64) throws(StoreError) -> Bool {
-        if sweep == nil, sequence > sweptThrough { sweep = Sweep(through: sequence, cursor: nil) }
+    private mutating func pruneKeys(_ place: EventPlace) throws(StoreError) -> Bool {
+        if sweep == nil, place.sequence > sweptThrough[place.stream] ?? 0 {
+            sweep = Sweep(through: place, cursor: nil)
+        }
         guard var next = sweep else { return false }
         next.cursor = try store.pruneKeys(
-            through: next.through, after: next.cursor, keysMax: limits.keysPerPruneMax)
+            of: next.through.stream, through: next.through.sequence, after: next.cursor,
+            keysMax: limits.keysPerPruneMax)
         if next.cursor == nil {
-            sweptThrough = next.through
-            retention.prunedKeys(through: next.through)
+            sweptThrough[next.through.stream] = next.through.sequence
+            retention.prunedKeys(next.through.stream, through: next.through.sequence)
         }
         sweep = next.cursor == nil ? nil : next
         return true

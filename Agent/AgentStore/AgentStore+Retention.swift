@@ -14,57 +14,65 @@ package struct KeyCursor: Hashable, Sendable {
 extension AgentStore {
     // MARK: What is kept
 
-    /// The first event that is kept; one beyond the head where none ever was.
-    package func oldestRetained() throws(StoreError) -> UInt64 {
-        try database.read { (try pruned($0)?.through ?? 0) + 1 }
+    /// The first event of a stream that is kept; one beyond the head where none ever was.
+    package func oldestRetained(of stream: StreamTag) throws(StoreError) -> UInt64 {
+        let row = try known(stream)
+        return try database.read { (try pruned(row, $0)?.through ?? 0) + 1 }
     }
 
-    func pruned(_ database: Database) throws(StoreError) -> StreamRow.Pruned? {
+    func pruned(_ stream: StreamRow, _ database: Database) throws(StoreError)
+        -> StreamRow.Pruned?
+    {
         try SegmentLog.stream(database, genesisHash: stream.genesisHash)?.pruned
     }
 
     /// What retention knew when it was last written down; nil where it never was.
     package func retention() throws(StoreError) -> Retention.Saved? {
-        try database.read { try RetentionTable.find($0) }
+        let streams = streams
+        return try database.read { try RetentionTable.find($0, streams) }
     }
 
     package func save(_ saved: Retention.Saved) throws(StoreError) {
-        _ = try database.commit(usingReserve: true) { try RetentionTable.write(saved, $0) }
+        let streams = streams
+        _ = try database.commit(usingReserve: true) {
+            try RetentionTable.write(saved, streams, $0)
+        }
     }
 
     // MARK: Pruning
 
-    /// Prunes the oldest segments up to an event, and the receipts that covered them.
+    /// Prunes a stream's oldest segments up to an event, and the receipts that covered them.
     ///
     /// - Parameter sequence: acknowledged, and that is durable.
-    package func prune(through sequence: UInt64, limit: ReadLimit) throws(StoreError)
-        -> SegmentLog.Pruning
+    package func prune(_ stream: StreamTag, through sequence: UInt64, limit: ReadLimit)
+        throws(StoreError) -> SegmentLog.Pruning
     {
         forgetFirstLook()
-        return try database.commit(usingReserve: true) { [stream] database in
-            let pruning = try SegmentLog.prune(
-                database, stream.id, through: sequence, limit: limit)
+        let row = try known(stream)
+        return try database.commit(usingReserve: true) { database in
+            let pruning = try SegmentLog.prune(database, row.id, through: sequence, limit: limit)
             if case .pruned(let through, _, _) = pruning {
-                try ReceiptTable.prune(through: through, database)
+                try ReceiptTable.prune(row.id, through: through, database)
             }
             return pruning
         }.value
     }
 
-    /// Removes the idempotency keys of events up to there, among the next so many keys.
+    /// Removes the idempotency keys of a stream's events up to there, among the next so many keys.
     ///
     /// The table has no index by event, which would cost every commit; so a sweep looks at each key
     /// once.
     ///
     /// - Parameter cursor: what the last step returned; nil to begin.
     /// - Returns: where the next step begins; nil where the sweep is over.
-    package func pruneKeys(through sequence: UInt64, after cursor: KeyCursor?, keysMax: Int)
-        throws(StoreError) -> KeyCursor?
-    {
+    package func pruneKeys(
+        of stream: StreamTag, through sequence: UInt64, after cursor: KeyCursor?, keysMax: Int
+    ) throws(StoreError) -> KeyCursor? {
+        let row = try known(stream)
         let end = try database.read { try KeyTimes.cursor($0, after: cursor, keysMax: keysMax) }
         guard let end else { return nil }
-        _ = try database.commit(usingReserve: true) { [stream] in
-            try KeyTimes.remove($0, of: stream.id, through: sequence, after: cursor, upTo: end)
+        _ = try database.commit(usingReserve: true) {
+            try KeyTimes.remove($0, of: row.id, through: sequence, after: cursor, upTo: end)
         }
         return end
     }

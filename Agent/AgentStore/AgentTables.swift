@@ -3,13 +3,16 @@ import SegmentStore
 
 /// The agent's own tables, beside the log that both sides share.
 ///
-/// - `identity`: one row; whose folder this is, which stream it writes, and the last session it
-///   proved.
+/// - `identity`: one row; whose folder this is, and which stream it writes.
+/// - `own_streams`: one row a stream that the folder has written, in their order; the last session
+///   it was made ready to prove, and why it ended.
+/// - `must_draw`: at most one row, in a folder that was made from a backup: the next start begins a
+///   new stream.
 /// - `promised_time`: at most one row; the hybrid time up to which nothing will be recorded any more.
-/// - `receipts`: one row an acknowledgement; which events it covered and what the way there took;
-///   kept as long as the events.
-/// - `merged_balances`: one row an account and asset; what others than this stream brought it, as
-///   the hub last said, in the asset's smallest unit.
+/// - `receipts`: one row an acknowledgement, in the order in which they came; which events it covered
+///   and what the way there took; kept as long as the events.
+/// - `merged_balances`: one row an account and asset; what others than this agent brought it, as the
+///   hub last said, in the asset's smallest unit.
 enum AgentTables {
     static let migrations = [
         LogMigration(id: "agent-1") { database in
@@ -76,6 +79,12 @@ enum AgentTables {
                     ) STRICT, WITHOUT ROWID;
                     ALTER TABLE idempotency_keys ADD COLUMN time INTEGER;
                     """)
+        },
+        LogMigration(id: "agent-5-streams") { database in
+            try database.execute(sql: OwnStreams.tables)
+            try database.execute(sql: ReceiptTable.ofSeveralStreams)
+            try database.execute(sql: RetentionTable.ofSeveralStreams)
+            try database.execute(sql: "ALTER TABLE identity DROP COLUMN last_session")
         },
     ]
 }

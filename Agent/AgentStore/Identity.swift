@@ -4,8 +4,8 @@ import GRDB
 struct Identity: Sendable {
     var agent: String
     var ledger: String
+    /// The stream that is written, by its row.
     var stream: Int64
-    var lastSession: UInt64
 
     /// False in a database whose first opening was interrupted before it had any table.
     static func isThere(_ database: Database) throws -> Bool {
@@ -15,26 +15,18 @@ struct Identity: Sendable {
     static func find(_ database: Database) throws -> Identity? {
         guard
             let row = try Row.fetchOne(
-                database, sql: "SELECT agent, ledger, stream, last_session FROM identity")
+                database, sql: "SELECT agent, ledger, stream FROM identity")
         else { return nil }
-        return Identity(
-            agent: row[0], ledger: row[1], stream: row[2],
-            lastSession: UInt64(bitPattern: row[3] as Int64))
+        return Identity(agent: row[0], ledger: row[1], stream: row[2])
     }
 
     func insert(_ database: Database) throws {
         try database.execute(
-            sql:
-                "INSERT INTO identity (only_row, agent, ledger, stream, last_session) VALUES (1, ?, ?, ?, ?)",
-            arguments: [agent, ledger, stream, Int64(bitPattern: lastSession)])
+            sql: "INSERT INTO identity (only_row, agent, ledger, stream) VALUES (1, ?, ?, ?)",
+            arguments: [agent, ledger, stream])
     }
 
-    static func lastSession(_ database: Database) throws -> UInt64 {
-        try find(database)?.lastSession ?? 0
-    }
-
-    static func setLastSession(_ session: UInt64, _ database: Database) throws {
-        try database.execute(
-            sql: "UPDATE identity SET last_session = ?", arguments: [Int64(bitPattern: session)])
+    static func setStream(_ stream: Int64, _ database: Database) throws {
+        try database.execute(sql: "UPDATE identity SET stream = ?", arguments: [stream])
     }
 }

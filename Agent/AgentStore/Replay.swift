@@ -4,48 +4,69 @@ import LedgerCore
 import SegmentStore
 import SyncProtocol
 
-/// Brings the folds from their checkpoint to the end of the log.
+/// Brings the folds from their checkpoint to the end of the log, whichever streams its segments are
+/// of.
 struct Replay {
     private var balances: Balances
     private var position: Int64
     private var transactions: Int64
-    private var definitions: [Definition]
-    private var state = DictionaryState.empty
+    /// Of the streams that were met.
+    private var names: [StreamID: [Definition]] = [:]
     private var keys: [IdempotencyKey: KeyRecord] = [:]
+    private let writing: StreamRow
+    /// The end of the stream that is written.
     private var head: ChainPoint
+    private var state = DictionaryState.empty
     private var latest = HybridTimestamp(rawValue: 0)
 
-    init(_ stream: StreamRow, _ database: Database) throws {
+    init(_ writing: StreamRow, _ database: Database) throws {
         let checkpoint = try FoldCheckpoint.load(database)
         balances = checkpoint?.balances ?? Balances()
         position = checkpoint?.position ?? 0
         transactions = checkpoint?.transactions ?? 0
-        definitions = []
-        for row in try SegmentLog.definitions(database, of: stream.id) {
+        self.writing = writing
+        head = ChainPoint(
+            sequence: writing.pruned?.through ?? 0,
+            hash: writing.pruned?.hash ?? writing.genesisHash)
+        try read(writing.id, database)
+        if let last = try SegmentLog.head(database, of: writing.id) {
+            head = last.end
+            state = last.segment.header.dictionary
+        }
+        // Times grow along the log, from stream to stream.
+        let end = try SegmentLog.segments(database, before: .max, limit: ReadLimit(segments: 1))
+        if let last = end.first {
+            try read(last.streamID, database)
+            latest = lastTime(of: last)
+        }
+    }
+
+    private mutating func read(_ stream: StreamID, _ database: Database) throws {
+        guard names[stream] == nil else { return }
+        var definitions: [Definition] = []
+        for row in try SegmentLog.definitions(database, of: stream) {
             definitions += try row.definitions()
         }
-        head = ChainPoint(
-            sequence: stream.pruned?.through ?? 0, hash: stream.pruned?.hash ?? stream.genesisHash)
-        guard let last = try SegmentLog.head(database, of: stream.id) else { return }
-        head = last.end
-        state = last.segment.header.dictionary
-        latest = lastTime(of: last.segment)
+        names[stream] = definitions
     }
 
     mutating func run(_ database: Database) throws {
         while true {
             let segments = try SegmentLog.segments(database, after: position)
             guard let last = segments.last else { return }
-            for stored in segments { apply(stored.segment) }
+            for stored in segments {
+                try read(stored.streamID, database)
+                apply(stored)
+            }
             position = last.position
         }
     }
 
-    func origin(_ stream: StreamRow) -> AdmissionOrigin {
+    func origin() -> AdmissionOrigin {
         var dictionary = StreamDictionary()
-        for definition in definitions { dictionary.restore(definition) }
+        for definition in names[writing.id] ?? [] { dictionary.restore(definition) }
         let place = SegmentBuilder.Place(
-            stream: stream.tag, firstSequence: head.sequence + 1, previous: head.hash,
+            stream: writing.tag, firstSequence: head.sequence + 1, previous: head.hash,
             seen: .nothing,
             dictionary: state)
         return AdmissionOrigin(
@@ -53,8 +74,10 @@ struct Replay {
             transactions: transactions)
     }
 
-    private mutating func apply(_ segment: Segment) {
-        for case .event(let event) in segment.events(name: name) {
+    private mutating func apply(_ stored: StoredSegment) {
+        let segment = stored.segment
+        let names = names[stored.streamID] ?? []
+        for case .event(let event) in segment.events(name: { Replay.name($0, names) }) {
             for posting in event.transaction.postings {
                 balances.apply(
                     source: balances.intern(posting.source),
@@ -63,20 +86,22 @@ struct Replay {
             }
             transactions += 1
             if let keyed = event.keyed {
-                keys[keyed.key] = KeyRecord(
-                    sequence: event.sequence, digest: keyed.digest, time: event.time)
+                let place = EventPlace(stream: segment.header.stream, sequence: event.sequence)
+                keys[keyed.key] = KeyRecord(place: place, digest: keyed.digest, time: event.time)
             }
         }
     }
 
-    private func lastTime(of segment: Segment) -> HybridTimestamp {
-        let times = segment.events(name: name).map { read in
+    private func lastTime(of stored: StoredSegment) -> HybridTimestamp {
+        let segment = stored.segment
+        let names = names[stored.streamID] ?? []
+        let times = segment.events(name: { Replay.name($0, names) }).map { read in
             if case .event(let event) = read { event.time } else { segment.header.base }
         }
         return times.max() ?? segment.header.base
     }
 
-    private func name(_ number: UInt32) -> Definition? {
-        number < definitions.count ? definitions[Int(number)] : nil
+    private static func name(_ number: UInt32, _ names: [Definition]) -> Definition? {
+        number < names.count ? names[Int(number)] : nil
     }
 }

@@ -3,53 +3,84 @@ import GRDB
 import LedgerCore
 import SegmentStore
 
-/// The retention's clock and marks.
+/// The retention's clock, and each stream's marks.
 enum RetentionTable {
     private enum Kept: Int64 {
         case segments = 1
         case keys = 2
     }
 
-    static func find(_ database: Database) throws -> Retention.Saved? {
+    static let ofSeveralStreams = """
+        ALTER TABLE retention_marks RENAME TO retention_marks_of_one;
+        CREATE TABLE retention_marks (
+            stream INTEGER NOT NULL REFERENCES streams(id),
+            kept INTEGER NOT NULL,                -- 1 segments, 2 keys
+            through_seq INTEGER NOT NULL,
+            elapsed INTEGER NOT NULL,
+            PRIMARY KEY (stream, kept, through_seq)
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO retention_marks (stream, kept, through_seq, elapsed)
+        SELECT (SELECT stream FROM identity), kept, through_seq, elapsed FROM retention_marks_of_one;
+        DROP TABLE retention_marks_of_one;
+        """
+
+    static func find(
+        _ database: Database, _ streams: [StreamRow]
+    ) throws -> Retention.Saved? {
         guard
             let row = try Row.fetchOne(database, sql: "SELECT elapsed, wall FROM retention_clock")
         else { return nil }
         let clock = RetentionClock.Saved(
             elapsed: row[0], wall: Timestamp(microseconds: row[1]))
-        return Retention.Saved(
-            clock: clock, segments: try marks(.segments, database), keys: try marks(.keys, database)
-        )
+        var marks: [StreamTag: Retention.Marks] = [:]
+        for stream in streams {
+            let found = Retention.Marks(
+                segments: try self.marks(.segments, of: stream.id, database),
+                keys: try self.marks(.keys, of: stream.id, database))
+            if found != Retention.Marks() { marks[stream.tag] = found }
+        }
+        return Retention.Saved(clock: clock, marks: marks)
     }
 
-    private static func marks(_ kept: Kept, _ database: Database) throws -> [RetentionMarks.Mark] {
+    private static func marks(
+        _ kept: Kept, of stream: StreamID, _ database: Database
+    ) throws -> [RetentionMarks.Mark] {
         try Row.fetchAll(
             database,
-            sql:
-                "SELECT through_seq, elapsed FROM retention_marks WHERE kept = ? ORDER BY through_seq",
-            arguments: [kept.rawValue]
+            sql: """
+                SELECT through_seq, elapsed FROM retention_marks WHERE stream = ? AND kept = ?
+                ORDER BY through_seq
+                """, arguments: [stream.rawValue, kept.rawValue]
         ).map {
             RetentionMarks.Mark(through: UInt64(bitPattern: $0[0] as Int64), elapsed: $0[1])
         }
     }
 
-    static func write(_ saved: Retention.Saved, _ database: Database) throws {
+    static func write(
+        _ saved: Retention.Saved, _ streams: [StreamRow], _ database: Database
+    ) throws {
         try database.execute(
             sql:
                 "INSERT OR REPLACE INTO retention_clock (only_row, elapsed, wall) VALUES (1, ?, ?)",
             arguments: [saved.clock.elapsed, saved.clock.wall.microseconds])
         try database.execute(sql: "DELETE FROM retention_marks")
-        try write(saved.segments, .segments, database)
-        try write(saved.keys, .keys, database)
+        for stream in streams {
+            guard let marks = saved.marks[stream.tag] else { continue }
+            try write(marks.segments, .segments, of: stream.id, database)
+            try write(marks.keys, .keys, of: stream.id, database)
+        }
     }
 
     private static func write(
-        _ marks: [RetentionMarks.Mark], _ kept: Kept, _ database: Database
+        _ marks: [RetentionMarks.Mark], _ kept: Kept, of stream: StreamID, _ database: Database
     ) throws {
         let insert = try database.cachedStatement(
-            sql: "INSERT INTO retention_marks (kept, through_seq, elapsed) VALUES (?, ?, ?)")
+            sql: """
+                INSERT INTO retention_marks (stream, kept, through_seq, elapsed) VALUES (?, ?, ?, ?)
+                """)
         for mark in marks {
             try insert.execute(arguments: [
-                kept.rawValue, Int64(bitPattern: mark.through), mark.elapsed,
+                stream.rawValue, kept.rawValue, Int64(bitPattern: mark.through), mark.elapsed,
             ])
         }
     }

@@ -58,7 +58,7 @@ final class DeadDevice {
             let events = stored.segment.events { $0 < names.count ? names[Int($0)] : nil }
             for case .event(let event) in events where event.sequence == id.sequence {
                 return DeadDevice.answer(
-                    id, event, stored, try DeadDevice.receipt(id.sequence, database))
+                    id, event, stored, try DeadDevice.receipt(id.sequence, of: stream, database))
             }
             return nil
         }
@@ -86,16 +86,17 @@ final class DeadDevice {
             receipt: receipt)
     }
 
-    private static func receipt(_ sequence: UInt64, _ database: Database) throws
-        -> AgentJourneyAnswer.Receipt?
-    {
+    private static func receipt(
+        _ sequence: UInt64, of stream: StreamRow, _ database: Database
+    ) throws -> AgentJourneyAnswer.Receipt? {
         let row = try Row.fetchOne(
             database,
             sql: """
                 SELECT first_seq, through_seq, published_at, attempt, acknowledged_at, received_at, committed_at,
                     hub_position, waited_for
-                FROM receipts WHERE first_seq <= ?1 AND through_seq >= ?1 ORDER BY first_seq DESC LIMIT 1
-                """, arguments: [Int64(bitPattern: sequence)])
+                FROM receipts WHERE stream = ?2 AND first_seq <= ?1 AND through_seq >= ?1
+                ORDER BY first_seq DESC LIMIT 1
+                """, arguments: [Int64(bitPattern: sequence), stream.id.rawValue])
         return row.map { row in
             AgentJourneyAnswer.Receipt(
                 first: UInt64(row[0] as Int64), through: UInt64(row[1] as Int64),

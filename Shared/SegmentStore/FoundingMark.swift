@@ -8,8 +8,8 @@ import LedgerCore
     import Darwin
 #endif
 
-/// A small file beside a folder's log that says which stream was founded in it: the stream's tag,
-/// its genesis hash, and a line feed.
+/// A small file beside a folder's log that says which stream was founded in it, the first: the
+/// stream's tag, its genesis hash, and a line feed.
 ///
 /// A database that is gone or empty looks like one that never was, and a start would begin a new
 /// stream in its place, as if nothing had been lost. The mark tells the two apart. It is made once
@@ -61,9 +61,13 @@ package struct FoundingMark: Hashable, Sendable {
         }
     }
 
-    /// The same for any of the streams in it: what `verify` knows of a database.
-    static func check(_ database: String, holdsOneOf streams: [StreamRow]) throws(StoreError) {
+    /// The same for any of the streams in it: a folder keeps the stream that was founded in it, also
+    /// where it goes on in another.
+    package static func check(
+        _ database: String, holdsOneOf streams: [StreamRow]
+    ) throws(StoreError) {
         guard let mark = try find(beside: database) else { return }
+        guard !streams.isEmpty else { throw mark.contradicts(database, "it has no stream") }
         guard streams.contains(where: { mark == FoundingMark(of: $0) }) else {
             throw mark.contradicts(database, "that stream is not in it")
         }

@@ -71,6 +71,20 @@ extension SegmentLog {
         return try read(&select, ReadLimit(segments: 1), database).first
     }
 
+    /// Where a stream's chain ends, by the table alone; nil where none of it is in the log. After a
+    /// fork, as `head`.
+    package static func end(_ database: Database, of stream: StreamID) throws(StoreError)
+        -> ChainPoint?
+    {
+        var select = try SQLStatement(
+            database,
+            "SELECT first_seq + count - 1, hash FROM segments WHERE stream = ? "
+                + "ORDER BY first_seq DESC, count DESC, position LIMIT 1")
+        try select.bind(stream.rawValue)
+        guard try select.step() else { return nil }
+        return ChainPoint(sequence: UInt64(max(select.integer(0), 0)), hash: try select.hash(1))
+    }
+
     /// The segment of that hash, whichever branch it is of; `sequence` is the number of its first
     /// event.
     package static func segment(

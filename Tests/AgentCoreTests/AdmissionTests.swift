@@ -51,8 +51,8 @@ import Testing
     private func sequences(_ outcomes: [Outcome]) -> [UInt64] {
         outcomes.map {
             switch $0 {
-            case .accepted(let sequence, _), .replayed(let sequence), .mismatched(let sequence):
-                sequence
+            case .accepted(let place, _), .replayed(let place), .mismatched(let place):
+                place.sequence
             case .groupTooLarge: 0
             }
         }
@@ -125,12 +125,15 @@ import Testing
             [try submission(key: "k"), try submission(key: "k"), try submission(key: "k", body: 1)])
         submit(&admission, [try submission(key: "k"), try submission(key: "other")], "b")
         let first = persist(&admission)
-        guard case .accepted(1, _) = first[0].1[0] else { return #expect(Bool(false), "\(first)") }
-        #expect(first[0].1[1...] == [.replayed(sequence: 1), .mismatched(sequence: 1)])
-        #expect(first[1].1[0] == .replayed(sequence: 1) && sequences(first[1].1) == [1, 2])
+        let one = EventPlace(stream: admission.stream, sequence: 1)
+        guard case .accepted(one, _) = first[0].1[0] else {
+            return #expect(Bool(false), "\(first)")
+        }
+        #expect(first[0].1[1...] == [.replayed(one), .mismatched(one)])
+        #expect(first[1].1[0] == .replayed(one) && sequences(first[1].1) == [1, 2])
         submit(&admission, [try submission(key: "k", body: 1), try submission(key: "k")])
         #expect(admission.seal().isEmpty)
-        #expect(admission.settled()[0].1 == [.mismatched(sequence: 1), .replayed(sequence: 1)])
+        #expect(admission.settled()[0].1 == [.mismatched(one), .replayed(one)])
         #expect(admission.transactions == 2 && admission.nextSequence == 3)
     }
 
@@ -220,6 +223,62 @@ import Testing
         submit(&admission, [try submission()])
         #expect(first[0].segment.header.seen == .nothing)
         #expect(admission.seal()[0].segment.header.seen == seen)
+    }
+
+    // MARK: Streams
+
+    private func place(of number: UInt8) -> SegmentBuilder.Place {
+        let hash = PlainSHA256().sha256([], [number])
+        return SegmentBuilder.Place(
+            stream: StreamTag(genesisHash: hash), firstSequence: 1, previous: hash, seen: .nothing,
+            dictionary: .empty)
+    }
+
+    @Test func `in another stream, keys and balances stay, and chain and names begin anew`() throws
+    {
+        var admission = admission()
+        submit(&admission, [try submission(5, key: "k"), try submission(6)])
+        let first = admission.seal()
+        _ = admission.persisted(first, Durable(position: 1))
+        let latest = first[0].segment.header.base
+        let place = place(of: 2)
+        admission.draw(place)
+        #expect(admission.stream == place.stream && admission.nextSequence == 1)
+        #expect(admission.head == ChainPoint(sequence: 0, hash: place.previous))
+        submit(&admission, [try submission(5, key: "k"), try submission(7, key: "l")])
+        let second = admission.seal()
+        let header = second[0].segment.header
+        #expect(header.stream == place.stream && header.previous == place.previous)
+        #expect(header.firstSequence == 1 && header.definitionCountBefore == 0)
+        #expect(header.base > latest)
+        let before = EventPlace(stream: first[0].segment.header.stream, sequence: 1)
+        let outcomes = admission.persisted(second, Durable(position: 2))[0].1
+        #expect(outcomes[0] == .replayed(before))
+        guard case .accepted(EventPlace(stream: place.stream, sequence: 1), _) = outcomes[1] else {
+            return #expect(Bool(false), "\(outcomes)")
+        }
+        let till = admission.balances.sums(
+            of: try AccountAddress("till:1"), in: try Asset("EUR/2"))
+        #expect(till.input == 18 && admission.transactions == 3)
+    }
+
+    @Test func `another stream while events wait for the disk stops the process`() async {
+        await #expect(processExitsWith: .failure) {
+            let tests = AdmissionTests()
+            var admission = tests.admission()
+            tests.submit(&admission, [try tests.submission()])
+            admission.draw(tests.place(of: 2))
+        }
+    }
+
+    @Test func `another stream while sealed events are not durable stops the process`() async {
+        await #expect(processExitsWith: .failure) {
+            let tests = AdmissionTests()
+            var admission = tests.admission()
+            tests.submit(&admission, [try tests.submission()])
+            _ = admission.seal()
+            admission.draw(tests.place(of: 2))
+        }
     }
 
     // MARK: Balances

@@ -49,7 +49,9 @@ import Testing
     }
 
     private func sequences(_ outcomes: [Outcome]) -> [UInt64] {
-        outcomes.compactMap { if case .accepted(let sequence, _) = $0 { sequence } else { nil } }
+        outcomes.compactMap { outcome in
+            if case .accepted(let place, _) = outcome { place.sequence } else { nil }
+        }
     }
 
     @Test func `a group is accepted with a number for each of it, and repeated as a whole`() throws
@@ -58,19 +60,21 @@ import Testing
         submit(&admission, try group(3, keyed("day-1")))
         #expect(sequences(persist(&admission)) == [1, 2, 3])
         submit(&admission, try group(3, keyed("day-1")))
-        #expect(admission.settled().flatMap(\.1) == [.replayed(sequence: 1)])
+        let first = EventPlace(stream: admission.stream, sequence: 1)
+        #expect(admission.settled().flatMap(\.1) == [.replayed(first)])
         submit(&admission, try group(2, keyed("day-1", 7)))
-        #expect(admission.settled().flatMap(\.1) == [.mismatched(sequence: 1)])
+        #expect(admission.settled().flatMap(\.1) == [.mismatched(first)])
         #expect(admission.transactions == 3 && admission.nextSequence == 4)
     }
 
     @Test func `what the store knows of a group's key answers for the group`() throws {
         let keyed = try keyed("day-1")
         var admission = admission()
+        let place = EventPlace(stream: StreamTag(genesisHash: .zero), sequence: 77)
         admission.submit(group: try group(2, keyed), waiter: "a", now: Self.now) { _ in
-            KeyRecord(sequence: 77, digest: keyed.digest)
+            KeyRecord(place: place, digest: keyed.digest)
         }
-        #expect(admission.settled().flatMap(\.1) == [.replayed(sequence: 77)])
+        #expect(admission.settled().flatMap(\.1) == [.replayed(place)])
     }
 
     @Test func `a group that is too large leaves nothing behind, and its key stays free`() throws {

@@ -17,52 +17,74 @@ private struct Device {
 }
 
 private let second: Int64 = 1_000_000
+private let stream = StreamTag(genesisHash: .zero)
+private let former = StreamTag(genesisHash: PlainSHA256().sha256([], [1]))
 
 @Suite struct RetentionTests {
     @Test func `what is acknowledged and older than the retention may go, and nothing else`() {
         var device = Device()
         var retention = Retention(
             .init(segments: 10 * second, keys: 30 * second), saved: nil, now: device.now)
-        #expect(retention.look(head: 5, now: device.now) != nil)
+        #expect(retention.look(heads: [stream: 5], now: device.now) != nil)
         device.time += 9 * second
-        #expect(retention.look(head: 8, now: device.now) != nil)
-        #expect(retention.prunable(held: 8, now: device.now) == 0)
+        #expect(retention.look(heads: [stream: 8], now: device.now) != nil)
+        #expect(retention.prunable(stream, held: 8, now: device.now) == 0)
         device.time += second
-        #expect(retention.prunable(held: 8, now: device.now) == 5)
-        #expect(retention.prunable(held: 3, now: device.now) == 3)
-        #expect(retention.prunable(held: 0, now: device.now) == 0)
-        #expect(retention.keysPrunable(held: 8, now: device.now) == 0)
+        #expect(retention.prunable(stream, held: 8, now: device.now) == 5)
+        #expect(retention.prunable(stream, held: 3, now: device.now) == 3)
+        #expect(retention.prunable(stream, held: 0, now: device.now) == 0)
+        #expect(retention.keysPrunable(stream, held: 8, now: device.now) == 0)
         device.time += 20 * second
-        #expect(retention.keysPrunable(held: 8, now: device.now) == 5)
+        #expect(retention.keysPrunable(stream, held: 8, now: device.now) == 5)
+    }
+
+    @Test func `each stream has an age of its own, also over a restart`() {
+        var device = Device()
+        let spans = Retention.Spans(segments: 10 * second, keys: 30 * second)
+        var retention = Retention(spans, saved: nil, now: device.now)
+        _ = retention.look(heads: [former: 5], now: device.now)
+        device.time += 4 * second
+        let saved = retention.look(heads: [former: 5, stream: 3], now: device.now)
+        #expect(saved?.marks[former] != nil && saved?.marks[stream] != nil)
+        retention = Retention(spans, saved: saved, now: device.now)
+        device.time += 6 * second
+        #expect(retention.prunable(former, held: 9, now: device.now) == 5)
+        #expect(retention.prunable(stream, held: 9, now: device.now) == 0)
+        retention.pruned(former, through: 5)
+        #expect(retention.prunable(former, held: 9, now: device.now) == 0)
+        device.time += 4 * second
+        #expect(retention.prunable(stream, held: 2, now: device.now) == 2)
+        device.time += 16 * second
+        #expect(retention.keysPrunable(former, held: 9, now: device.now) == 5)
     }
 
     @Test func `a clock that leaps ahead makes nothing old`() {
         var device = Device()
         var retention = Retention(.init(segments: 10 * second), saved: nil, now: device.now)
-        _ = retention.look(head: 5, now: device.now)
+        _ = retention.look(heads: [stream: 5], now: device.now)
         device.offset = 56 * 365 * 86_400 * second
         device.time += second
-        #expect(retention.prunable(held: 5, now: device.now) == 0)
+        #expect(retention.prunable(stream, held: 5, now: device.now) == 0)
         // It is written down, so that a restart does not take the leap for time that passed.
-        let saved = retention.look(head: 5, now: device.now)
+        let saved = retention.look(heads: [stream: 5], now: device.now)
         device.startedAt = device.time
         device.time += 8 * second
         let next = Retention(.init(segments: 10 * second), saved: saved, now: device.now)
-        #expect(next.prunable(held: 5, now: device.now) == 0)
+        #expect(next.prunable(stream, held: 5, now: device.now) == 0)
         device.time += second
-        #expect(next.prunable(held: 5, now: device.now) == 5)
+        #expect(next.prunable(stream, held: 5, now: device.now) == 5)
     }
 
     @Test func `time that passed while nothing ran counts, a clock that was set back does not`() {
         var device = Device()
         var retention = Retention(.init(segments: 10 * second), saved: nil, now: device.now)
-        let saved = retention.look(head: 5, now: device.now)
+        let saved = retention.look(heads: [stream: 5], now: device.now)
         device.time += 10 * second
         let later = Retention(.init(segments: 10 * second), saved: saved, now: device.now)
-        #expect(later.prunable(held: 5, now: device.now) == 5)
+        #expect(later.prunable(stream, held: 5, now: device.now) == 5)
         device.offset = -3_600 * second
         let back = Retention(.init(segments: 10 * second), saved: saved, now: device.now)
-        #expect(back.prunable(held: 5, now: device.now) == 0)
+        #expect(back.prunable(stream, held: 5, now: device.now) == 0)
     }
 
     @Test func `keys are kept at least as long as the segments`() {
@@ -103,7 +125,9 @@ private let second: Int64 = 1_000_000
                 device.offset = Int64(random.below(1 << 40)) - 1 << 39
             case 1:
                 // A restart; the clock was looked at after it was last set.
-                saved = retention.look(head: UInt64(writtenAt.count), now: device.now) ?? saved
+                saved =
+                    retention.look(heads: [stream: UInt64(writtenAt.count)], now: device.now)
+                    ?? saved
                 tolerance += RetentionClock.driftMax
                 device.startedAt = device.time
                 device.time += Int64(random.below(Int(span / 8)))
@@ -111,24 +135,24 @@ private let second: Int64 = 1_000_000
             default: for _ in 0..<random.below(4) { writtenAt.append(device.time) }
             }
             let head = UInt64(writtenAt.count)
-            if let written = retention.look(head: head, now: device.now) {
+            if let written = retention.look(heads: [stream: head], now: device.now) {
                 retention.wasSaved(written)
                 saved = written
             }
             let held = UInt64(random.below(writtenAt.count + 1))
-            let through = retention.prunable(held: held, now: device.now)
+            let through = retention.prunable(stream, held: held, now: device.now)
             #expect(through <= held, "seed \(seed)")
             if through > 0 {
                 #expect(
                     device.time - writtenAt[Int(through) - 1] >= span - tolerance, "seed \(seed)")
-                if random.oneIn(4) { retention.pruned(through: through) }
+                if random.oneIn(4) { retention.pruned(stream, through: through) }
             }
         }
         device.time += 2 * span
-        _ = retention.look(head: UInt64(writtenAt.count), now: device.now)
+        _ = retention.look(heads: [stream: UInt64(writtenAt.count)], now: device.now)
         device.time += 2 * span
         #expect(
-            retention.prunable(held: .max, now: device.now) == UInt64(writtenAt.count)
+            retention.prunable(stream, held: .max, now: device.now) == UInt64(writtenAt.count)
                 || writtenAt.isEmpty, "seed \(seed)")
     }
 }

@@ -195,7 +195,7 @@ private struct PrunedAgent {
         let store = try AgentStore(
             path: path, options: options, agent: try AgentID("till-1"), ledger: "main",
             founding: AgentStore.Founding(nonce: nonce, publicKey: signer.publicKey),
-            hasher: hasher)
+            hasher: hasher, now: device.clocks().wall)
         let loaded = try store.load()
         self.store = store
         admission = Box(loaded.origin, hasher)
@@ -212,10 +212,11 @@ private struct PrunedAgent {
     private mutating func adopt(_ loaded: AgentStore.Loaded, held: UInt64) throws {
         let head = loaded.origin.place.firstSequence - 1
         #expect(head == UInt64(recorded.count), "seed \(seed): a commit was lost or invented")
-        #expect(loaded.acknowledged >= acknowledged, "seed \(seed)")
-        #expect(loaded.oldestRetained > pruned, "seed \(seed): what was pruned came back")
-        acknowledged = loaded.acknowledged
-        notePruned(through: loaded.oldestRetained - 1, held: held)
+        let stream = loaded.writing
+        #expect(stream.acknowledged >= acknowledged, "seed \(seed)")
+        #expect(stream.oldestRetained > pruned, "seed \(seed): what was pruned came back")
+        acknowledged = stream.acknowledged
+        notePruned(through: stream.oldestRetained - 1, held: held)
     }
 
     // MARK: What happens
@@ -258,12 +259,12 @@ private struct PrunedAgent {
         }
         for (_, outcomes) in admission.admission.persisted(commit.segments, durable) {
             for (submission, outcome) in zip(submissions, outcomes) {
-                guard case .accepted(let sequence, let time) = outcome else {
+                guard case .accepted(let place, let time) = outcome else {
                     Issue.record("seed \(seed): \(outcome)")
                     return
                 }
                 let event = Event(
-                    sequence: sequence, time: time, transaction: submission.transaction,
+                    sequence: place.sequence, time: time, transaction: submission.transaction,
                     keyed: submission.keyed)
                 recorded.append(Recorded(event: event, at: device.time, segmentEnd: 0))
             }
@@ -318,15 +319,17 @@ private struct PrunedAgent {
             held = through
             return
         }
+        guard let store else { return }
         let now = device.clocks().wall
         var commit = AgentStore.Commit()
         commit.receipts = [
             Receipt(
-                first: acknowledged + 1, through: ChainPoint(sequence: through, hash: .zero),
+                stream: store.writing.tag, first: acknowledged + 1,
+                through: ChainPoint(sequence: through, hash: .zero),
                 hub: StreamTag(genesisHash: .zero), position: 1, publishedAt: nil, attempt: 1,
                 acknowledgedAt: now, receivedAt: now, committedAt: now, waitedFor: "")
         ]
-        _ = try store?.commit(commit, now: now)
+        _ = try store.commit(commit, now: now)
         acknowledged = through
         held = through
     }
@@ -339,14 +342,16 @@ private struct PrunedAgent {
     /// - Returns: whether the disk did what it was asked.
     private mutating func step() throws -> Bool {
         pass(upkeepPause)
+        guard let store else { return false }
         let standing = Upkeep.Standing(
-            head: UInt64(recorded.count), acknowledged: acknowledged, held: held)
+            stream: store.writing.tag, head: UInt64(recorded.count), acknowledged: acknowledged,
+            held: held)
         steps += 1
         let isIdle = random.oneIn(2)
-        switch upkeep?.step(standing, isIdle: isIdle) {
-        case .pruned(let through)?: notePruned(through: through, held: held)
+        switch upkeep?.step([standing], isIdle: isIdle) {
+        case .pruned(let through)?: notePruned(through: through.sequence, held: held)
         case .needsCheckpoint?:
-            guard let admission, let store else { return true }
+            guard let admission else { return true }
             var commit = AgentStore.Commit()
             commit.checkpoint = checkpoint(admission)
             do { _ = try store.commit(commit, now: device.clocks().wall) } catch {
@@ -397,10 +402,12 @@ private struct PrunedAgent {
     func check() throws {
         guard let store, let admission else { return }
         checkBalances(admission.admission.balances)
-        #expect(try store.oldestRetained() == pruned + 1, "seed \(seed)")
+        let stream = store.writing.tag
+        #expect(try store.oldestRetained(of: stream) == pruned + 1, "seed \(seed)")
         for entry in recorded {
             let event = entry.event
-            let found = try store.event(event.sequence)?.event
+            let place = EventPlace(stream: stream, sequence: event.sequence)
+            let found = try store.event(place)?.event
             #expect(
                 found?.transaction == (event.sequence > pruned ? event.transaction : nil),
                 "seed \(seed), event \(event.sequence)")
@@ -435,7 +442,7 @@ private struct PrunedAgent {
                 "seed \(seed): a young key is gone")
             return
         }
-        #expect(found.sequence == entry.event.sequence, "seed \(seed)")
+        #expect(found.place.sequence == entry.event.sequence, "seed \(seed)")
         #expect(found.digest == keyed.digest, "seed \(seed)")
         let time = try inMemory?.time ?? store.time(of: keyed.key)
         #expect(time == entry.event.time, "seed \(seed)")
@@ -443,11 +450,11 @@ private struct PrunedAgent {
 
     /// Pages lead from the newest to the oldest that is kept, and end.
     private func checkListing(_ store: AgentStore) throws {
-        var before = UInt64(Int64.max)
+        var before: EventPlace?
         var listed: [UInt64] = []
         for _ in 0..<recorded.count + 2 {
             let page = try store.events(before: before, limit: 7, segmentsMax: 3) { _ in true }
-            listed += page.events.map(\.sequence)
+            listed += page.events.map(\.place.sequence)
             guard let next = page.next else { break }
             before = next
         }

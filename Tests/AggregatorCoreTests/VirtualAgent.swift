@@ -135,8 +135,8 @@ final class VirtualAgent {
     }
 
     private func answer(_ answers: [(Int, [Outcome])]) {
-        for case .accepted(let sequence, _) in answers.flatMap(\.1) {
-            answered.append(sequence...sequence)
+        for case .accepted(let place, _) in answers.flatMap(\.1) {
+            answered.append(place.sequence...place.sequence)
         }
     }
 
