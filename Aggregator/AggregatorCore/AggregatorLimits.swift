@@ -17,6 +17,11 @@ package struct AggregatorLimits: Sendable, Hashable {
     package var earlySegmentsMax = 256
     /// Bytes of them, for the same reason: memory.
     package var earlyBytesMax = 4 << 20
+    /// Runs of segments that wait for the store's word on where they belong, for each stream: as many
+    /// messages as its agent may have under way, and the branches that began while they waited.
+    package var lookUpsWaitingMax = 32
+    /// Branches of one stream: each copy of a folder makes one, so more are made on purpose.
+    package var branchesPerStreamMax = 256
     /// Messages that wait for the intake thread; the credit keeps it far below.
     package var intakeQueueMax = 4096
     /// Messages merged in one transaction of the store: a bound on how long an acknowledgement may

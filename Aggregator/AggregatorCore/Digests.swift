@@ -31,13 +31,17 @@ package enum Digests {
         return hasher.sha256(Array("tributary/v1/state".utf8) + [0], content)
     }
 
-    /// Of the facts: where each agent's stream has come. The chain's hash stands for everything
-    /// before it.
+    /// Of the facts: where each branch of each agent's stream has come. The chain's hash stands for
+    /// everything before it.
     package static func facts(
         _ leaves: [(genesis: Hash256, end: ChainPoint)], _ hasher: some ContentHasher
     ) -> Hash256 {
         var content: [UInt8] = []
-        for leaf in leaves.sorted(by: { $0.genesis.description < $1.genesis.description }) {
+        let ordered = leaves.sorted {
+            ($0.genesis.description, $0.end.hash.description)
+                < ($1.genesis.description, $1.end.hash.description)
+        }
+        for leaf in ordered {
             leaf.genesis.append(to: &content)
             withUnsafeBytes(of: leaf.end.sequence.littleEndian) { content.append(contentsOf: $0) }
             leaf.end.hash.append(to: &content)

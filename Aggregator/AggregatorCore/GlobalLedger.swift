@@ -3,8 +3,13 @@ import SyncProtocol
 
 /// The merged ledger: the fold over the segments of all streams, in whatever order they came.
 ///
-/// **Overview.** Every stream numbers its names for itself; the ledger maps them to its own numbers
-/// once, when a segment defines them, and then applies postings through array look-ups.
+/// **Overview.** Every stream numbers its names for itself, and after a fork each of its branches; the
+/// ledger maps them to its own numbers once, when a segment defines them, and then applies postings
+/// through array look-ups.
+///
+/// **Implementation.** A table of names is known by the state of the dictionary that it has come to.
+/// A segment takes the table of its parent further; where another branch needs that one as well, a
+/// copy. What a branch begins with is restored from the store.
 ///
 /// **Invariants.** Only sums and counts: any order and batching of the same segments gives the same
 /// state. An event whose numbers make no sense is set aside and moves nothing, and its group with
@@ -33,9 +38,16 @@ package struct GlobalLedger: Sendable {
         }
     }
 
+    /// A branch's names.
+    private struct NameTable: Sendable {
+        var state: DictionaryState
+        var names: [Name]
+    }
+
     package private(set) var balances: Balances
     package private(set) var counts: Counts
-    private var names: [StreamTag: [Name]] = [:]
+    /// Of each stream: one table, but after a fork.
+    private var tables: [StreamTag: [NameTable]] = [:]
     private var batch = PostingBatch()
 
     package init(balances: Balances = Balances(), counts: Counts = Counts()) {
@@ -43,30 +55,53 @@ package struct GlobalLedger: Sendable {
         self.counts = counts
     }
 
-    /// Takes over names that a stream has already defined.
-    ///
-    /// - Parameter definitions: nil for each that cannot be read.
-    package mutating func restore(_ definitions: [Definition?], of stream: StreamTag) {
-        names[stream, default: []] += definitions.map { $0.map { name($0) } ?? .unreadable }
+    /// Whether the names are there that a branch of the stream begins with or goes on with.
+    package func hasNames(of stream: StreamTag, leadingTo state: DictionaryState) -> Bool {
+        state == .empty || tables[stream]?.contains { $0.state == state } == true
     }
 
-    /// Applies a segment that continues its stream.
+    /// Takes over the names that the stream had defined on the way to that state.
     ///
+    /// - Parameter definitions: nil for each that cannot be read.
+    package mutating func restore(
+        _ definitions: [Definition?], of stream: StreamTag, leadingTo state: DictionaryState
+    ) {
+        precondition(
+            definitions.count == Int(state.count),
+            "\(definitions.count) names do not lead to \(state.count)")
+        guard !hasNames(of: stream, leadingTo: state) else { return }
+        let names = definitions.map { name($0) }
+        tables[stream, default: []].append(NameTable(state: state, names: names))
+    }
+
+    /// Applies a segment that continues its stream, or a branch of it.
+    ///
+    /// - Parameters:
+    ///   - before: the names in front of it, which `hasNames`; nil for those of the only branch.
+    ///   - keepsNames: whether another branch needs these, too.
     /// - Returns: the events that were set aside.
-    package mutating func merge(_ segment: Segment) -> [ReadEvent] {
+    package mutating func merge(
+        _ segment: Segment, behind before: DictionaryState? = nil, keepsNames: Bool = false
+    ) -> [ReadEvent] {
         let header = segment.header
         counts.events += UInt64(header.count)
+        let index = table(of: header.stream, at: before, keepsNames: keepsNames)
         let definitions: [Definition]
         do throws(WireError) { definitions = try segment.definitions() } catch {
             counts.setAside += UInt64(header.count)
             let unreadable = repeatElement(Name.unreadable, count: Int(header.definitionCount))
-            names[header.stream, default: []] += unreadable
+            tables[header.stream]?[index].names += unreadable
+            tables[header.stream]?[index].state = header.dictionary
             return header.sequences.map { .poisoned(sequence: $0, error) }
         }
-        restore(definitions, of: header.stream)
+        if !definitions.isEmpty {
+            let own = definitions.map { name($0) }
+            tables[header.stream]?[index].names += own
+            tables[header.stream]?[index].state = header.dictionary
+        }
         batch.read(segment)
         var setAside = batch.setAside
-        let streamNames = names[header.stream] ?? []
+        let streamNames = tables[header.stream]?[index].names ?? []
         if batch.hasGroups {
             applyGroups(streamNames, &setAside)
         } else {
@@ -77,6 +112,26 @@ package struct GlobalLedger: Sendable {
         counts.setAside += UInt64(setAside.count)
         counts.transactions += UInt64(Int(header.count) - setAside.count)
         return setAside
+    }
+
+    /// The table that a segment takes further.
+    private mutating func table(
+        of stream: StreamTag, at before: DictionaryState?, keepsNames: Bool
+    ) -> Int {
+        let found = tables[stream] ?? []
+        if let before {
+            if let index = found.firstIndex(where: { $0.state == before }) {
+                guard keepsNames else { return index }
+                tables[stream]?.append(found[index])
+                return found.count
+            }
+            precondition(before == .empty, "the names of stream \(stream) at \(before.count)")
+        } else {
+            precondition(found.count <= 1, "stream \(stream) has several branches")
+            if found.count == 1 { return 0 }
+        }
+        tables[stream, default: []].append(NameTable(state: .empty, names: []))
+        return found.count
     }
 
     private static let unnamed = WireError(
@@ -139,8 +194,9 @@ package struct GlobalLedger: Sendable {
         return false
     }
 
-    private mutating func name(_ definition: Definition) -> Name {
+    private mutating func name(_ definition: Definition?) -> Name {
         switch definition {
+        case nil: .unreadable
         case .account(let account): .account(balances.intern(account))
         case .asset(let asset): .asset(balances.intern(asset))
         case .text: .text
@@ -161,7 +217,10 @@ package struct GlobalLedger: Sendable {
     package func accounts(of stream: StreamTag, behind count: Int) -> (
         accounts: [Balances.AccountNumber], names: Int
     ) {
-        guard let all = names[stream], all.count > count else { return ([], count) }
+        let tables = tables[stream] ?? []
+        guard let all = tables.max(by: { $0.names.count < $1.names.count })?.names,
+            all.count > count
+        else { return ([], count) }
         let accounts = all[count...].compactMap { name in
             if case .account(let number) = name { number } else { nil }
         }

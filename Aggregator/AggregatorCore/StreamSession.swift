@@ -5,24 +5,29 @@ import SyncProtocol
 /// ask for.
 ///
 /// **Overview.** One machine a stream. It answers greetings with what is committed, believes
-/// nothing before the proof, lets only the continuation of the chain through to the merge, keeps
-/// what came early, and acknowledges with the store's token.
+/// nothing before the proof, lets only the continuation of a chain through to the merge, keeps
+/// what came early, and acknowledges with the store's token. A segment with two children is a fork,
+/// an older head or session a copy's: the stream is closed then, which its writer is told, and all
+/// that its copies recorded goes on being taken, branch by branch. Nothing is dropped for good.
 ///
 /// **Function.** Feed it messages and the store's answers; perform the actions in their order.
 /// `merge` actions of many streams may share one transaction; `persisted` follows when it is
-/// durable.
+/// durable, and its actions are performed too. A `lookUp` is answered with `found` before anything
+/// else is said to the machine; it comes only while nothing is merged that is not durable.
 ///
-/// **Implementation.** What is durable of the stream (`Record`) is apart from the session under
-/// way, which a restart forgets; a challenge stands beside the open session until it is proved.
+/// **Implementation.** What is durable of the stream (`Record`, the tree's ends) is apart from the
+/// session under way, which a restart forgets; a challenge stands beside the open session until it is
+/// proved. What continues an end of the tree is placed at once; the rest waits for the store's word.
 /// Hasher and verifier are injected.
 ///
-/// **Invariants.** `committed ≤ merged`; an acknowledgement never exceeds `committed`; a stream
-/// that is not open merges nothing; a segment merges only behind the one whose hash it names.
+/// **Invariants.** `committed ≤ merged` on every branch; an acknowledgement never exceeds `committed`;
+/// a segment merges only behind the one whose hash it names; a stream that was closed is never open
+/// again.
 package struct StreamSession {
     package enum Action: Hashable, Sendable {
         case sendWelcome(Welcome)
         /// Apply and write these, then say `persisted`.
-        case merge([SealedSegment])
+        case merge(SegmentRun)
         /// Write the record together with whatever is merged, then say `persisted`.
         case persistRecord
         /// Write the record before long, with whatever else is written; then say `persisted`.
@@ -30,10 +35,11 @@ package struct StreamSession {
         case sendAck(session: UInt64, ChainPoint)
         case sendNeeds(session: UInt64, Needs)
         case sendNeedsDefinitions(session: UInt64, NeedsDefinitions)
-        /// Look up the hash of the stored segment that begins with this event, then say `compared`.
-        case compare(firstSequence: UInt64, hash: Hash256)
-        /// The stream may not go on: recorded, shown, and told to the agent with its next greeting.
-        case stop(Standing)
+        /// Ask the store, and say `found`.
+        case lookUp(LookUp)
+        /// The stream's writer may not go on in it: shown, told to the agent, and written as for
+        /// `persistRecord`.
+        case close(Standing)
         /// The agent no longer has these events, and neither have we: to be shown and logged. What
         /// follows them cannot be merged.
         case lack(ClosedRange<UInt64>)
@@ -50,6 +56,9 @@ package struct StreamSession {
         case tooEarly = "too_early"
         case streamStopped = "stream_stopped"
         case badDictionary = "bad_dictionary"
+        case tooManyBranches = "too_many_branches"
+        /// The store could not be read.
+        case notLookedUp = "not_looked_up"
         /// A watermark that covers what this aggregator has not committed.
         case watermarkAhead = "watermark_ahead"
         case staleWatermark = "stale_watermark"
@@ -87,58 +96,87 @@ package struct StreamSession {
         let oldestRetained: UInt64
     }
 
-    private struct Open {
+    struct Open {
         let session: UInt64
         /// The first event that the agent still has.
         let oldestRetained: UInt64
-        /// An answer is due with the next commit, although nothing may be new.
-        var owesAck = false
+        /// How far of the agent's own chain is merged; nil where a closed stream has several branches
+        /// and it has not been seen which is this agent's.
+        var reached: ChainPoint?
+        /// An answer is due, although nothing may be new.
+        var owesAck = true
         /// Where a gap was found, and when to ask for what is missing.
         var gap: Gap?
     }
 
-    private struct Gap {
-        /// The last event before it.
-        let after: UInt64
+    struct Gap {
+        /// What was merged last when it was found, and the missing segment: another gap, further on,
+        /// has its own time.
+        let after: ChainPoint
+        let missing: Hash256
         let foundAt: ClockReading
-        let askAt: SteadyTime
+        var askAt: SteadyTime
+    }
+
+    /// What waits for the store's word.
+    enum Question {
+        case run([SealedSegment])
+        /// Whether the tree has this head of the agent.
+        case head(ChainPoint)
     }
 
     package let genesis: Genesis
     package let stream: StreamTag
-    package private(set) var record: Record
-    /// The end of what has been handed to the merge.
-    package private(set) var merged: ChainPoint
-    /// The end of what the store has made durable.
-    package private(set) var committed: ChainPoint
+    package internal(set) var record: Record
     /// The watermark that the store has made durable: what may be told.
     package private(set) var watermark: HybridTimestamp
-    package private(set) var dictionary: DictionaryState
+    let start: ChainPoint
+    var tree: StreamTree
     private var challenge: Challenge?
-    private var open: Open?
-    /// The hashes of what is merged and not yet committed, by first event.
-    private var uncommitted: [UInt64: Hash256] = [:]
-    private var early: [UInt64: SealedSegment] = [:]
-    private var earlyBytes = 0
-    private let limits: AggregatorLimits
-    private let hasher: any ContentHasher
-    private let verifier: any SignatureVerifier
+    var open: Open?
+    /// Whether the record is to be written before anything is acknowledged.
+    private var owesRecord = false
+    var early: EarlySegments
+    var questions: [Question] = []
+    /// The first question was asked and not yet answered.
+    var isAsking = false
+    /// The end of what was merged last.
+    var mergedLast: ChainPoint
+    let limits: AggregatorLimits
+    let hasher: any ContentHasher
+    let verifier: any SignatureVerifier
 
+    /// - Parameter ends: of the stored branches; none for a stream of which nothing is stored.
     package init(
-        genesis: Genesis, committed: ChainPoint, dictionary: DictionaryState, record: Record,
-        limits: AggregatorLimits, hasher: any ContentHasher, verifier: any SignatureVerifier
+        genesis: Genesis, ends: [BranchEnd] = [], record: Record, limits: AggregatorLimits,
+        hasher: any ContentHasher, verifier: any SignatureVerifier
     ) {
         self.genesis = genesis
-        stream = StreamTag(genesisHash: genesis.hash(hasher))
-        merged = committed
-        self.committed = committed
-        self.dictionary = dictionary
+        start = ChainPoint(sequence: 0, hash: genesis.hash(hasher))
+        stream = StreamTag(genesisHash: start.hash)
+        tree = StreamTree(ends.isEmpty ? [BranchEnd(point: start, dictionary: .empty)] : ends)
+        mergedLast = tree.merged
         self.record = record
         watermark = record.watermark
+        early = EarlySegments(limits: limits)
         self.limits = limits
         self.hasher = hasher
         self.verifier = verifier
     }
+
+    /// The furthest end of what has been handed to the merge.
+    package var merged: ChainPoint { tree.merged }
+
+    /// The furthest end of what the store has made durable.
+    package var committed: ChainPoint {
+        tree.committed.max { $0.sequence < $1.sequence } ?? start
+    }
+
+    /// The ends of all branches that the store has made durable, of an empty stream none.
+    package var leaves: [ChainPoint] { tree.committed.filter { $0.sequence > 0 } }
+
+    /// The ends of all branches with what is merged and not yet durable.
+    package var ends: [BranchEnd] { tree.ends }
 
     /// The session that is proved, if any.
     package var provedSession: UInt64? { open?.session }
@@ -147,8 +185,9 @@ package struct StreamSession {
     /// restored from a backup older than the agent's retention. Nil where nothing is, and where no
     /// session is proved.
     package var lacking: ClosedRange<UInt64>? {
-        guard let open, merged.sequence + 1 < open.oldestRetained else { return nil }
-        return merged.sequence + 1...open.oldestRetained - 1
+        guard let open, let reached = open.reached, reached.sequence + 1 < open.oldestRetained
+        else { return nil }
+        return reached.sequence + 1...open.oldestRetained - 1
     }
 
     // MARK: The handshake
@@ -171,7 +210,7 @@ package struct StreamSession {
         let welcome = Welcome(
             nonce: hello.nonce, challenge: challenge, session: proved + 1,
             standing: record.standing,
-            leaves: committed.sequence > 0 ? [committed] : [], announced: record.announced,
+            leaves: leaves(for: hello), announced: record.announced,
             credit: credit, hub: hub,
             hubGenesis: hubGenesis, sentAt: now)
         return [.sendWelcome(welcome)]
@@ -184,6 +223,16 @@ package struct StreamSession {
         return challenge.bytes
     }
 
+    /// The ends that a welcome names: those that the greeting speaks of, then the furthest.
+    private func leaves(for hello: Hello) -> [ChainPoint] {
+        let spokenOf = [hello.head, hello.acknowledged]
+        let ordered = leaves.sorted { left, right in
+            let (first, second) = (spokenOf.contains(left), spokenOf.contains(right))
+            return first == second ? left.sequence > right.sequence : first
+        }
+        return Array(ordered.prefix(Welcome.leavesMax))
+    }
+
     /// The agent proves that it holds the stream's key now. From here on its words count, and those
     /// of its greeting.
     package mutating func proved(_ proof: Proof, session: UInt64, signature: Signature?) -> [Action]
@@ -194,219 +243,64 @@ package struct StreamSession {
         guard let signature, verifier.isValid(signature, for: content, by: genesis.publicKey) else {
             return [.drop(.badSignature)]
         }
-        guard record.standing == .open else { return [.drop(.streamStopped)] }
-        let known = record.announced
-        if challenge.lastSession < record.provedSession || proof.head.sequence < known.sequence {
-            return stop(.rolledBack)
-        }
-        if !proof.passesAnnounced { return stop(.forked) }
-        if proof.head.sequence == known.sequence, proof.head.hash != known.hash {
-            return stop(.forked)
-        }
-        record.provedSession = session
-        record.announced = proof.head
-        self.challenge = nil
-        open = Open(
-            session: session, oldestRetained: challenge.oldestRetained, owesAck: true)
-        return [.persistRecord] + (lacking.map { [.lack($0)] } ?? [])
-    }
-
-    private mutating func stop(_ standing: Standing) -> [Action] {
-        record.standing = standing
-        open = nil
-        challenge = nil
-        early.removeAll()
-        earlyBytes = 0
-        return [.stop(standing), .persistRecord]
-    }
-
-    // MARK: Segments
-
-    /// Segments arrive. Those that continue the chain merge; those that came early wait; the rest
-    /// is dropped or looked at.
-    package mutating func received(
-        _ message: SegmentsMessage, session: UInt64, signature: Signature?, now: ClockReading
-    ) -> [Action] {
-        guard record.standing == .open else { return [.drop(.streamStopped)] }
-        guard open?.session == session else { return [.drop(.notInSession)] }
-        let segments: [SealedSegment]
-        switch verified(message, session, signature) {
-        case .success(let verified): segments = verified
-        case .failure(let failure): return [.drop(failure.drop)]
-        }
+        guard record.standing.takesSegments else { return [.drop(.streamStopped)] }
         var actions: [Action] = []
-        for segment in segments { take(segment, &actions) }
-        keepLastComparison(&actions)
-        takeEarly(&actions)
-        noteGap(now)
-        return joined(actions)
+        if let finding = finding(of: proof, lastSession: challenge.lastSession) {
+            close(finding, &actions)
+        }
+        record.provedSession = max(record.provedSession, session)
+        if proof.head.sequence > record.announced.sequence { record.announced = proof.head }
+        self.challenge = nil
+        begin(
+            Open(session: session, oldestRetained: challenge.oldestRetained), head: proof.head)
+        actions += [.persistRecord] + (lacking.map { [.lack($0)] } ?? [])
+        settle(&actions)
+        return actions
     }
 
-    private struct Refusal: Error {
-        let drop: Drop
+    /// Whether this is a copy of the folder that was heard of before.
+    private func finding(of proof: Proof, lastSession: UInt64) -> Standing? {
+        let known = record.announced
+        if lastSession < record.provedSession || proof.head.sequence < known.sequence {
+            return .rolledBack
+        }
+        let isKnown = proof.head.sequence > known.sequence || proof.head.hash == known.hash
+        return proof.passesAnnounced && isKnown ? nil : .forked
     }
 
-    /// Every segment whole, of this stream, chained to the one before it, and the last one signed
-    /// for.
-    private func verified(
-        _ message: SegmentsMessage, _ session: UInt64, _ signature: Signature?
-    ) -> Result<[SealedSegment], Refusal> {
-        var segments: [SealedSegment] = []
-        segments.reserveCapacity(message.segments.count)
-        for bytes in message.segments {
-            guard let segment = try? Segment(decoding: bytes) else {
-                return .failure(Refusal(drop: .brokenSegment))
-            }
-            guard segment.header.stream == stream else {
-                return .failure(Refusal(drop: .foreignStream))
-            }
-            if let before = segments.last, !before.end.precedes(segment) {
-                return .failure(Refusal(drop: .brokenSegment))
-            }
-            segments.append(SealedSegment(segment: segment, hash: segment.hash(hasher)))
+    /// Only what comes in the new session counts from now on: its agent sends again what it is not
+    /// told to be here.
+    private mutating func begin(_ session: Open, head: ChainPoint) {
+        open = session
+        owesRecord = true
+        early.removeAll()
+        questions.removeAll()
+        isAsking = false
+        if record.standing == .open {
+            // Its chain passes through what was announced, and so through all that is merged.
+            open?.reached = tree.merged
+        } else if tree.ends(with: head) {
+            open?.reached = head
+        } else if head.sequence <= tree.merged.sequence {
+            questions.append(.head(head))
         }
-        guard let last = segments.last, let signature else {
-            return .failure(Refusal(drop: .badSignature))
-        }
-        let content = SegmentsMessage.signedContent(
-            session: session, stream: stream, lastHash: last.hash)
-        guard verifier.isValid(signature, for: content, by: genesis.publicKey) else {
-            return .failure(Refusal(drop: .badSignature))
-        }
-        return .success(segments)
     }
 
-    private mutating func take(_ sealed: SealedSegment, _ actions: inout [Action]) {
+    /// The stream's writer may not go on. What was recorded is taken all the same.
+    mutating func close(_ standing: Standing, _ actions: inout [Action]) {
         guard record.standing == .open else { return }
-        let header = sealed.segment.header
-        if let hash = uncommitted[header.firstSequence] {
-            actions += hash == sealed.hash ? [.drop(.duplicate)] : stop(.forked)
-        } else if header.firstSequence <= merged.sequence {
-            actions.append(.compare(firstSequence: header.firstSequence, hash: sealed.hash))
-        } else if header.firstSequence > merged.sequence + 1 {
-            keep(sealed, &actions)
-        } else if header.previous != merged.hash {
-            // Signed by the stream's key, next in number, behind another segment than ours: two
-            // writers.
-            actions += stop(.forked)
-        } else {
-            merge(sealed, &actions)
-        }
+        record.standing = standing
+        owesRecord = true
+        actions.append(.close(standing))
     }
 
-    private mutating func merge(_ sealed: SealedSegment, _ actions: inout [Action]) {
-        let header = sealed.segment.header
-        guard passesAnnounced(sealed) else {
-            actions += stop(.forked)
-            return
-        }
-        guard header.definitionCountBefore == dictionary.count else {
-            let needs = NeedsDefinitions(
-                stream: stream, segment: sealed.hash, first: dictionary.count,
-                through: header.definitionCountBefore)
-            if let open, needs.first < needs.through {
-                return actions.append(.sendNeedsDefinitions(session: open.session, needs))
-            }
-            return actions.append(.drop(.badDictionary))
-        }
-        let advanced = dictionary.advanced(
-            by: Int(header.definitionCount), encoded: sealed.segment.definitionBytes, hasher)
-        guard advanced == header.dictionary, advanced.count <= limits.definitionsPerStreamMax else {
-            return actions.append(.drop(.badDictionary))
-        }
-        dictionary = advanced
-        merged = sealed.end
-        if merged.sequence > record.announced.sequence { record.announced = merged }
-        uncommitted[header.firstSequence] = sealed.hash
-        open?.owesAck = true
-        actions.append(.merge([sealed]))
-    }
-
-    /// Whether the chain, with this segment, still passes through the head that the stream has
-    /// announced. Segments are never cut anew, so one that spans the announced place without ending
-    /// there is of another chain.
-    private func passesAnnounced(_ sealed: SealedSegment) -> Bool {
-        let header = sealed.segment.header
-        guard header.sequences.contains(record.announced.sequence) else { return true }
-        return sealed.end == record.announced
-    }
-
-    private mutating func keep(_ sealed: SealedSegment, _ actions: inout [Action]) {
-        let first = sealed.segment.header.firstSequence
-        if let waiting = early[first] {
-            // Signed by the stream's key, beginning with the same event and not the same: two
-            // writers.
-            actions += waiting.hash == sealed.hash ? [.drop(.duplicate)] : stop(.forked)
-            return
-        }
-        let size = sealed.segment.bytes.count
-        guard early.count < limits.earlySegmentsMax, earlyBytes + size <= limits.earlyBytesMax
-        else {
-            return actions.append(.drop(.tooEarly))
-        }
-        early[first] = sealed
-        earlyBytes += size
-    }
-
-    private mutating func takeEarly(_ actions: inout [Action]) {
-        while let next = removeEarly(merged.sequence + 1) {
-            let before = merged
-            take(next, &actions)
-            if merged == before { break }
-        }
-        // What came in the meantime behind its predecessors, and is not waited for any more.
-        for first in early.keys.sorted() where first <= merged.sequence {
-            if let passed = removeEarly(first) { take(passed, &actions) }
-        }
-    }
-
-    private mutating func removeEarly(_ first: UInt64) -> SealedSegment? {
-        guard let found = early.removeValue(forKey: first) else { return nil }
-        earlyBytes -= found.segment.bytes.count
-        return found
-    }
-
-    /// A gap is asked for when it outlives the broker's reordering; another one, further on, has
-    /// its own time.
-    private mutating func noteGap(_ now: ClockReading) {
-        if early.isEmpty {
-            open?.gap = nil
-        } else if open?.gap?.after != merged.sequence {
-            let askAt = now.steady.advanced(byMicroseconds: limits.reorderWindow)
-            open?.gap = Gap(after: merged.sequence, foundAt: now, askAt: askAt)
-        }
-    }
-
-    /// Of the segments of one message only the last that is stored is compared: the chain makes
-    /// that a comparison of all before it, and one acknowledgement answers them all.
-    private func keepLastComparison(_ actions: inout [Action]) {
-        guard let last = actions.lastIndex(where: \.isComparison) else { return }
-        let comparison = actions[last]
-        actions.removeAll(where: \.isComparison)
-        actions.append(comparison)
-    }
-
-    /// One `merge` for the run of segments that a message brought.
-    private func joined(_ actions: [Action]) -> [Action] {
-        var run: [SealedSegment] = []
-        var rest: [Action] = []
-        for action in actions {
-            if case .merge(let segments) = action { run += segments } else { rest.append(action) }
-        }
-        return run.isEmpty ? rest : [.merge(run)] + rest
-    }
-
-    /// The store's word on a segment that begins where we already are.
-    ///
-    /// - Parameter stored: the hash of the segment that begins with the event; nil where none does.
-    package mutating func compared(hash: Hash256, stored: Hash256?) -> [Action] {
-        guard record.standing == .open else { return [] }
-        if hash == stored {
-            // The agent did not know that we have it: say so again.
-            return [.drop(.duplicate)]
-                + (open.map { [.sendAck(session: $0.session, committed)] } ?? [])
-        }
-        return stop(.forked)
+    /// Acknowledges what is durable of the agent's chain, where that is due.
+    mutating func acknowledge(_ actions: inout [Action]) {
+        guard let open, open.owesAck, let reached = open.reached, !owesRecord,
+            !tree.hasUncommitted
+        else { return }
+        self.open?.owesAck = false
+        actions.append(.sendAck(session: open.session, reached))
     }
 
     // MARK: Watermarks
@@ -432,63 +326,29 @@ package struct StreamSession {
 
     /// Everything merged so far, and the record, is durable.
     package mutating func persisted(_: Durable) -> [Action] {
-        committed = merged
+        tree.commit()
         watermark = record.watermark
-        uncommitted.removeAll(keepingCapacity: true)
-        guard let open, open.owesAck else { return [] }
-        self.open?.owesAck = false
-        return [.sendAck(session: open.session, committed)]
+        owesRecord = false
+        var actions: [Action] = []
+        acknowledge(&actions)
+        settle(&actions)
+        return actions
     }
 
     /// Time has passed. A gap that outlived the broker's reordering is asked for.
-    package mutating func tick(now: SteadyTime) -> [Action] {
+    package mutating func tick(now: ClockReading) -> [Action] {
+        noteGap(now)
         // What the agent has pruned is not asked for: it would be for ever.
-        guard let open, lacking == nil, let gap = open.gap, now >= gap.askAt else { return [] }
-        let askAt = now.advanced(byMicroseconds: limits.needsRepeat)
-        self.open?.gap = Gap(after: gap.after, foundAt: gap.foundAt, askAt: askAt)
-        let next = early.min { $0.key < $1.key }?.value
-        let needed = Needs.Gap(after: merged, missing: next?.segment.header.previous)
-        return [.sendNeeds(session: open.session, Needs(stream: stream, gaps: [needed]))]
-    }
-}
-
-extension StreamSession {
-    /// What lies between here and what came early, as far as it has been asked for: the ranges, and
-    /// which segment shows that each exists.
-    package func missing(now: SteadyTime) -> [MissingRange] {
-        guard let gap = open?.gap,
-            now.microseconds(since: gap.foundAt.steady) >= limits.reorderWindow
-        else { return [] }
-        var ranges: [MissingRange] = []
-        var next = merged.sequence + 1
-        for first in early.keys.sorted() {
-            guard let header = early[first]?.segment.header else { continue }
-            if first > next {
-                ranges.append(
-                    MissingRange(
-                        first: next, last: first - 1, since: gap.foundAt.wall,
-                        evidence: .successor(first: first, names: header.previous)))
-            }
-            next = max(next, header.lastSequence + 1)
+        guard let open, lacking == nil, let gap = open.gap, now.steady >= gap.askAt else {
+            return []
         }
-        return ranges
-    }
-
-    /// The last event that is here, merged or early.
-    package var highestReceived: UInt64 {
-        early.values.reduce(merged.sequence) { max($0, $1.segment.header.lastSequence) }
+        let askAt = now.steady.advanced(byMicroseconds: limits.needsRepeat)
+        self.open?.gap?.askAt = askAt
+        return [.sendNeeds(session: open.session, needs(gap.missing))]
     }
 }
 
-extension ChainPoint {
-    /// Whether the segment is the next one behind this place.
-    fileprivate func precedes(_ segment: Segment) -> Bool {
-        segment.header.firstSequence == sequence + 1 && segment.header.previous == hash
-    }
-}
-
-extension StreamSession.Action {
-    fileprivate var isComparison: Bool {
-        if case .compare = self { true } else { false }
-    }
+extension Standing {
+    /// Whether what a stream's writer recorded is taken: also after it was closed.
+    var takesSegments: Bool { self != .refused }
 }

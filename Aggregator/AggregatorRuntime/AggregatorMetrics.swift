@@ -27,9 +27,9 @@ struct AggregatorMetrics: Sendable {
     func count(_ arrivals: [LedgerStore.Arrival], since began: ContinuousClock.Instant) {
         guard !arrivals.isEmpty else { return }
         commitDuration.record(duration: ContinuousClock.now - began)
-        let segments = arrivals.reduce(0) { $0 + $1.segments.count }
+        let segments = arrivals.reduce(0) { $0 + $1.run.segments.count }
         let transactions = arrivals.reduce(0) { sum, arrival in
-            sum + arrival.segments.reduce(0) { $0 + Int($1.segment.header.count) }
+            sum + arrival.run.segments.reduce(0) { $0 + Int($1.segment.header.count) }
         }
         mergedSegments.increment(by: segments)
         commitTransactions.record(transactions)

@@ -24,9 +24,7 @@ extension AggregatorRuntime: AggregatorService {
     }
 
     package func transaction(_ id: EventID) async throws(AggregatorFailure) -> MergedTransaction? {
-        guard id.branch == nil else { return nil }
-        return try await reading { (runtime) throws(StoreError) in try runtime.store.transaction(id)
-        }
+        try await reading { (runtime) throws(StoreError) in try runtime.store.transaction(id) }
     }
 
     // MARK: The fold

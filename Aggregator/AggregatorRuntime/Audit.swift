@@ -23,8 +23,12 @@ struct Audit {
 
     private(set) var position: Int64 = 0
     private var sums: [Slot: Sums] = [:]
-    /// By their numbers; nil for one that cannot be read.
-    private var names: [StreamID: [Definition?]] = [:]
+    private var names: [StreamID: AuditNames] = [:]
+    private let hasher: any ContentHasher
+
+    init(hasher: any ContentHasher) {
+        self.hasher = hasher
+    }
 
     /// Reads the log up to a position, for as long as there is time.
     ///
@@ -48,16 +52,8 @@ struct Audit {
 
     private mutating func add(_ stored: StoredSegment) {
         let segment = stored.segment
-        do throws(WireError) {
-            names[stored.streamID, default: []] += try segment.definitions()
-        } catch {
-            // It has no readable event: the fold sets all of them aside, too. The names keep their
-            // places, so that those behind have their numbers.
-            let count = Int(segment.header.definitionCount)
-            names[stored.streamID, default: []] += repeatElement(nil, count: count)
-            return
-        }
-        let known = names[stored.streamID] ?? []
+        guard let known = names[stored.streamID, default: AuditNames()].names(of: segment, hasher)
+        else { return }
         for case .event(let event) in segment.events(name: {
             $0 < known.count ? known[Int($0)] : nil
         }) {

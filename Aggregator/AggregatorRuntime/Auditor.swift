@@ -101,7 +101,7 @@ private struct AuditDesk {
     let limits: AggregatorLimits
     let hasher: any ContentHasher
     let logger: Logger
-    private var audit = Audit()
+    private var audit: Audit
     private var lastResult: AuditResult?
 
     init(store: LedgerStore, limits: AggregatorLimits, hasher: any ContentHasher, logger: Logger) {
@@ -109,6 +109,7 @@ private struct AuditDesk {
         self.limits = limits
         self.hasher = hasher
         self.logger = logger
+        audit = Audit(hasher: hasher)
     }
 
     mutating func summary(

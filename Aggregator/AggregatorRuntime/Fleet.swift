@@ -56,8 +56,8 @@ struct Fleet {
         unproved = 0
         for stream in streams {
             sessions[stream.row.tag] = StreamSession(
-                genesis: stream.row.genesis, committed: stream.end, dictionary: stream.dictionary,
-                record: stream.record, limits: limits, hasher: hasher, verifier: verifier)
+                genesis: stream.row.genesis, ends: stream.ends, record: stream.record,
+                limits: limits, hasher: hasher, verifier: verifier)
             agents[stream.row.genesis.agent, default: Agent()].greeting = nil
             noteStored(stream)
         }
@@ -99,8 +99,7 @@ struct Fleet {
             guard unproved < Fleet.unprovedMax else { return nil }
             unproved += 1
             sessions[tag] = StreamSession(
-                genesis: hello.genesis, committed: ChainPoint(sequence: 0, hash: hash),
-                dictionary: .empty,
+                genesis: hello.genesis,
                 record: StreamSession.Record(announced: ChainPoint(sequence: 0, hash: hash)),
                 limits: limits, hasher: hasher, verifier: verifier)
         }
@@ -178,10 +177,11 @@ struct Fleet {
 
     // MARK: Views
 
-    /// Where every stream's committed chain ends.
+    /// Where every branch of every stream ends, as committed.
     func leaves(_ hasher: any ContentHasher) -> [(genesis: Hash256, end: ChainPoint)] {
-        sessions.values.filter { $0.committed.sequence > 0 }.map {
-            ($0.genesis.hash(hasher), $0.committed)
+        sessions.values.flatMap { session in
+            let genesis = session.genesis.hash(hasher)
+            return session.leaves.map { (genesis, $0) }
         }
     }
 

@@ -1,7 +1,7 @@
-import AggregatorCore
 import LedgerStoreSQLite
 import Projection
 import SegmentStore
+import SyncProtocol
 
 /// The store's log, as the projection follows it.
 package struct FollowedStore: LogSource {
@@ -15,8 +15,10 @@ package struct FollowedStore: LogSource {
 
     package func lastPosition() throws(StoreError) -> Int64 { try store.lastPosition() }
 
-    package func judge(after position: Int64) throws(StoreError) -> GlobalLedger {
-        try store.judge(after: position)
+    package func names(
+        of stream: StreamID, leadingTo state: DictionaryState
+    ) throws(StoreError) -> [Definition?] {
+        try store.reader.names(of: stream, leadingTo: state)
     }
 
     package func segments(

@@ -139,7 +139,7 @@ private struct IntakeLoop {
                 if isFull { commit() }
             }
             tick()
-            commit()
+            repeat { commit() } while !pending.isEmpty
             tellOfAccounts()
             look()
             parts.feed.changed(fleet.takeChanges())
@@ -324,7 +324,7 @@ private struct IntakeLoop {
         let agent = session.genesis.agent
         switch action {
         case .sendWelcome(let welcome): send(.welcome(welcome), session: 0, to: agent)
-        case .merge(let segments): merge(segments, tag, now, message)
+        case .merge(let run): merge(run, session, now, message)
         case .persistRecord:
             addStreamIfNew(session)
             pending.records[tag] = session.record
@@ -337,11 +337,14 @@ private struct IntakeLoop {
         case .sendNeeds(let number, let needs): send(.needs(needs), session: number, to: agent)
         case .sendNeedsDefinitions(let number, let needs):
             send(.needsDefinitions(needs), session: number, to: agent)
-        case .compare(let firstSequence, let hash): compare(firstSequence, hash, tag, now)
-        case .stop(let standing):
+        case .lookUp(let lookUp): answer(lookUp, tag, now, message)
+        case .close(let standing):
+            addStreamIfNew(session)
+            pending.records[tag] = session.record
+            touched[tag] = touched[tag] ?? now.wall
             fleet.noteStop(tag, standing, now.wall)
             parts.logger.error(
-                "stream stopped",
+                "stream closed",
                 metadata: [
                     "agent.id": "\(agent)", "stream.tag": "\(tag)",
                     "stream.standing": "\(standing.name)",
@@ -376,13 +379,16 @@ private struct IntakeLoop {
     }
 
     private mutating func merge(
-        _ segments: [SealedSegment], _ tag: StreamTag, _ now: ClockReading,
+        _ run: SegmentRun, _ session: StreamSession, _ now: ClockReading,
         _ message: SegmentsMessage?
     ) {
+        let tag = session.stream
         trace.merges()
         defer { trace.mergeEnded() }
-        for sealed in segments {
-            let setAside = ledger.merge(sealed.segment)
+        for (index, sealed) in run.segments.enumerated() {
+            let setAside = ledger.merge(
+                sealed.segment, behind: run.names(before: index),
+                keepsNames: index == 0 && run.sharesNames)
             trace.merged(sealed.segment, ledger.tracesOfLast, setAside: setAside.count)
             pendingBytes += sealed.segment.bytes.count
             guard !setAside.isEmpty else { continue }
@@ -396,22 +402,33 @@ private struct IntakeLoop {
         }
         pending.arrivals.append(
             LedgerStore.Arrival(
-                stream: tag, segments: segments, publishedAt: message?.sentAt ?? now.wall,
+                stream: tag, run: run, publishedAt: message?.sentAt ?? now.wall,
                 attempt: message?.attempt ?? 1,
                 receivedAt: now.wall))
+        if session.ends.count > 1 { pending.branchEnds[tag] = session.ends.map(\.point) }
         touched[tag] = touched[tag] ?? now.wall
     }
 
-    private mutating func compare(
-        _ firstSequence: UInt64, _ hash: Hash256, _ tag: StreamTag, _ now: ClockReading
+    private mutating func answer(
+        _ lookUp: LookUp, _ tag: StreamTag, _ now: ClockReading, _ message: SegmentsMessage?
     ) {
-        guard let row = rows[tag] else { return }
+        var answer: LookUp.Answer?
         do throws(StoreError) {
-            let stored = try parts.store.storedHash(of: row, firstSequence: firstSequence)
-            perform(fleet.session(tag) { $0.compared(hash: hash, stored: stored) }, tag, now)
+            answer = try rows[tag].map { (row) throws(StoreError) in
+                let found = try parts.store.answer(lookUp, of: row)
+                if let dictionary = found.dictionary, found.stored < lookUp.segments.count,
+                    !ledger.hasNames(of: tag, leadingTo: dictionary)
+                {
+                    // A branch begins there.
+                    let names = try parts.store.reader.names(of: row.id, leadingTo: dictionary)
+                    ledger.restore(names, of: tag, leadingTo: dictionary)
+                }
+                return found
+            }
         } catch {
             parts.logger.error("cannot read the log", metadata: ["store.error": "\(error)"])
         }
+        perform(fleet.session(tag) { $0.found(answer, now: now) }, tag, now, message)
     }
 
     // MARK: Accounts down
@@ -469,7 +486,7 @@ private struct IntakeLoop {
         log(journal.tick(parts.status(), now: .now))
         tellShards()
         for tag in fleet.tags {
-            perform(fleet.session(tag) { $0.tick(now: now.steady) }, tag, now)
+            perform(fleet.session(tag) { $0.tick(now: now) }, tag, now)
         }
     }
 
@@ -520,20 +537,22 @@ private struct IntakeLoop {
         if !pending.arrivals.isEmpty { parts.feed.signal.signal() }
         var runs: [StreamTag: [Ack.Run]] = [:]
         for (arrival, position) in zip(pending.arrivals, positions) {
-            let first = arrival.segments[0].segment.header.firstSequence
+            let first = arrival.run.segments[0].segment.header.firstSequence
             runs[arrival.stream, default: []].append(
                 Ack.Run(firstSequence: first, position: UInt64(position)))
         }
-        let segments = pending.arrivals.reduce(0) { $0 + $1.segments.count }
+        let segments = pending.arrivals.reduce(0) { $0 + $1.run.segments.count }
         segmentsSinceCheckpoint = pending.checkpoint == nil ? segmentsSinceCheckpoint + segments : 0
         bytesSinceCheckpoint = pending.checkpoint == nil ? bytesSinceCheckpoint + pendingBytes : 0
         let committedAt = WallClock.now()
         let concerned = touched
         clearPending()
         for (tag, receivedAt) in concerned {
-            for case .sendAck(let number, let point) in fleet.session(
-                tag, { $0.persisted(durable) })
-            {
+            for action in fleet.session(tag, { $0.persisted(durable) }) {
+                guard case .sendAck(let number, let point) = action else {
+                    perform(action, tag, .now(), nil)
+                    continue
+                }
                 let sending = trace.acknowledging(tag)
                 sendAck(
                     number, point, tag, runs: runs[tag] ?? [], receivedAt: receivedAt,

@@ -38,15 +38,4 @@ extension LedgerStore {
             }
         }
     }
-
-    /// The fold with the names that the log defines up to a position, and nothing merged: it judges
-    /// what comes behind as the merge did.
-    package func judge(after position: Int64) throws(StoreError) -> GlobalLedger {
-        try database.read { [hub, hasher] database in
-            var ledger = GlobalLedger()
-            let rows = try SegmentLog.streams(database).filter { $0.id != hub.id }
-            try LedgerStore.restoreNames(&ledger, rows, before: position, database, hasher)
-            return ledger
-        }
-    }
 }

@@ -38,8 +38,7 @@ extension LedgerStore {
                 guard let content = filter.content(of: read) else { continue }
                 found.append(
                     LoggedOutcome(
-                        id: EventID(
-                            agent: agent, stream: decoded.stream.tag, sequence: read.sequence),
+                        id: decoded.id(of: read.sequence),
                         position: position, committedAt: decoded.stored.recordedAt,
                         content: content))
             }

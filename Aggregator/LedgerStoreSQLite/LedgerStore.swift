@@ -103,8 +103,8 @@ package final class LedgerStore: Sendable {
     package struct KnownStream: Sendable {
         package let row: StreamRow
         package let record: StreamSession.Record
-        package let end: ChainPoint
-        package let dictionary: DictionaryState
+        /// Of its branches; none where nothing of it is stored.
+        package let ends: [BranchEnd]
         /// When its last segment was committed; nil for none.
         package let committedAt: Timestamp?
     }
@@ -130,15 +130,42 @@ package final class LedgerStore: Sendable {
             balances: checkpoint?.balances ?? Balances(),
             counts: try LedgerStore.counts(database))
         var position = checkpoint?.position ?? 0
-        try LedgerStore.restoreNames(&ledger, rows, before: position, database, hasher)
         while true {
             let segments = try SegmentLog.segments(database, after: position)
             guard let last = segments.last else { break }
-            for stored in segments { _ = ledger.merge(stored.segment) }
+            for stored in segments { try replay(stored, into: &ledger, database, hasher) }
             position = last.position
         }
         let streams = try rows.map { try LedgerStore.known($0, database) }
+        for stream in streams {
+            for end in stream.ends {
+                try restore(
+                    &ledger, stream.row.tag, stream.row.id, end.dictionary, database, hasher)
+            }
+        }
         return Loaded(ledger: ledger, streams: streams, position: position)
+    }
+
+    private static func replay(
+        _ stored: StoredSegment, into ledger: inout GlobalLedger, _ database: Database,
+        _ hasher: any ContentHasher
+    ) throws {
+        let (tag, id) = (stored.segment.header.stream, stored.streamID)
+        let before = try SegmentLog.dictionary(database, before: stored.segment, of: id)
+        try restore(&ledger, tag, id, before, database, hasher)
+        _ = ledger.merge(stored.segment, behind: before)
+    }
+
+    /// The names that a branch goes on with, where the ledger does not have them: it was loaded from a
+    /// checkpoint, or they went on with another branch. What a writer spoiled holds its place, as it
+    /// did when it was merged; what the disk spoiled stops the start.
+    private static func restore(
+        _ ledger: inout GlobalLedger, _ tag: StreamTag, _ stream: StreamID,
+        _ state: DictionaryState, _ database: Database, _ hasher: any ContentHasher
+    ) throws {
+        guard !ledger.hasNames(of: tag, leadingTo: state) else { return }
+        let names = try SegmentLog.names(database, of: stream, leadingTo: state, hasher)
+        ledger.restore(names, of: tag, leadingTo: state)
     }
 
     private static func counts(_ database: Database) throws -> GlobalLedger.Counts {
@@ -149,30 +176,6 @@ package final class LedgerStore: Sendable {
         return GlobalLedger.Counts(
             transactions: UInt64(row[0] as Int64), events: UInt64(row[1] as Int64),
             setAside: UInt64(row[2] as Int64))
-    }
-
-    /// The names that streams had defined when the checkpoint was written; the replay brings the
-    /// later ones. What a writer spoiled holds its place, as it did when it was merged; what the disk
-    /// spoiled stops the start.
-    static func restoreNames(
-        _ ledger: inout GlobalLedger, _ rows: [StreamRow], before position: Int64,
-        _ database: Database, _ hasher: any ContentHasher
-    ) throws {
-        for row in rows {
-            let count = try Int64.fetchOne(
-                database,
-                sql:
-                    "SELECT first_seq FROM segments WHERE stream = ? AND position > ? ORDER BY first_seq LIMIT 1",
-                arguments: [row.id.rawValue, position])
-            let next = try count.flatMap {
-                try SegmentLog.segment(database, of: row.id, containing: UInt64(bitPattern: $0))
-            }
-            let known = next?.segment.header.definitionCountBefore ?? .max
-            for definitions in try SegmentLog.definitions(database, of: row.id)
-            where definitions.after.count <= known {
-                ledger.restore(try definitions.names(hasher), of: row.tag)
-            }
-        }
     }
 
     private static func known(_ row: StreamRow, _ database: Database) throws -> KnownStream {
@@ -196,8 +199,29 @@ package final class LedgerStore: Sendable {
                 announced: announced, standing: standing,
                 watermark: HybridTimestamp(
                     rawValue: UInt64(bitPattern: record?[4] as Int64? ?? 0))),
-            end: end, dictionary: head?.segment.header.dictionary ?? .empty,
+            ends: try branchEnds(row, database) ?? head.map { [BranchEnd($0)] } ?? [],
             committedAt: head?.recordedAt)
+    }
+
+    /// Where the branches of a stream end that has several; nil for any other.
+    private static func branchEnds(_ row: StreamRow, _ database: Database) throws -> [BranchEnd]? {
+        let points = try Row.fetchAll(
+            database,
+            sql: "SELECT sequence, hash FROM branch_ends WHERE stream = ? ORDER BY sequence, hash",
+            arguments: [row.id.rawValue]
+        ).map {
+            ChainPoint(
+                sequence: UInt64(bitPattern: $0[0] as Int64), hash: Hash256($0[1] as Data))
+        }
+        guard !points.isEmpty else { return nil }
+        return try points.map { point in
+            guard let stored = try SegmentLog.segment(database, of: row.id, endingAt: point) else {
+                throw StoreError.corrupt(
+                    place: "table branch_ends, stream \(row.tag)",
+                    detail: "the log has no segment that ends with event \(point.sequence) there")
+            }
+            return BranchEnd(stored)
+        }
     }
 
     // MARK: Writing (one thread)
@@ -207,6 +231,8 @@ package final class LedgerStore: Sendable {
         package var streams: [NewStream] = []
         package var records: [StreamTag: StreamSession.Record] = [:]
         package var arrivals: [Arrival] = []
+        /// Where the branches of a stream end behind the arrivals, where it has several.
+        package var branchEnds: [StreamTag: [ChainPoint]] = [:]
         package var checkpoint: Checkpoint?
 
         package init() {}
@@ -229,18 +255,18 @@ package final class LedgerStore: Sendable {
     /// The segments that one message brought, and how they came.
     package struct Arrival: Sendable {
         package var stream: StreamTag
-        package var segments: [SealedSegment]
+        package var run: SegmentRun
         /// By the agent's clock.
         package var publishedAt: Timestamp
         package var attempt: UInt32
         package var receivedAt: Timestamp
 
         package init(
-            stream: StreamTag, segments: [SealedSegment], publishedAt: Timestamp, attempt: UInt32,
+            stream: StreamTag, run: SegmentRun, publishedAt: Timestamp, attempt: UInt32,
             receivedAt: Timestamp
         ) {
             self.stream = stream
-            self.segments = segments
+            self.run = run
             self.publishedAt = publishedAt
             self.attempt = attempt
             self.receivedAt = receivedAt
@@ -279,6 +305,7 @@ package final class LedgerStore: Sendable {
             for arrival in commit.arrivals {
                 positions.append(try write(arrival, rows, now, database))
             }
+            for (tag, ends) in commit.branchEnds { try write(ends, rows[tag], database) }
             for (tag, record) in commit.records { try write(record, rows[tag], database) }
             if let checkpoint = commit.checkpoint { try write(checkpoint, database) }
             return (rows: rows, positions: positions)
@@ -294,9 +321,10 @@ package final class LedgerStore: Sendable {
             preconditionFailure("segments of stream \(arrival.stream), which was never added")
         }
         var first: Int64?
-        for sealed in arrival.segments {
+        for (index, sealed) in arrival.run.segments.enumerated() {
             let position = try SegmentLog.append(
-                database, sealed.segment, hash: sealed.hash, stream: row.id, recordedAt: now)
+                database, sealed.segment, hash: sealed.hash, stream: row.id, recordedAt: now,
+                behind: arrival.run.names(before: index), isRepeated: index < arrival.run.repeated)
             first = first ?? position
         }
         guard let first else { preconditionFailure("an arrival without a segment") }
@@ -309,6 +337,19 @@ package final class LedgerStore: Sendable {
             arrival.receivedAt.microseconds,
         ])
         return first
+    }
+
+    private func write(_ ends: [ChainPoint], _ row: StreamRow?, _ database: Database) throws {
+        guard let row else { preconditionFailure("the branches of a stream that was never added") }
+        try database.execute(
+            sql: "DELETE FROM branch_ends WHERE stream = ?", arguments: [row.id.rawValue])
+        for end in ends {
+            try database.execute(
+                sql: "INSERT INTO branch_ends (stream, sequence, hash) VALUES (?, ?, ?)",
+                arguments: [
+                    row.id.rawValue, Int64(bitPattern: end.sequence), Data(end.hash.bytes),
+                ])
+        }
     }
 
     private func write(_ record: StreamSession.Record, _ row: StreamRow?, _ database: Database)
@@ -342,13 +383,26 @@ package final class LedgerStore: Sendable {
             ])
     }
 
-    /// The hash of the stored segment that begins with an event; nil where none does.
-    package func storedHash(of stream: StreamRow, firstSequence: UInt64) throws(StoreError)
-        -> Hash256?
-    {
-        let stored = try database.read {
-            try SegmentLog.segment($0, of: stream.id, containing: firstSequence)
+    /// What the log has of segments that continue no branch of their stream.
+    package func answer(
+        _ lookUp: LookUp, of stream: StreamRow
+    ) throws(StoreError) -> LookUp.Answer {
+        try database.read { database in
+            try lookUp.answer { (place) throws(StoreError) in
+                try SegmentLog.segment(
+                    database, of: stream.id, first: place.firstSequence, hash: place.hash
+                )?.segment.header.dictionary
+            } end: { (point) throws(StoreError) in
+                if point.sequence == 0, point.hash == stream.genesisHash { return .empty }
+                return try SegmentLog.segment(database, of: stream.id, endingAt: point)?
+                    .segment.header.dictionary
+            }
         }
-        return stored.flatMap { $0.segment.header.firstSequence == firstSequence ? $0.hash : nil }
+    }
+}
+
+extension BranchEnd {
+    fileprivate init(_ stored: StoredSegment) {
+        self.init(point: stored.end, dictionary: stored.segment.header.dictionary)
     }
 }

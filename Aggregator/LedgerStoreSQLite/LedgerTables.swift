@@ -7,6 +7,8 @@ import SegmentStore
 ///   52 bits of microseconds and 12 of counter, 0 for none.
 /// - `arrivals`: one row a message; when the segments from its first position on were published and
 ///   received.
+/// - `branch_ends`: where the branches of a stream end that has several; the furthest segment of a
+///   stream that is not in it is its only end.
 /// - `fold_counts`: one row; the ledger's counts at the checkpoint of the balances.
 enum LedgerTables {
     static let migrations = [
@@ -42,6 +44,17 @@ enum LedgerTables {
         LogMigration(id: "aggregator-2-watermarks") { database in
             try database.execute(
                 sql: "ALTER TABLE stream_records ADD COLUMN watermark INTEGER NOT NULL DEFAULT 0")
+        },
+        LogMigration(id: "aggregator-3-branches") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE branch_ends (
+                        stream INTEGER NOT NULL REFERENCES streams(id),
+                        sequence INTEGER NOT NULL,
+                        hash BLOB NOT NULL,
+                        PRIMARY KEY (stream, hash)
+                    ) STRICT, WITHOUT ROWID;
+                    """)
         },
     ]
 }

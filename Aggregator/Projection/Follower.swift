@@ -3,6 +3,7 @@ import GRDB
 import LedgerCore
 import Logging
 import SegmentStore
+import SyncProtocol
 
 /// Brings a projection up to the log, a step at a time.
 ///
@@ -19,7 +20,8 @@ package struct Follower {
     private struct Open {
         let file: ProjectionFile
         var names: NameNumbers
-        var judge: GlobalLedger
+        /// The fold of what was added since the file was opened: it sets aside what the merge did.
+        var judge = GlobalLedger()
         var position: Int64
         var events: Int64
     }
@@ -100,7 +102,7 @@ package struct Follower {
                     break
                 }
                 for segment in segments {
-                    let setAside = open.judge.merge(segment.decoded.stored.segment)
+                    let setAside = try judge(segment.decoded, &open.judge)
                     try writer.add(segment, setAside: setAside)
                 }
                 open.position = last.position
@@ -110,6 +112,18 @@ package struct Follower {
             open.names = try writer.finish(position: open.position, hash: hash)
             return isBehind
         }
+    }
+
+    /// - Returns: the events that the merge gave no effect.
+    private func judge(
+        _ decoded: DecodedSegment, _ judge: inout GlobalLedger
+    ) throws(StoreError) -> [ReadEvent] {
+        let (stream, before) = (decoded.stream, decoded.before)
+        if !judge.hasNames(of: stream.tag, leadingTo: before) {
+            let names = try source.names(of: stream.id, leadingTo: before)
+            judge.restore(names, of: stream.tag, leadingTo: before)
+        }
+        return judge.merge(decoded.stored.segment, behind: before)
     }
 
     // MARK: Opening
@@ -143,8 +157,7 @@ package struct Follower {
             try check(progress, file)
             let open = Open(
                 file: file, names: NameNumbers(namesMax: projection.limits.namesMax),
-                judge: try source.judge(after: progress.position), position: progress.position,
-                events: progress.events)
+                position: progress.position, events: progress.events)
             projection.open(file, through: progress.position)
             return open
         } catch {

@@ -1,9 +1,8 @@
-import AggregatorCore
 import LedgerCore
 import SegmentStore
+import SyncProtocol
 
-/// What a projection follows: the aggregator's log, and the fold that says which of its events have
-/// an effect.
+/// What a projection follows: the aggregator's log.
 package protocol LogSource: Sendable {
     /// Whose log it is: rows of one log are never taken for those of another.
     var identity: String { get }
@@ -14,9 +13,10 @@ package protocol LogSource: Sendable {
     /// The next segments, the oldest first; none at the end.
     func segments(after position: Int64, limit: ReadLimit) throws(StoreError) -> [FollowedSegment]
 
-    /// The fold with the names that the log defines up to a position, so that it judges what comes
-    /// behind as the merge did.
-    func judge(after position: Int64) throws(StoreError) -> GlobalLedger
+    /// All names of a stream that led to that state of its dictionary.
+    func names(
+        of stream: StreamID, leadingTo state: DictionaryState
+    ) throws(StoreError) -> [Definition?]
 }
 
 /// A segment of the log, and how it came.

@@ -22,6 +22,7 @@ final class ProjectionReader {
         let firstSequence: UInt64
         let events: UInt32
         let firstTransaction: Int64
+        let branch: String?
         let publishedAt: Timestamp?
         let attempt: UInt32
         let receivedAt: Timestamp?
@@ -30,7 +31,7 @@ final class ProjectionReader {
         func id(of transaction: Int64) -> EventID {
             EventID(
                 agent: agent, stream: stream,
-                sequence: firstSequence + UInt64(transaction - firstTransaction))
+                sequence: firstSequence + UInt64(transaction - firstTransaction), branch: branch)
         }
     }
 
@@ -117,7 +118,7 @@ final class ProjectionReader {
             database,
             """
             SELECT s.agent, s.tag, g.first_sequence, g.events, g.first_transaction, g.published_at,
-              g.attempt, g.received_at, g.merged_at
+              g.attempt, g.received_at, g.merged_at, g.branch
             FROM segment g JOIN stream s ON s.id = g.stream WHERE g.position = ?
             """)
         try select.bind(position)
@@ -131,7 +132,8 @@ final class ProjectionReader {
             stream: try ProjectionReader.valid { () throws(InvalidValue) in try StreamTag(tag) },
             firstSequence: UInt64(clamping: select.integer(2)),
             events: UInt32(clamping: select.integer(3)), firstTransaction: select.integer(4),
-            publishedAt: select.time(5), attempt: UInt32(clamping: select.integer(6)),
+            branch: select.isNull(9) ? nil : select.text(9), publishedAt: select.time(5),
+            attempt: UInt32(clamping: select.integer(6)),
             receivedAt: select.time(7), mergedAt: Timestamp(microseconds: select.integer(8)))
         segment = found
         return found

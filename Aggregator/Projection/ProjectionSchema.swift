@@ -13,7 +13,7 @@ enum ProjectionSchema {
     /// "TRIP": whose file it is (sqlite.org/fileformat.html, section 1.3.11).
     static let applicationID: Int64 = 0x5452_4950
     /// Another one is not migrated, but rebuilt from the log.
-    static let version: Int64 = 1
+    static let version: Int64 = 2
 
     /// Where something is damaged, in the words of an error.
     static let place = "the projection"
@@ -65,6 +65,7 @@ enum ProjectionSchema {
           first_sequence INTEGER NOT NULL,
           events INTEGER NOT NULL,
           first_transaction INTEGER NOT NULL,
+          branch TEXT,                      -- of a fork: 8 digits of its hash, where others have its numbers
           published_at INTEGER,             -- microseconds since 1970, the agent's clock
           attempt INTEGER NOT NULL,
           received_at INTEGER,              -- microseconds since 1970, the aggregator's clock
@@ -135,7 +136,8 @@ enum ProjectionSchema {
 
     private static let views = """
         CREATE VIEW transactions AS
-          SELECT s.agent || '.' || s.tag || '.' || (g.first_sequence + t.id - g.first_transaction) AS id,
+          SELECT s.agent || '.' || s.tag || '.' || (g.first_sequence + t.id - g.first_transaction)
+              || coalesce('~' || g.branch, '') AS id,
             t.id AS number, s.agent AS agent, s.tag AS stream,
             g.first_sequence + t.id - g.first_transaction AS sequence, 'transfer' AS kind,
             CASE t.status WHEN 1 THEN 'merged' ELSE 'set_aside' END AS status,
@@ -147,7 +149,7 @@ enum ProjectionSchema {
 
         CREATE VIEW postings AS
           SELECT s.agent || '.' || s.tag || '.' || (g.first_sequence + t.id - g.first_transaction)
-              AS "transaction",
+              || coalesce('~' || g.branch, '') AS "transaction",
             t.id AS number, p.id & 63 AS posting, a.address AS source, b.address AS destination,
             x.name AS asset, p.amount AS amount, \(time("t.accepted_at")) AS accepted_at,
             CASE t.status WHEN 1 THEN 'merged' ELSE 'set_aside' END AS status
@@ -159,7 +161,7 @@ enum ProjectionSchema {
         CREATE VIEW entries AS
           SELECT a.address AS account, e.id >> \(entryBits) AS number,
             s.agent || '.' || s.tag || '.' || (g.first_sequence + t.id - g.first_transaction)
-              AS "transaction",
+              || coalesce('~' || g.branch, '') AS "transaction",
             (e.id >> 1) & 63 AS posting, x.name AS asset,
             CASE e.id & 1 WHEN 1 THEN p.amount ELSE -p.amount END AS change, e.balance AS balance,
             o.address AS counterparty, t.reference AS reference,
@@ -180,7 +182,7 @@ enum ProjectionSchema {
           FROM metadata m JOIN transactions t ON t.number = m.ledger_transaction;
 
         CREATE VIEW set_aside AS
-          SELECT s.agent || '.' || s.tag || '.' || u.sequence AS id, u.segment AS position,
+          SELECT s.agent || '.' || s.tag || '.' || u.sequence || coalesce('~' || g.branch, '') AS id, u.segment AS position,
             u.reason AS reason
           FROM unreadable u JOIN segment g ON g.position = u.segment JOIN stream s ON s.id = g.stream
           UNION ALL

@@ -95,14 +95,16 @@ struct ProjectionWriter: ~Copyable {
         var insert = try SQLStatement(
             database,
             """
-            INSERT INTO segment (position, stream, first_sequence, events, first_transaction,
-              published_at, attempt, received_at, merged_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO segment (position, stream, first_sequence, events, first_transaction, branch,
+              published_at, attempt, received_at, merged_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """)
         try insert.bind(stored.position)
         try insert.bind(try names.number(segment.decoded.stream, database))
         try insert.bind(sequence: stored.segment.header.firstSequence)
         try insert.bind(Int64(stored.segment.header.count))
         try insert.bind(events + 1)
+        try insert.bind(
+            ifPresent: segment.decoded.isRepeated ? stored.hash.shortDescription : nil)
         try insert.bind(ifPresent: segment.arrival?.publishedAt.microseconds)
         try insert.bind(Int64(segment.arrival?.attempt ?? 1))
         try insert.bind(ifPresent: segment.arrival?.receivedAt.microseconds)

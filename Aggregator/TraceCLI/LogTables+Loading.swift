@@ -107,7 +107,7 @@ private struct Loading {
         transactions += 1
         let transaction = event.transaction
         let stream = segment.stream
-        let id = EventID(agent: stream.genesis.agent, stream: stream.tag, sequence: event.sequence)
+        let id = segment.id(of: event.sequence)
         var row = try SQLStatement(tables, LogTable.transactions.insertion)
         try row.bind(transactions)
         try row.bind(id.description)

@@ -8,13 +8,25 @@ package struct DecodedSegment: Sendable {
     package let stream: StreamRow
     package let stored: StoredSegment
     package let events: [ReadEvent]
+    /// The names in front of it.
+    package let before: DictionaryState
+    /// Whether events of an earlier segment have some of these numbers: a fork.
+    package let isRepeated: Bool
 
     /// One event with all that is known of its place.
     package func logged(_ event: ReadEvent) -> LoggedEvent {
         LoggedEvent(
             stream: stream, position: stored.position, segmentHash: stored.hash,
-            recordedAt: stored.recordedAt,
-            event: event)
+            segment: stored.segment.header, recordedAt: stored.recordedAt, event: event,
+            id: id(of: event.sequence))
+    }
+
+    /// The id of an event of this segment: of two with one number, the one that came first has the
+    /// plain one.
+    package func id(of sequence: UInt64) -> EventID {
+        EventID(
+            agent: stream.genesis.agent, stream: stream.tag, sequence: sequence,
+            branch: isRepeated ? stored.hash.shortDescription : nil)
     }
 }
 
@@ -24,13 +36,11 @@ package struct LoggedEvent: Sendable {
     /// Of its segment.
     package let position: Int64
     package let segmentHash: Hash256
+    package let segment: SegmentHeader
     /// When its segment was committed here.
     package let recordedAt: Timestamp
     package let event: ReadEvent
-
-    package var id: EventID {
-        EventID(agent: stream.genesis.agent, stream: stream.tag, sequence: event.sequence)
-    }
+    package let id: EventID
 }
 
 /// Whether a walk through the log goes on.
@@ -76,11 +86,9 @@ package final class LogReader: Sendable {
         stream: StreamID, sequence: UInt64, branch: String? = nil
     ) throws(StoreError) -> LoggedEvent? {
         let found = try read { (database) throws(StoreError) in
-            let near = try SegmentLog.segments(
-                database, of: stream, from: sequence, limit: ReadLimit(segments: 8, bytes: .max))
-            return near.filter { $0.segment.header.sequences.contains(sequence) }
-                .filter { branch == nil || $0.hash.shortDescription == branch }
-                .min { $0.position < $1.position }.map { [$0] } ?? []
+            let found = try SegmentLog.segments(database, of: stream, containing: sequence)
+            return found.first { branch == nil || $0.hash.shortDescription == branch }
+                .map { [$0] } ?? []
         }
         guard let segment = found.first else { return nil }
         return segment.events.first { $0.sequence == sequence }.map(segment.logged)
@@ -95,6 +103,16 @@ package final class LogReader: Sendable {
             }
         }
         return nil
+    }
+
+    /// All names of a stream that led to that state of its dictionary, with nil for each that cannot
+    /// be read and never could.
+    package func names(
+        of stream: StreamID, leadingTo state: DictionaryState
+    ) throws(StoreError) -> [Definition?] {
+        try database.read { [hasher] in
+            try SegmentLog.names($0, of: stream, leadingTo: state, hasher)
+        }
     }
 
     // MARK: Walks
@@ -171,15 +189,22 @@ package final class LogReader: Sendable {
     private func read(
         _ fetch: (Database) throws(StoreError) -> [StoredSegment]
     ) throws(StoreError) -> [DecodedSegment] {
-        let found = try database.read { database in
-            try fetch(database).map {
+        let (found, repeated) = try database.read { database in
+            let found = try fetch(database).map {
                 (try stream($0.streamID, database), $0, try dictionary(of: $0, database))
             }
+            let positions = found.map(\.1.position)
+            guard let first = positions.min(), let last = positions.max() else {
+                return (found, [] as Set<Int64>)
+            }
+            return (found, try SegmentLog.repeatedSegments(database, in: first...last))
         }
         return found.map { stream, stored, dictionary in
             DecodedSegment(
                 stream: stream, stored: stored,
-                events: stored.segment.effectiveEvents { dictionary.name($0) })
+                events: stored.segment.effectiveEvents { dictionary.name($0) },
+                before: dictionary.state(before: stored.segment.header),
+                isRepeated: repeated.contains(stored.position))
         }
     }
 
@@ -230,14 +255,24 @@ struct DictionaryCache: Sendable {
 
     /// Whether that state is one of those that led here, so that its names are the same.
     func leads(through state: DictionaryState) -> Bool {
+        self.state(at: state.count) == state
+    }
+
+    /// The state in front of a segment that leads through here.
+    func state(before header: SegmentHeader) -> DictionaryState {
+        header.definitionCount == 0 ? header.dictionary : state(at: header.definitionCountBefore)
+    }
+
+    /// The last state with no more names than that.
+    private func state(at count: UInt32) -> DictionaryState {
         var range = states.startIndex..<states.endIndex
         while range.count > 1 {
             let middle = range.lowerBound + range.count / 2
             range =
-                states[middle].count <= state.count
+                states[middle].count <= count
                 ? middle..<range.upperBound : range.lowerBound..<middle
         }
-        return states[range.lowerBound] == state
+        return states[range.lowerBound]
     }
 
     /// Follows the definitions back from `state` to one that is known here, and takes over what

@@ -24,7 +24,11 @@ package struct LogScan {
         _ database: Database, limit: ReadLimit = .init()
     ) throws(StoreError) -> [DecodedSegment] {
         var decoded: [DecodedSegment] = []
-        for stored in try SegmentLog.segments(database, after: position, limit: limit) {
+        let found = try SegmentLog.segments(database, after: position, limit: limit)
+        guard let last = found.last else { return [] }
+        let repeated = try SegmentLog.repeatedSegments(
+            database, in: position + 1...last.position)
+        for stored in found {
             let stream = try stream(stored.streamID, database)
             let needed = stored.segment.header.dictionary
             let known = dictionaries[stream.id] ?? DictionaryCache()
@@ -35,7 +39,9 @@ package struct LogScan {
             decoded.append(
                 DecodedSegment(
                     stream: stream, stored: stored,
-                    events: stored.segment.effectiveEvents(name: names.name))
+                    events: stored.segment.effectiveEvents(name: names.name),
+                    before: names.state(before: stored.segment.header),
+                    isRepeated: repeated.contains(stored.position))
             )
             position = stored.position
         }

@@ -32,11 +32,48 @@ extension SegmentLog {
         return try select.step() ? try definitionRow(select, database) : nil
     }
 
+    /// All names that led to that state, with nil for each that cannot be read and never could.
+    ///
+    /// - Throws: `StoreError.corrupt` where some are not there.
+    package static func names(
+        _ database: Database, of stream: StreamID, leadingTo state: DictionaryState,
+        _ hasher: any ContentHasher
+    ) throws(StoreError) -> [Definition?] {
+        var names: [Definition?] = []
+        var reached = DictionaryState.empty
+        // Where the stream never forked, each row leads to the next.
+        for row in try definitions(database, of: stream)
+        where row.before == reached && row.after.count <= state.count {
+            names += try row.names(hasher)
+            reached = row.after
+        }
+        if reached == state { return names }
+        return try DictionaryCache().extended(to: state, of: stream, database, hasher).all
+    }
+
+    /// The dictionary's state in front of a segment of the log.
+    ///
+    /// - Throws: `StoreError.corrupt` where its definitions are not there.
+    package static func dictionary(
+        _ database: Database, before segment: Segment, of stream: StreamID
+    ) throws(StoreError) -> DictionaryState {
+        let state = segment.header.dictionary
+        guard segment.header.definitionCount > 0 else { return state }
+        guard let row = try definitions(database, of: stream, leadingTo: state) else {
+            throw .corrupt(
+                place: "\(database.place), the dictionary of stream \(stream)",
+                detail: "the definitions up to \(state.count) are missing")
+        }
+        return row.before
+    }
+
     /// Keeps what a segment defines. Two branches that define the same share the row.
     static func appendDefinitions(
-        _ database: Database, of segment: Segment, _ stream: StreamID
+        _ database: Database, of segment: Segment, _ stream: StreamID,
+        behind known: DictionaryState?
     ) throws(StoreError) {
-        let before = try stateBefore(database, segment.header, stream)
+        let before =
+            if let known { known } else { try stateBefore(database, segment.header, stream) }
         var insert = try SQLStatement(
             database,
             "INSERT INTO definitions (stream, total, rolling, first, before, bytes) VALUES (?, ?, ?, ?, ?, ?) "

@@ -48,6 +48,22 @@ extension SegmentLog {
         return try read(&select, limit, database)
     }
 
+    /// The segments that contain `sequence`, in the order of their positions: one, but after a fork.
+    package static func segments(
+        _ database: Database, of stream: StreamID, containing sequence: UInt64
+    ) throws(StoreError) -> [StoredSegment] {
+        let first = try firstSequence(database, stream, atOrBefore: sequence) ?? 0
+        var select = try SQLStatement(
+            database,
+            "\(columns) WHERE stream = ? AND first_seq BETWEEN ? AND ? AND first_seq + count > ? "
+                + "ORDER BY position")
+        try select.bind(stream.rawValue)
+        try select.bind(sequence: first)
+        try select.bind(sequence: sequence)
+        try select.bind(sequence: sequence)
+        return try read(&select, ReadLimit(segments: .max, bytes: .max), database)
+    }
+
     /// The segment that contains `sequence`: nil where there is none. After a fork it may be of any
     /// branch; `segments(of:from:)` has them all.
     package static func segment(
@@ -98,10 +114,52 @@ extension SegmentLog {
         return try read(&select, ReadLimit(segments: 1), database).first
     }
 
+    /// The segment that ends with that event and has that hash; nil where there is none.
+    package static func segment(
+        _ database: Database, of stream: StreamID, endingAt point: ChainPoint
+    ) throws(StoreError) -> StoredSegment? {
+        var select = try SQLStatement(
+            database,
+            "\(columns) WHERE stream = ? AND first_seq <= ? AND first_seq > ? "
+                + "AND first_seq + count - 1 = ? AND hash = ? ORDER BY first_seq DESC LIMIT 1")
+        try select.bind(stream.rawValue)
+        try select.bind(sequence: point.sequence)
+        try select.bind(Int64(clamping: point.sequence) - Int64(SegmentHeader.segmentBytesMax))
+        try select.bind(sequence: point.sequence)
+        try select.bind(point.hash)
+        return try read(&select, ReadLimit(segments: 1), database).first
+    }
+
+    // MARK: Repeated numbers
+
+    static func markRepeated(
+        _ database: Database, _ position: Int64, _ stream: StreamID
+    ) throws(StoreError) {
+        var insert = try SQLStatement(
+            database, "INSERT INTO repeated_segments (position, stream) VALUES (?, ?)")
+        try insert.bind(position)
+        try insert.bind(stream.rawValue)
+        try insert.run()
+    }
+
+    /// The positions, within these, of segments whose events have numbers that others had before.
+    static func repeatedSegments(
+        _ database: Database, in positions: ClosedRange<Int64>
+    ) throws(StoreError) -> Set<Int64> {
+        var select = try SQLStatement(
+            database, "SELECT position FROM repeated_segments WHERE position BETWEEN ? AND ?")
+        try select.bind(positions.lowerBound)
+        try select.bind(positions.upperBound)
+        var found: Set<Int64> = []
+        while try select.step() { found.insert(select.integer(0)) }
+        return found
+    }
+
     // MARK: Rows
 
     /// A fork lets segments of several lengths contain one number; the earliest start among them is
-    /// where to begin. No segment has more events than bytes, so no more than that is looked back.
+    /// where to begin. No segment has more events than bytes, so no more than that is looked back,
+    /// and where there is no fork, not so far.
     private static func firstSequence(
         _ database: Database, _ stream: StreamID, atOrBefore sequence: UInt64
     ) throws(StoreError) -> UInt64? {
@@ -109,11 +167,13 @@ extension SegmentLog {
         var select = try SQLStatement(
             database,
             "SELECT min(first_seq) FROM (SELECT first_seq, count FROM segments "
-                + "WHERE stream = ? AND first_seq <= ? AND first_seq > ? ORDER BY first_seq DESC LIMIT 8) "
+                + "WHERE stream = ? AND first_seq <= ? AND first_seq > ? ORDER BY first_seq DESC "
+                + "LIMIT iif(EXISTS (SELECT 1 FROM repeated_segments WHERE stream = ?), -1, 8)) "
                 + "WHERE first_seq + count > ?")
         try select.bind(stream.rawValue)
         try select.bind(sequence: sequence)
         try select.bind(Int64(clamping: sequence) - Int64(reach))
+        try select.bind(stream.rawValue)
         try select.bind(sequence: sequence)
         guard try select.step(), !select.isNull(0) else { return sequence }
         return UInt64(select.integer(0))

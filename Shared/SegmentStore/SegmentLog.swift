@@ -85,11 +85,14 @@ package enum SegmentLog {
     /// That it belongs behind what is there has been checked by the caller, who knows forks and
     /// gaps.
     ///
+    /// - Parameters:
+    ///   - before: the names in front of it; nil where the log has its parent, or never forked.
+    ///   - isRepeated: whether the log has other events with some of its numbers.
     /// - Returns: its position.
     @discardableResult
     package static func append(
         _ database: Database, _ segment: Segment, hash: Hash256, stream: StreamID,
-        recordedAt: Timestamp
+        recordedAt: Timestamp, behind before: DictionaryState? = nil, isRepeated: Bool = false
     ) throws(StoreError) -> Int64 {
         var insert = try SQLStatement(
             database,
@@ -104,8 +107,9 @@ package enum SegmentLog {
         try insert.run()
         let position = database.lastInsertedRowID
         if segment.header.definitionCount > 0 {
-            try appendDefinitions(database, of: segment, stream)
+            try appendDefinitions(database, of: segment, stream, behind: before)
         }
+        if isRepeated { try markRepeated(database, position, stream) }
         return position
     }
 

@@ -11,6 +11,7 @@ extension LogMigration {
         LogMigration(id: "shared-1-log") { try $0.execute(sql: log) },
         LogMigration(id: "shared-2-keys") { try $0.execute(sql: keys) },
         LogMigration(id: "shared-3-fold") { try $0.execute(sql: fold) },
+        LogMigration(id: "shared-4-branches") { try $0.execute(sql: branches) },
     ]
 
     private static let log = """
@@ -86,5 +87,15 @@ extension LogMigration {
           position INTEGER NOT NULL,            -- of the last segment counted in
           transactions INTEGER NOT NULL         -- applied up to there
         );
+        """
+
+    private static let branches = """
+        -- Segments of a forked stream whose events have numbers that an earlier segment of the log gave to others: the
+        -- ids of their events name the segment, too.
+        CREATE TABLE repeated_segments (
+          position INTEGER PRIMARY KEY,
+          stream INTEGER NOT NULL REFERENCES streams(id)
+        );
+        CREATE INDEX repeated_segments_stream ON repeated_segments(stream);
         """
 }

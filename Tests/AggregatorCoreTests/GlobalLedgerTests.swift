@@ -155,8 +155,12 @@ import Testing
         var before = GlobalLedger()
         for segment in segments[..<cut] { _ = before.merge(segment) }
         var after = GlobalLedger(balances: before.balances, counts: before.counts)
-        for segment in segments[..<cut] {
-            after.restore(try segment.definitions(), of: segment.header.stream)
+        for writer in writers {
+            let known = segments[..<cut].filter { $0.header.stream == writer.tag }
+            guard let last = known.last else { continue }
+            after.restore(
+                try known.flatMap { try $0.definitions() }, of: writer.tag,
+                leadingTo: last.header.dictionary)
         }
         for segment in segments[cut...] { #expect(after.merge(segment).isEmpty, "seed \(seed)") }
         #expect(digest(after) == digest(whole), "seed \(seed)")

@@ -32,9 +32,8 @@ private struct Bench {
             seen: .nothing, dictionary: .empty)
         builder = SegmentBuilder(place: place, dictionary: StreamDictionary())
         session = StreamSession(
-            genesis: genesis, committed: start, dictionary: .empty,
-            record: StreamSession.Record(announced: start), limits: limits, hasher: hasher,
-            verifier: ToyVerifier())
+            genesis: genesis, record: StreamSession.Record(announced: start), limits: limits,
+            hasher: hasher, verifier: ToyVerifier())
         for number in 1...8 as ClosedRange<Int64> { try append(number) }
     }
 
@@ -137,11 +136,47 @@ private struct Bench {
 
     mutating func tick(after microseconds: Int64) -> [StreamSession.Action] {
         now = now.advanced(byMicroseconds: microseconds)
-        return session.tick(now: now.steady)
+        return session.tick(now: now)
+    }
+
+    func names(_ count: Int) -> DictionaryState {
+        count == 0 ? .empty : chain[count - 1].segment.header.dictionary
     }
 
     func merge(_ numbers: ClosedRange<Int>) -> StreamSession.Action {
-        .merge(Array(chain[numbers.lowerBound - 1..<numbers.upperBound]))
+        .merge(
+            SegmentRun(
+                before: names(numbers.lowerBound - 1),
+                segments: Array(chain[numbers.lowerBound - 1..<numbers.upperBound])))
+    }
+
+    /// A branch that begins behind the first `count` segments, which the store has.
+    func mergeBranch(_ segments: [SealedSegment], behind count: Int, repeated: Int)
+        -> StreamSession.Action
+    {
+        .merge(
+            SegmentRun(
+                before: names(count), segments: segments, beginsBranch: true, repeated: repeated))
+    }
+
+    /// Segments that continue an end of the tree.
+    func merged(_ segments: [SealedSegment], behind count: Int) -> StreamSession.Action {
+        .merge(SegmentRun(before: names(count), segments: segments))
+    }
+
+    func lookUp(_ run: [SealedSegment]) -> StreamSession.Action { .lookUp(LookUp(run)) }
+
+    /// The answer of a store that has the first `stored` segments of the chain, and `others`.
+    mutating func answer(stored: Int, others: [SealedSegment] = [], to lookUp: LookUp)
+        -> [StreamSession.Action]
+    {
+        let there = chain[..<stored] + others
+        let answer = lookUp.answer { place in
+            there.first { $0.hash == place.hash }?.segment.header.dictionary
+        } end: { point in
+            point == start ? .empty : there.first { $0.end == point }?.segment.header.dictionary
+        }
+        return session.found(answer, now: now)
     }
 
     func needs(after count: Int, missing: Int) -> StreamSession.Action {
@@ -310,7 +345,7 @@ private struct Bench {
         var bench = try Bench()
         try bench.open()
         _ = bench.receive(2...3)
-        #expect(bench.receive(1...4).first == bench.merge(1...4))
+        #expect(bench.receive(1...4) == [bench.merge(1...4)])
         #expect(bench.tick(after: 60_000_000) == [])
     }
 
@@ -322,99 +357,175 @@ private struct Bench {
         var bench = try Bench()
         try bench.open()
         _ = bench.receive(1...3)
-        #expect(bench.receive(2...3) == [.drop(.duplicate), .drop(.duplicate)])
+        #expect(bench.receive(2...3) == [.drop(.duplicate)])
         #expect(bench.persist() == [.sendAck(session: 1, bench.end(3))])
     }
 
     @Test
-    func `a duplicate of what is committed is compared once a message and acknowledged again`()
+    func `a duplicate of what is committed is acknowledged again, at once where it is the end`()
         throws
     {
         var bench = try Bench()
         try bench.open()
         _ = bench.receive(1...3)
         _ = bench.persist()
-        let again = bench.receive(1...4)
-        let comparison = StreamSession.Action.compare(firstSequence: 3, hash: bench.end(3).hash)
-        #expect(again == [bench.merge(4...4), comparison])
-        let hash = bench.end(3).hash
         #expect(
-            bench.session.compared(hash: hash, stored: hash) == [
+            bench.receive(1...3) == [.drop(.duplicate), .sendAck(session: 1, bench.end(3))])
+        #expect(bench.receive(1...4) == [.drop(.duplicate), bench.merge(4...4)])
+        #expect(bench.persist() == [.sendAck(session: 1, bench.end(4))])
+    }
+
+    @Test func `what lies inside the tree is looked up, when nothing is pending`() throws {
+        var bench = try Bench()
+        try bench.open()
+        _ = bench.receive(1...3)
+        #expect(bench.receive(1...2) == [])
+        let run = Array(bench.chain[..<2])
+        #expect(
+            bench.persist() == [.sendAck(session: 1, bench.end(3)), bench.lookUp(run)])
+        #expect(
+            bench.answer(stored: 3, to: LookUp(run)) == [
                 .drop(.duplicate), .sendAck(session: 1, bench.end(3)),
             ])
-        #expect(bench.persist() == [.sendAck(session: 1, bench.end(4))])
+        #expect(bench.session.record.standing == .open)
+    }
+
+    @Test func `what could not be looked up is dropped, and looked up when it comes again`() throws
+    {
+        var bench = try Bench()
+        try bench.open()
+        _ = bench.receive(1...3)
+        _ = bench.persist()
+        let run = [bench.chain[0]]
+        #expect(bench.receive(1...1) == [bench.lookUp(run)])
+        #expect(bench.receive(2...2) == [], "one at a time")
+        #expect(
+            bench.session.found(nil, now: bench.now)
+                == [.drop(.notLookedUp), bench.lookUp([bench.chain[1]])])
+        _ = bench.answer(stored: 3, to: LookUp([bench.chain[1]]))
+        #expect(bench.receive(1...1) == [bench.lookUp(run)])
     }
 
     // MARK: Two writers
 
-    private func expectStopped(_ bench: inout Bench, _ standing: Standing) throws {
-        #expect(bench.session.record.standing == standing && bench.session.provedSession == nil)
-        let merged = bench.session.merged
-        #expect(bench.receive(1...8) == [.drop(.streamStopped)])
-        let welcome = try bench.welcome(lastSession: 9)
-        #expect(welcome.standing == standing)
-        #expect(bench.prove(welcome) == [.drop(.streamStopped)])
-        #expect(bench.session.compared(hash: .zero, stored: nil) == [])
-        #expect(bench.persist() == [] && bench.tick(after: 60_000_000) == [])
-        #expect(bench.session.merged == merged)
-    }
-
-    @Test func `a segment behind another than ours is a fork`() throws {
+    @Test func `a segment behind one that has another child is a fork, and both branches go on`()
+        throws
+    {
         var bench = try Bench()
         try bench.open()
         _ = bench.receive(1...2)
         _ = bench.persist()
         let foreign = try bench.branch(behind: 1)
+        #expect(bench.receive([foreign]) == [bench.lookUp([foreign])])
         #expect(
-            bench.receive([foreign])
-                == [.compare(firstSequence: 2, hash: foreign.hash)])
-        let answer = bench.session.compared(hash: foreign.hash, stored: bench.end(2).hash)
-        #expect(answer == [.stop(.forked), .persistRecord])
-        try expectStopped(&bench, .forked)
+            bench.answer(stored: 2, to: LookUp([foreign])) == [
+                .close(.forked), bench.mergeBranch([foreign], behind: 1, repeated: 1),
+            ])
+        #expect(bench.persist() == [.sendAck(session: 1, foreign.end)])
+        #expect(Set(bench.session.leaves) == [bench.end(2), foreign.end])
+        // The other copy of the folder goes on, in a session of its own.
+        let welcome = try bench.welcome(lastSession: 1)
+        #expect(welcome.standing == .forked && welcome.session == 2)
+        #expect(Set(welcome.leaves) == [bench.end(2), foreign.end])
+        #expect(bench.prove(welcome) == [.persistRecord])
+        #expect(bench.persist() == [], "it has not been seen which branch is this copy's")
+        let next = bench.receive([bench.chain[2]], session: 2)
+        #expect(next == [bench.merge(3...3)])
+        #expect(bench.persist() == [.sendAck(session: 2, bench.end(3))])
+        #expect(Set(bench.session.leaves) == [bench.end(3), foreign.end])
     }
 
-    @Test func `a different segment within one commit, or while both wait, is a fork`() throws {
+    @Test func `of a message that forks inside, the part that is stored is not merged again`()
+        throws
+    {
+        var bench = try Bench()
+        try bench.open()
+        _ = bench.receive(1...4)
+        _ = bench.persist()
+        let foreign = try bench.branch(behind: 2)
+        let run = Array(bench.chain[..<2]) + [foreign]
+        #expect(bench.receive(run) == [bench.lookUp(run)])
+        #expect(
+            bench.answer(stored: 4, to: LookUp(run)) == [
+                .close(.forked), .drop(.duplicate),
+                bench.mergeBranch([foreign], behind: 2, repeated: 1),
+            ])
+    }
+
+    @Test func `a different segment within one commit is a fork when the commit is done`() throws {
         var bench = try Bench()
         try bench.open()
         _ = bench.receive(1...2)
         let foreign = try bench.branch(behind: 1)
-        #expect(bench.receive([foreign]) == [.stop(.forked), .persistRecord])
-        try expectStopped(&bench, .forked)
-        var waiting = try Bench()
-        try waiting.open()
-        _ = waiting.receive(2...2)
-        #expect(waiting.receive([foreign]) == [.stop(.forked), .persistRecord])
-        try expectStopped(&waiting, .forked)
+        #expect(bench.receive([foreign]) == [])
+        #expect(
+            bench.persist() == [.sendAck(session: 1, bench.end(2)), bench.lookUp([foreign])])
+        #expect(
+            bench.answer(stored: 2, to: LookUp([foreign])) == [
+                .close(.forked), bench.mergeBranch([foreign], behind: 1, repeated: 1),
+            ])
     }
 
-    @Test func `a segment that names another as the one before is a fork`() throws {
+    @Test func `two that wait for one parent are a fork, and both merge when it comes`() throws {
+        var bench = try Bench()
+        try bench.open()
+        let foreign = try bench.branch(behind: 1)
+        #expect(bench.receive(2...2) == [])
+        #expect(bench.receive([foreign]) == [.close(.forked)])
+        #expect(bench.receive(1...1) == [bench.merge(1...2)])
+        #expect(
+            bench.persist() == [.sendAck(session: 1, bench.end(2)), bench.lookUp([foreign])])
+        #expect(
+            bench.answer(stored: 2, to: LookUp([foreign])) == [
+                bench.mergeBranch([foreign], behind: 1, repeated: 1)
+            ])
+        #expect(bench.persist() == [.sendAck(session: 1, foreign.end)])
+    }
+
+    @Test func `a segment whose parent is another chain's is a fork, and waits for its parent`()
+        throws
+    {
         var bench = try Bench()
         try bench.open(head: bench.end(0))
         let foreign = try bench.branch(behind: 0)
-        #expect(bench.receive([foreign]) == [.merge([foreign])])
-        #expect(bench.receive(2...2) == [.stop(.forked), .persistRecord])
-        try expectStopped(&bench, .forked)
+        #expect(bench.receive([foreign]) == [bench.merged([foreign], behind: 0)])
+        #expect(bench.receive(2...2) == [.close(.forked)])
+        _ = bench.persist()
+        #expect(bench.receive(1...1) == [bench.lookUp([bench.chain[0]])])
+        #expect(
+            bench.answer(stored: 0, others: [foreign], to: LookUp([bench.chain[0]])) == [
+                bench.mergeBranch(Array(bench.chain[..<2]), behind: 0, repeated: 1)
+            ])
     }
 
-    @Test func `a segment that begins inside one of ours is a fork`() throws {
+    @Test func `a segment that begins inside one of ours is a fork, and waits for its parent`()
+        throws
+    {
         var bench = try Bench()
         try bench.open(head: bench.end(0))
         let long = try bench.branch(behind: 0, eventCount: 3)
         _ = bench.receive([long])
         _ = bench.persist()
-        let found = bench.receive(2...2)
-        #expect(found == [.compare(firstSequence: 2, hash: bench.end(2).hash)])
-        let answer = bench.session.compared(hash: bench.end(2).hash, stored: nil)
-        #expect(answer == [.stop(.forked), .persistRecord])
+        let run = [bench.chain[1]]
+        #expect(bench.receive(2...2) == [bench.lookUp(run)])
+        #expect(bench.answer(stored: 0, others: [long], to: LookUp(run)) == [.close(.forked)])
+        #expect(bench.receive(1...1) == [bench.lookUp([bench.chain[0]])])
+        #expect(
+            bench.answer(stored: 0, others: [long], to: LookUp([bench.chain[0]])) == [
+                bench.mergeBranch(Array(bench.chain[..<2]), behind: 0, repeated: 2)
+            ])
     }
 
-    @Test func `a chain that misses the head that was announced is a fork`() throws {
+    @Test func `a chain that misses the head that was announced is a fork, and merges`() throws {
         for eventCount in 1...2 {
             var bench = try Bench()
             try bench.open(head: bench.end(1))
             let foreign = try bench.branch(behind: 0, eventCount: eventCount)
-            #expect(bench.receive([foreign]) == [.stop(.forked), .persistRecord])
-            try expectStopped(&bench, .forked)
+            #expect(
+                bench.receive([foreign]) == [
+                    .close(.forked), bench.merged([foreign], behind: 0),
+                ])
+            #expect(bench.persist() == [.sendAck(session: 1, foreign.end)])
         }
     }
 
@@ -422,42 +533,131 @@ private struct Bench {
         var bench = try Bench()
         try bench.open()
         let other = ChainPoint(sequence: 8, hash: .zero)
-        let stopped = bench.prove(try bench.welcome(lastSession: 1), head: other)
-        #expect(stopped == [.stop(.forked), .persistRecord])
-        try expectStopped(&bench, .forked)
+        let closed = bench.prove(try bench.welcome(lastSession: 1), head: other)
+        #expect(closed == [.close(.forked), .persistRecord])
+    }
+
+    @Test func `branches that number their names differently go on from their own`() throws {
+        var bench = try Bench()
+        try bench.open(head: bench.end(0))
+        _ = bench.receive(1...2)
+        _ = bench.persist()
+        let foreign = try bench.branch(behind: 2)
+        #expect(bench.receive(3...3) == [bench.merge(3...3)])
+        _ = bench.persist()
+        _ = bench.receive([foreign])
+        _ = bench.answer(stored: 3, to: LookUp([foreign]))
+        #expect(bench.receive(4...4) == [bench.merge(4...4)])
+        #expect(foreign.segment.header.dictionary != bench.names(3))
+    }
+
+    @Test func `a stream has no more branches than may be kept`() throws {
+        var limits = AggregatorLimits()
+        limits.branchesPerStreamMax = 1
+        var bench = try Bench(limits: limits)
+        try bench.open()
+        _ = bench.receive(1...2)
+        _ = bench.persist()
+        let foreign = try bench.branch(behind: 1)
+        _ = bench.receive([foreign])
+        #expect(
+            bench.answer(stored: 2, to: LookUp([foreign])) == [
+                .close(.forked), .drop(.tooManyBranches),
+            ])
+    }
+
+    @Test func `a closed stream names its furthest ends, and those of the greeting first`() throws {
+        var ends: [BranchEnd] = []
+        var bench = try Bench()
+        for number in 1...40 as ClosedRange<UInt64> {
+            let hash = PlainSHA256().sha256([], [UInt8(number)])
+            ends.append(
+                BranchEnd(point: ChainPoint(sequence: number, hash: hash), dictionary: .empty))
+        }
+        ends.append(BranchEnd(point: bench.end(8), dictionary: bench.names(8)))
+        bench.session = StreamSession(
+            genesis: bench.genesis, ends: ends,
+            record: StreamSession.Record(announced: ends[39].point, standing: .forked),
+            limits: bench.limits, hasher: PlainSHA256(), verifier: ToyVerifier())
+        let leaves = try bench.welcome().leaves
+        #expect(leaves.count == Welcome.leavesMax && leaves[0] == bench.end(8))
+        #expect(leaves.dropFirst().map(\.sequence) == (26...40).reversed())
     }
 
     // MARK: Copies
 
-    @Test func `a session's number below one already proved is a copy's`() throws {
+    @Test func `a session's number below one already proved is a copy's, which goes on closed`()
+        throws
+    {
         var bench = try Bench()
         try bench.open()
         try bench.open(lastSession: 1)
-        let stopped = bench.prove(try bench.welcome(lastSession: 1))
-        #expect(stopped == [.stop(.rolledBack), .persistRecord])
-        try expectStopped(&bench, .rolledBack)
+        let closed = bench.prove(try bench.welcome(lastSession: 1))
+        #expect(closed == [.close(.rolledBack), .persistRecord])
+        #expect(bench.session.provedSession == 3 && bench.session.record.provedSession == 3)
+        #expect(bench.receive([bench.chain[0]], session: 3) == [bench.merge(1...1)])
+        #expect(bench.persist() == [.sendAck(session: 3, bench.end(1))])
+        #expect(try bench.welcome(lastSession: 2).session == 4, "numbers go on rising")
     }
 
-    @Test func `an agent that proves its chain lacks the announced head stops the stream`() throws {
+    @Test func `an agent that proves its chain lacks the announced head is a copy's, and drains`()
+        throws
+    {
         var bench = try Bench()
         try bench.open()
-        let stopped = bench.prove(
-            try bench.welcome(lastSession: 1), passesAnnounced: false)
-        #expect(stopped == [.stop(.forked), .persistRecord])
-        try expectStopped(&bench, .forked)
+        _ = bench.receive(1...3)
+        _ = bench.persist()
+        let foreign = try bench.branch(behind: 3)
+        let closed = bench.prove(
+            try bench.welcome(lastSession: 1), head: foreign.end, passesAnnounced: false)
+        #expect(closed == [.close(.rolledBack), .persistRecord])
+        #expect(bench.persist() == [])
+        #expect(bench.receive([foreign], session: 2) == [bench.merged([foreign], behind: 3)])
+        #expect(bench.persist() == [.sendAck(session: 2, foreign.end)])
+    }
+
+    @Test func `a copy that has nothing of its own is told how far its own chain is here`() throws {
+        var bench = try Bench()
+        try bench.open()
+        _ = bench.receive(1...5)
+        _ = bench.persist()
+        let closed = bench.prove(try bench.welcome(lastSession: 1), head: bench.end(3))
+        #expect(closed == [.close(.rolledBack), .persistRecord, .lookUp(LookUp(bench.end(3)))])
+        #expect(bench.persist() == [], "asked, and not yet answered")
+        #expect(
+            bench.answer(stored: 5, to: LookUp(bench.end(3)))
+                == [.sendAck(session: 2, bench.end(3))])
+        // And one that has, is not.
+        let other = bench.prove(
+            try bench.welcome(lastSession: 2), head: ChainPoint(sequence: 4, hash: .zero))
+        let lookUp = LookUp(ChainPoint(sequence: 4, hash: .zero))
+        #expect(other == [.persistRecord, .lookUp(lookUp)])
+        _ = bench.persist()
+        #expect(bench.answer(stored: 5, to: lookUp) == [])
     }
 
     @Test func `a head below the one announced, or below what was merged, is a copy's`() throws {
         var bench = try Bench()
         try bench.open()
-        let stopped = bench.prove(try bench.welcome(lastSession: 1), head: bench.end(7))
-        #expect(stopped == [.stop(.rolledBack), .persistRecord])
-        try expectStopped(&bench, .rolledBack)
+        let closed = bench.prove(try bench.welcome(lastSession: 1), head: bench.end(7))
+        #expect(closed == [.close(.rolledBack), .persistRecord])
         var merging = try Bench()
         try merging.open(head: merging.end(1))
         _ = merging.receive(1...5)
         let behind = merging.prove(try merging.welcome(lastSession: 1), head: merging.end(4))
-        #expect(behind == [.stop(.rolledBack), .persistRecord])
+        #expect(behind == [.close(.rolledBack), .persistRecord])
+    }
+
+    @Test func `of a stream that is refused, nothing is taken`() throws {
+        var bench = try Bench()
+        bench.session = StreamSession(
+            genesis: bench.genesis,
+            record: StreamSession.Record(announced: bench.start, standing: .refused),
+            limits: bench.limits, hasher: PlainSHA256(), verifier: ToyVerifier())
+        let welcome = try bench.welcome()
+        #expect(welcome.standing == .refused)
+        #expect(bench.prove(welcome) == [.drop(.streamStopped)])
+        #expect(bench.receive(1...1) == [.drop(.streamStopped)])
     }
 
     // MARK: Dictionaries
@@ -502,8 +702,8 @@ private struct Bench {
     @Test func `names that a restored dictionary lacks are asked for`() throws {
         var bench = try Bench()
         bench.session = StreamSession(
-            genesis: bench.genesis, committed: bench.end(2),
-            dictionary: bench.chain[0].segment.header.dictionary,
+            genesis: bench.genesis,
+            ends: [BranchEnd(point: bench.end(2), dictionary: bench.names(1))],
             record: StreamSession.Record(announced: bench.end(2)), limits: bench.limits,
             hasher: PlainSHA256(), verifier: ToyVerifier())
         try bench.open()

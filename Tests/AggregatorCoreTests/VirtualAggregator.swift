@@ -48,8 +48,10 @@ final class VirtualAggregator {
         var record = disk.record ?? StreamSession.Record(announced: committed)
         if record.announced.sequence < committed.sequence { record.announced = committed }
         return StreamSession(
-            genesis: genesis, committed: committed,
-            dictionary: disk.segments.last?.segment.header.dictionary ?? .empty, record: record,
+            genesis: genesis,
+            ends: disk.segments.last.map {
+                [BranchEnd(point: $0.end, dictionary: $0.segment.header.dictionary)]
+            } ?? [], record: record,
             limits: AggregatorLimits(), hasher: PlainSHA256(), verifier: ToyVerifier())
     }
 
@@ -96,7 +98,7 @@ final class VirtualAggregator {
     }
 
     func tick(now: ClockReading) {
-        perform(session.tick(now: now.steady), now)
+        perform(session.tick(now: now), now)
     }
 
     /// Writes what waits, or fails to and starts again from the disk.
@@ -117,12 +119,12 @@ final class VirtualAggregator {
     private func perform(_ action: StreamSession.Action, _ now: ClockReading) {
         switch action {
         case .sendWelcome(let welcome): send(.welcome(welcome), session: 0)
-        case .merge(let segments):
-            if session.record.standing != .open { faults.append("merged although stopped") }
-            for sealed in segments {
+        case .merge(let run):
+            if session.record.standing != .open { faults.append("merged although closed") }
+            for sealed in run.segments {
                 if !ledger.merge(sealed.segment).isEmpty { faults.append("events set aside") }
             }
-            merged += segments
+            merged += run.segments
         case .persistRecord, .persistWatermark: record = session.record
         case .sendAck(let number, let point):
             if point != disk.segments.last?.end ?? start { faults.append("ack of \(point)") }
@@ -132,14 +134,19 @@ final class VirtualAggregator {
             send(.ack(ack), session: number)
         case .sendNeeds(let number, let needs): send(.needs(needs), session: number)
         case .sendNeedsDefinitions: faults.append("definitions asked for")
-        case .compare(let firstSequence, let hash):
-            let stored = disk.segments.first {
-                $0.segment.header.firstSequence == firstSequence
-            }
-            perform(session.compared(hash: hash, stored: stored?.hash), now)
+        case .lookUp(let lookUp): perform(session.found(answer(lookUp), now: now), now)
         case .lack(let range): faults.append("lacks \(range)")
-        case .stop: break
+        case .close: record = session.record
         case .drop(let drop): drops[drop, default: 0] += 1
+        }
+    }
+
+    private func answer(_ lookUp: LookUp) -> LookUp.Answer {
+        lookUp.answer { place in
+            disk.segments.first { $0.hash == place.hash }?.segment.header.dictionary
+        } end: { point in
+            point == start
+                ? .empty : disk.segments.first { $0.end == point }?.segment.header.dictionary
         }
     }
 

@@ -18,7 +18,7 @@ private struct Bench {
         let start = ChainPoint(sequence: 0, hash: genesis.hash(hasher))
         end = ChainPoint(sequence: 1, hash: hasher.sha256([], [1]))
         session = StreamSession(
-            genesis: genesis, committed: end, dictionary: .empty,
+            genesis: genesis, ends: [BranchEnd(point: end, dictionary: .empty)],
             record: StreamSession.Record(announced: end), limits: AggregatorLimits(),
             hasher: hasher, verifier: ToyVerifier())
         var random = SplitMix64(seed: 1)

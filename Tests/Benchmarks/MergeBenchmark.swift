@@ -128,7 +128,7 @@ private final class Merge {
         store = try LedgerStore(path: path, hub: hub, hasher: hasher)
         let start = ChainPoint(sequence: 0, hash: recording.genesis.hash(hasher))
         session = StreamSession(
-            genesis: recording.genesis, committed: start, dictionary: .empty,
+            genesis: recording.genesis,
             record: StreamSession.Record(announced: start), limits: limits, hasher: hasher,
             verifier: Ed25519Verifier())
         try openSession(start)
@@ -192,14 +192,16 @@ private final class Merge {
     private func perform(_ actions: [StreamSession.Action], _ now: Timestamp) {
         for action in actions {
             switch action {
-            case .merge(let segments):
-                for sealed in segments {
-                    _ = ledger.merge(sealed.segment)
+            case .merge(let run):
+                for (index, sealed) in run.segments.enumerated() {
+                    _ = ledger.merge(
+                        sealed.segment, behind: run.names(before: index),
+                        keepsNames: index == 0 && run.sharesNames)
                     pendingBytes += sealed.segment.bytes.count
                 }
                 pending.arrivals.append(
                     LedgerStore.Arrival(
-                        stream: session.stream, segments: segments, publishedAt: now, attempt: 1,
+                        stream: session.stream, run: run, publishedAt: now, attempt: 1,
                         receivedAt: now))
             case .persistRecord: pending.records[session.stream] = session.record
             default: break
@@ -216,7 +218,7 @@ private final class Merge {
             pending.checkpoint = LedgerStore.Checkpoint(
                 balances: ledger.balances, changedPages: pages, counts: ledger.counts)
         }
-        let segments = pending.arrivals.reduce(0) { $0 + $1.segments.count }
+        let segments = pending.arrivals.reduce(0) { $0 + $1.run.segments.count }
         segmentsSinceCheckpoint = mustCheckpoint ? 0 : segmentsSinceCheckpoint + segments
         bytesSinceCheckpoint = mustCheckpoint ? 0 : bytesSinceCheckpoint + pendingBytes
         let (_, durable) = try store.commit(pending, rows: &rows, now: WallClock.now())

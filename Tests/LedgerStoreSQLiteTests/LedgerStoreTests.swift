@@ -51,6 +51,7 @@ import Testing
             var model = GlobalLedger()
             var arrived: [(position: Int64, attempt: UInt32)] = []
             var ends: [StreamTag: ChainPoint] = [:]
+            var names: [StreamTag: DictionaryState] = [:]
             for _ in 0..<25 {
                 let index = random.below(writers.count)
                 var segments: [SealedSegment] = []
@@ -60,8 +61,12 @@ import Testing
                     }
                     segments.append(writers[index].seal(transactions, &random).segment)
                 }
-                for sealed in segments { #expect(model.merge(sealed.segment).isEmpty) }
                 let tag = writers[index].tag
+                let run = SegmentRun(before: names[tag] ?? .empty, segments: segments)
+                for sealed in segments {
+                    #expect(model.merge(sealed.segment).isEmpty)
+                    names[tag] = sealed.segment.header.dictionary
+                }
                 var commit = LedgerStore.Commit()
                 if rows[tag] == nil {
                     commit.streams = [
@@ -73,8 +78,7 @@ import Testing
                 let now = Timestamp(microseconds: Int64(arrived.count))
                 commit.arrivals = [
                     LedgerStore.Arrival(
-                        stream: tag, segments: segments, publishedAt: now, attempt: attempt,
-                        receivedAt: now)
+                        stream: tag, run: run, publishedAt: now, attempt: attempt, receivedAt: now)
                 ]
                 if random.oneIn(4) {
                     commit.checkpoint = LedgerStore.Checkpoint(
@@ -98,7 +102,10 @@ import Testing
             #expect(loaded.position == Int64(arrived.count))
             #expect(try store.lastPosition() == Int64(arrived.count))
             for stream in loaded.streams {
-                #expect(stream.end == ends[stream.row.tag], "seed \(seed)")
+                let end = ends[stream.row.tag].map {
+                    BranchEnd(point: $0, dictionary: names[stream.row.tag] ?? .empty)
+                }
+                #expect(stream.ends == [end], "seed \(seed)")
             }
             try expectArrivals(arrived, store, &random, seed)
             #expect(store.close() == nil)
@@ -120,47 +127,81 @@ import Testing
         }
     }
 
-    @Test(arguments: 0..<10 as Range<UInt64>)
-    func `the judge behind any position sets aside what the whole fold sets aside`(
-        seed: UInt64
-    ) throws {
+    /// Copies of one folder whose segments are committed in turns; each begins where a random one is.
+    @Test(arguments: 0..<40 as Range<UInt64>)
+    func `a forked stream is loaded with all its ends, each with its names`(seed: UInt64) throws {
         try withFolder {
             var random = SplitMix64(seed: seed)
-            let store = try open(try hub(&random))
-            var writer = try SegmentWriter(agent: "till-1", SHA256Hasher(), &random)
+            let genesis = try hub(&random)
+            var store = try open(genesis)
+            var copies = [
+                (
+                    writer: try SegmentWriter(agent: "till-1", SHA256Hasher(), &random),
+                    end: nil as BranchEnd?
+                )
+            ]
             var rows: [StreamTag: StreamRow] = [:]
-            var fold = GlobalLedger()
-            var segments: [(segment: Segment, setAside: [ReadEvent])] = []
-            for number in 0..<12 {
-                let transactions = try (0...random.below(3)).map { _ in try random.transaction() }
-                var sealed = writer.seal(transactions, &random).segment
-                var parts = SegmentBytes(sealed.segment)
-                if random.oneIn(2), let range = parts.eventRanges().randomElement(using: &random) {
-                    random.damage(&parts.events, in: range)
-                    if let damaged = try? Segment(decoding: parts.assembled()) {
-                        sealed = SealedSegment(segment: damaged, hash: random.hash())
-                    }
+            var model = GlobalLedger()
+            var highest: UInt64 = 0
+            var ids: [EventID: Transaction] = [:]
+            for _ in 0..<30 {
+                if random.oneIn(4) { copies.append(copies[random.below(copies.count)]) }
+                let index = random.below(copies.count)
+                let before = copies[index].end?.dictionary ?? .empty
+                let (sealed, events) = copies[index].writer.seal(
+                    try (0...random.below(3)).map { _ in try random.transaction() }, &random)
+                let repeated = sealed.segment.header.firstSequence <= highest ? 1 : 0
+                highest = max(highest, sealed.segment.header.lastSequence)
+                let tag = copies[index].writer.tag
+                for event in events {
+                    let branch = repeated == 1 ? sealed.hash.shortDescription : nil
+                    let id = EventID(
+                        agent: copies[index].writer.genesis.agent, stream: tag,
+                        sequence: event.sequence, branch: branch)
+                    ids[id] = event.transaction
                 }
-                segments.append((sealed.segment, fold.merge(sealed.segment)))
+                copies[index].end = BranchEnd(
+                    point: sealed.end, dictionary: sealed.segment.header.dictionary)
+                // All copies' names, so that none is missing.
                 var commit = LedgerStore.Commit()
-                if number == 0 {
+                if rows[tag] == nil {
                     commit.streams = [
-                        LedgerStore.NewStream(genesis: writer.genesis, hash: writer.hash)
+                        LedgerStore.NewStream(
+                            genesis: copies[0].writer.genesis, hash: copies[0].writer.hash)
                     ]
                 }
+                let run = SegmentRun(before: before, segments: [sealed], repeated: repeated)
                 let now = Timestamp(microseconds: 1)
                 commit.arrivals = [
                     LedgerStore.Arrival(
-                        stream: writer.tag, segments: [sealed], publishedAt: now, attempt: 1,
-                        receivedAt: now)
+                        stream: tag, run: run, publishedAt: now, attempt: 1, receivedAt: now)
                 ]
-                _ = try store.commit(commit, rows: &rows, now: now)
-            }
-            for start in segments.indices {
-                var judge = try store.judge(after: Int64(start))
-                for (segment, setAside) in segments[start...] {
-                    #expect(judge.merge(segment) == setAside, "seed \(seed), from \(start)")
+                _ = model.merge(sealed.segment, behind: before, keepsNames: true)
+                commit.branchEnds[tag] = Array(Set(copies.compactMap { $0.end?.point }))
+                if random.oneIn(4) {
+                    commit.checkpoint = LedgerStore.Checkpoint(
+                        balances: model.balances, changedPages: model.takeChangedPages(),
+                        counts: model.counts)
                 }
+                _ = try store.commit(commit, rows: &rows, now: now)
+                guard random.oneIn(5) else { continue }
+                #expect(store.close() == nil)
+                store = try open(genesis)
+            }
+            let loaded = try store.load()
+            let hasher = SHA256Hasher()
+            #expect(
+                Digests.state(loaded.ledger.balances, loaded.ledger.counts, hasher)
+                    == Digests.state(model.balances, model.counts, hasher), "seed \(seed)")
+            let ends = Set(copies.compactMap(\.end))
+            #expect(Set(loaded.streams[0].ends) == ends, "seed \(seed)")
+            for end in ends {
+                let tag = copies[0].writer.tag
+                #expect(loaded.ledger.hasNames(of: tag, leadingTo: end.dictionary), "seed \(seed)")
+            }
+            for (id, transaction) in ids {
+                let found = try store.transaction(id)
+                #expect(found?.event.transaction == transaction && found?.id == id, "seed \(seed)")
             }
             #expect(store.close() == nil)
         }

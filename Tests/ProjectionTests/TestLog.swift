@@ -60,6 +60,9 @@ struct TestLog {
     let path: String
     private(set) var transactions: [LoggedTransaction] = []
     private var writers: [SegmentWriter] = []
+    /// The names that each writer has come to.
+    private var names: [DictionaryState] = []
+    private var highest: [StreamTag: UInt64] = [:]
     private var rows: [StreamTag: StreamRow] = [:]
     private var now = Timestamp(microseconds: 1_770_000_000_000_000)
 
@@ -72,7 +75,15 @@ struct TestLog {
         store = try LedgerStore(path: path, hub: hub, hasher: SHA256Hasher())
         for number in 0..<streams {
             writers.append(try SegmentWriter(agent: "till-\(number)", SHA256Hasher(), &random))
+            names.append(.empty)
         }
+    }
+
+    /// A writer's folder is copied, and both go on.
+    mutating func fork(_ random: inout SplitMix64) {
+        let index = random.below(writers.count)
+        writers.append(writers[index])
+        names.append(names[index])
     }
 
     /// Commits one segment of a random stream.
@@ -94,21 +105,30 @@ struct TestLog {
         if rows[writer.tag] == nil {
             commit.streams = [LedgerStore.NewStream(genesis: writer.genesis, hash: writer.hash)]
         }
+        let header = sealed.segment.header
+        let isRepeated = header.firstSequence <= highest[writer.tag] ?? 0
+        let run = SegmentRun(
+            before: names[index], segments: [sealed], repeated: isRepeated ? 1 : 0)
         commit.arrivals = [
             LedgerStore.Arrival(
-                stream: writer.tag, segments: [sealed], publishedAt: now, attempt: 2,
-                receivedAt: now)
+                stream: writer.tag, run: run, publishedAt: now, attempt: 2, receivedAt: now)
         ]
         _ = try store.commit(commit, rows: &rows, now: now)
-        self.transactions += events.map {
-            LoggedTransaction(id: writer.id(of: $0), event: $0, mergedAt: now)
+        self.transactions += events.map { event in
+            let id = EventID(
+                agent: writer.genesis.agent, stream: writer.tag, sequence: event.sequence,
+                branch: isRepeated ? sealed.hash.shortDescription : nil)
+            return LoggedTransaction(id: id, event: event, mergedAt: now)
         }
         writers[index] = writer
+        names[index] = header.dictionary
+        highest[writer.tag] = max(highest[writer.tag] ?? 0, header.lastSequence)
     }
 
     /// Commits some segments of a few random transactions each.
     mutating func grow(segments: Int, _ random: inout SplitMix64) throws {
         for _ in 0..<segments {
+            if random.oneIn(20), writers.count < 8 { fork(&random) }
             try commit(try (0...random.below(5)).map { _ in try random.transaction() }, &random)
         }
     }
@@ -168,8 +188,10 @@ final class FailingSource: LogSource {
 
     func lastPosition() throws(StoreError) -> Int64 { try source.lastPosition() }
 
-    func judge(after position: Int64) throws(StoreError) -> GlobalLedger {
-        try source.judge(after: position)
+    func names(
+        of stream: StreamID, leadingTo state: DictionaryState
+    ) throws(StoreError) -> [Definition?] {
+        try source.names(of: stream, leadingTo: state)
     }
 
     func segments(

@@ -24,12 +24,15 @@ import Testing
             try String.fetchAll(
                 database, sql: "SELECT identifier FROM grdb_migrations ORDER BY rowid")
         }
-        #expect(identifiers == ["shared-1-log", "shared-2-keys", "shared-3-fold", "side-1"])
+        #expect(
+            identifiers == [
+                "shared-1-log", "shared-2-keys", "shared-3-fold", "shared-4-branches", "side-1",
+            ])
         #expect(
             try database.read { try Int.fetchOne($0, sql: "PRAGMA application_id") } == 0x5452_4942)
     }
 
-    static let released = "3c4367171f811b9dc747b2ec16c170ce035c6229a0f168f69764d56196e7adbf"
+    static let released = "b82cf374ba76fb68b95e2aed2b881a1d153339acc1f95b54e7330dab836b2504"
 
     /// The statements without their comments and line breaks, by SHA-256.
     static func digest(_ statements: [String]) -> String {
