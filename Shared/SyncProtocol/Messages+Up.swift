@@ -30,6 +30,9 @@ package struct Hello: Hashable, Sendable {
     package var seen: Seen
     /// The number of the first event that this agent still has.
     package var oldestRetained: UInt64
+    /// The hash of the segment before that event, where one was and is no longer kept: an aggregator
+    /// that lacks it, and that nobody can give it to, goes on behind it.
+    package var retainedBehind: Hash256?
     package var otherStreams: [StreamTag]
     /// The agent's software, for people.
     package var softwareVersion: String
@@ -42,7 +45,8 @@ package struct Hello: Hashable, Sendable {
     package init(
         nonce: [UInt8], dialect: Dialect = .current, lastSession: UInt64, head: ChainPoint,
         acknowledged: ChainPoint, acknowledgedAt: LogPlace? = nil, seen: Seen,
-        oldestRetained: UInt64, otherStreams: [StreamTag] = [], softwareVersion: String,
+        oldestRetained: UInt64, retainedBehind: Hash256? = nil, otherStreams: [StreamTag] = [],
+        softwareVersion: String,
         genesis: Genesis
     ) {
         self.nonce = nonce
@@ -53,6 +57,7 @@ package struct Hello: Hashable, Sendable {
         self.acknowledgedAt = acknowledgedAt
         self.seen = seen
         self.oldestRetained = oldestRetained
+        self.retainedBehind = retainedBehind
         self.otherStreams = otherStreams
         self.softwareVersion = softwareVersion
         self.genesis = genesis
@@ -252,6 +257,8 @@ extension Hello: FrameBody {
         acknowledgedAt?.encode(into: &writer)
         seen.encode(into: &writer)
         writer.fixed(oldestRetained)
+        writer.u8(retainedBehind == nil ? 0 : 1)
+        if let retainedBehind { writer.hash(retainedBehind) }
         writer.varint(UInt64(otherStreams.count))
         for stream in otherStreams { writer.fixed(stream.rawValue) }
         writer.text(softwareVersion)
@@ -270,6 +277,8 @@ extension Hello: FrameBody {
         acknowledgedAt = isPlaced ? try LogPlace(from: &reader) : nil
         seen = try Seen(from: &reader)
         oldestRetained = try reader.fixed()
+        let isCut = try reader.flag("whether older segments are no longer kept")
+        retainedBehind = isCut ? try reader.hash() : nil
         otherStreams = []
         for _
             in 0..<(try reader.length("the number of other streams", limit: Hello.otherStreamsMax))

@@ -236,7 +236,7 @@ enum GoldenSamples {
                     nonce: run(0xD0, Hello.nonceByteCount), dialect: dialect, lastSession: 4,
                     head: head, acknowledged: acknowledged,
                     acknowledgedAt: LogPlace(hub: try StreamTag("h0b00000"), position: 81_235),
-                    seen: hub, oldestRetained: 1,
+                    seen: hub, oldestRetained: 2, retainedBehind: acknowledged.hash,
                     otherStreams: [try StreamTag("00000001"), try StreamTag("zzzzzzzz")],
                     softwareVersion: "0.1.0", genesis: try agentGenesis()))
         case .proof: .proof(Proof(stream: tag, head: head))

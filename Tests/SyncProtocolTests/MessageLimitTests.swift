@@ -275,7 +275,8 @@ extension Hello {
         Hello(
             nonce: nonce ?? self.nonce, dialect: dialect, lastSession: lastSession, head: head,
             acknowledged: acknowledged, acknowledgedAt: acknowledgedAt, seen: seen,
-            oldestRetained: oldestRetained, otherStreams: streams ?? otherStreams,
+            oldestRetained: oldestRetained, retainedBehind: retainedBehind,
+            otherStreams: streams ?? otherStreams,
             softwareVersion: version ?? softwareVersion,
             genesis: genesis)
     }

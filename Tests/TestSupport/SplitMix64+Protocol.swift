@@ -154,7 +154,7 @@ extension SplitMix64 {
             nonce: bytes(Hello.nonceByteCount), dialect: dialect(), lastSession: next(),
             head: chainPoint(), acknowledged: chainPoint(),
             acknowledgedAt: oneIn(2) ? LogPlace(hub: streamTag(), position: next()) : nil,
-            seen: seen(), oldestRetained: next(),
+            seen: seen(), oldestRetained: next(), retainedBehind: oneIn(2) ? hash() : nil,
             otherStreams: (0..<below(Hello.otherStreamsMax + 1)).map { _ in streamTag() },
             softwareVersion: text(bytesMax: Hello.versionBytesMax), genesis: try genesis())
     }
