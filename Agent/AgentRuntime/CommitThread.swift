@@ -465,10 +465,12 @@ private struct Writer: ~Copyable {
     // MARK: Promises
 
     /// Between two commits, when nothing is admitted that is not written. The promise is written
-    /// with the next commit, or soon: like receipts, it may wait a little for company.
+    /// with the next commit, or soon: like receipts, it may wait a little for company. After a failed
+    /// write the folds are loaded for it: a shop in which nothing happens any more has nothing else
+    /// that would, and would hold the ledger back.
     private mutating func promiseTimes() {
         for index in promises.indices where promises[index].time == nil {
-            guard !isSpent,
+            guard loadIfSpent(),
                 let time = admission.promiseTime(
                     acknowledged: promises[index].acknowledged, now: WallClock.now())
             else {
