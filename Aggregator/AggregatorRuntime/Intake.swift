@@ -213,7 +213,10 @@ private struct IntakeLoop {
                     : [.drop(.foreignStream)]
             }
             perform(actions, tag, now)
-            if fleet.existing(tag)?.provedSession == frame.session {
+            // A proof of another agent's stream, said again in this one's name, begins nothing.
+            if let session = fleet.existing(tag), session.genesis.agent == agent,
+                session.provedSession == frame.session
+            {
                 schedule.began(agent, stream: tag, session: frame.session)
             }
         case .segments(let segments):
