@@ -44,7 +44,8 @@ package struct SnapshotInbox {
         }
         guard session?.number != number || session?.hub != hub else { return }
         session = Session(number: number, hub: hub)
-        unasked = Array(wanted)
+        // In an order of their own: what a core says depends on nothing but what it was told.
+        unasked = wanted.sorted { $0.description < $1.description }
     }
 
     /// A message has come.
