@@ -231,6 +231,17 @@ let package = Package(
                 logging,
             ],
             path: "Tests/Benchmarks", swiftSettings: strict),
+        // The production cores in a world that fails. Nothing but them and the argument parser is
+        // built for it, so that the inner loop stays one of seconds.
+        .target(
+            name: "Simulator",
+            dependencies: [
+                "AgentCore", "AggregatorCore", "LedgerCore", "SyncProtocol", "TestSupport",
+            ],
+            path: "Tests/Simulation/Simulator", swiftSettings: strict),
+        .executableTarget(
+            name: "simulate", dependencies: ["Simulator", argumentParser],
+            path: "Tests/Simulation/simulate", swiftSettings: strict),
         .testTarget(
             name: "AgentCoreTests",
             dependencies: ["AgentCore", "LedgerCore", "SyncProtocol", "TestSupport"],
@@ -320,6 +331,13 @@ let package = Package(
         .testTarget(
             name: "SigningTests", dependencies: ["LedgerCore", "Signing", "SyncProtocol"],
             path: "Tests/SigningTests", swiftSettings: strict),
+        .testTarget(
+            name: "SimulatorTests",
+            dependencies: [
+                "AgentCore", "AggregatorCore", "LedgerCore", "Simulator", "SyncProtocol",
+                "TestSupport",
+            ],
+            path: "Tests/SimulatorTests", swiftSettings: strict),
         .testTarget(
             name: "SyncProtocolTests",
             dependencies: ["FuzzChecks", "LedgerCore", "SyncProtocol", "TestSupport"],

@@ -1,0 +1,81 @@
+import LedgerCore
+import SyncProtocol
+
+/// What a log says, read by other code than the folds': the production codec takes segments apart,
+/// and everything else is done here, plainly.
+struct LedgerReading {
+    struct ReadTransaction {
+        let number: Int
+        let place: StreamPlace
+        let time: HybridTimestamp
+        let postings: [Posting]
+    }
+
+    private(set) var transactions: [ReadTransaction] = []
+    private(set) var flows: [String: Flow] = [:]
+    private(set) var eventCount: UInt64 = 0
+    private(set) var withoutEffect: UInt64 = 0
+    /// What is wrong with the log itself.
+    private(set) var fault: (Invariant, String)?
+
+    private var namesBehind: [Hash256: [Definition]] = [:]
+    private var timeBehind: [Hash256: HybridTimestamp] = [:]
+
+    /// - Parameter log: with every segment behind the one that it names.
+    init(_ log: some Collection<SealedSegment>) {
+        var children: [Hash256: Int] = [:]
+        for sealed in log { children[sealed.segment.header.previous, default: 0] += 1 }
+        for sealed in log {
+            read(sealed, siblings: children[sealed.segment.header.previous] ?? 1)
+        }
+    }
+
+    private mutating func read(_ sealed: SealedSegment, siblings: Int) {
+        let segment = sealed.segment
+        let previous = segment.header.previous
+        if segment.hash(ToyHasher()) != sealed.hash {
+            fault = (
+                .chains, "segment \(segment.header.sequences) has not the hash that it is kept by"
+            )
+        }
+        var names = namesBehind[previous] ?? []
+        if siblings == 1 { namesBehind[previous] = nil }
+        if let definitions = try? segment.definitions() { names += definitions }
+        let before = timeBehind[previous] ?? HybridTimestamp(rawValue: 0)
+        var latest = before
+        for event in segment.events(name: { $0 < names.count ? names[Int($0)] : nil }) {
+            eventCount += 1
+            guard case .event(let event) = event else {
+                withoutEffect += 1
+                continue
+            }
+            if event.time <= latest {
+                fault = (.timesGrow, "event \(event.sequence) of \(segment.header.stream)")
+            }
+            latest = event.time
+            take(event, of: segment.header.stream)
+        }
+        namesBehind[sealed.hash] = names
+        timeBehind[sealed.hash] = latest
+    }
+
+    private mutating func take(_ event: Event, of stream: StreamTag) {
+        let postings = event.transaction.postings
+        for posting in postings {
+            let units = Int128(posting.amount.units)
+            flows[LedgerReading.key(posting.source, posting.asset), default: Flow()].output += units
+            flows[LedgerReading.key(posting.destination, posting.asset), default: Flow()].input +=
+                units
+        }
+        let number = event.transaction.reference.flatMap { Int($0.dropFirst()) }
+        transactions.append(
+            ReadTransaction(
+                number: number ?? -1,
+                place: StreamPlace(stream: stream, sequence: event.sequence), time: event.time,
+                postings: postings))
+    }
+
+    static func key(_ account: AccountAddress, _ asset: Asset) -> String {
+        "\(account) \(asset)"
+    }
+}

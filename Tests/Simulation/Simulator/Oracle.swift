@@ -1,0 +1,239 @@
+import AgentCore
+import LedgerCore
+
+/// Where an event stands.
+struct StreamPlace: Hashable, Sendable, CustomStringConvertible {
+    let stream: StreamTag
+    let sequence: UInt64
+
+    var description: String { "\(stream).\(sequence)" }
+}
+
+extension StreamPlace {
+    init(_ place: EventPlace) {
+        self.init(stream: place.stream, sequence: place.sequence)
+    }
+}
+
+/// What went in and out of an account in one asset.
+struct Flow: Hashable, Sendable {
+    var input: Int128 = 0
+    var output: Int128 = 0
+}
+
+/// What clients asked for and what they were told, in its own plain bookkeeping: no code of the cores
+/// takes part in it but the names of their values.
+///
+/// It is told of an answer when the agent hands it out, whether or not it reaches the client: what an
+/// agent has answered must hold.
+struct Oracle {
+    /// A transaction that somebody asked for.
+    struct Asked {
+        let agent: Int
+        let postings: [Posting]
+        var key: Int?
+        var group: Int?
+        var told: StreamPlace?
+        /// Its last copy was on a disk that is lost.
+        var isLost = false
+        /// It stands in the log in a form that nobody can read.
+        var isUnreadable = false
+    }
+
+    /// What an idempotency key has done, as far as somebody was told.
+    private struct Effect {
+        let number: Int
+        let place: StreamPlace
+    }
+
+    private(set) var asked: [Asked] = []
+    private(set) var groups: [[Int]] = []
+    private var effects: [Int: Effect] = [:]
+    /// Keys whose agent has forgotten them with its disk.
+    private var forgottenKeys: Set<Int> = []
+    /// Everything that anybody asked for.
+    private var all: [Flow] = []
+    /// By agent: what it has answered for, and what it has shown.
+    private var own: [Int: [Flow]] = [:]
+    private var shown: [Int: [Flow]] = [:]
+    private var places = Places.market
+
+    // MARK: Asking
+
+    /// - Returns: the transaction's number.
+    mutating func asked(_ postings: [Posting], agent: Int) -> Int {
+        asked.append(Asked(agent: agent, postings: postings))
+        if all.isEmpty { all = [Flow](repeating: Flow(), count: places.count) }
+        add(postings, to: &all)
+        return asked.count - 1
+    }
+
+    mutating func keyed(_ number: Int, key: Int) {
+        asked[number].key = key
+    }
+
+    mutating func group(_ numbers: [Int]) {
+        for number in numbers { asked[number].group = groups.count }
+        groups.append(numbers)
+    }
+
+    private func add(_ postings: [Posting], to flows: inout [Flow]) {
+        for posting in postings {
+            if let from = places.index(posting.source, posting.asset) {
+                flows[from].output += Int128(posting.amount.units)
+            }
+            if let to = places.index(posting.destination, posting.asset) {
+                flows[to].input += Int128(posting.amount.units)
+            }
+        }
+    }
+
+    /// An event of it was written so that nobody can read it.
+    mutating func unreadable(_ number: Int) {
+        asked[number].isUnreadable = true
+    }
+
+    /// It is durable at its agent, without that anybody asked.
+    mutating func written(_ number: Int, _ place: StreamPlace) {
+        keep(number, place)
+    }
+
+    // MARK: Answers
+
+    /// The agent says what came of a request.
+    ///
+    /// - Returns: what is wrong with that; nil for nothing.
+    mutating func told(_ request: Request, _ outcomes: [Outcome]) -> (Invariant, String)? {
+        if case .group = request.kind, outcomes.count == 1, request.parts.count > 1 {
+            return toldOfGroup(request, outcomes[0])
+        }
+        guard outcomes.count == request.parts.count else {
+            return (.repeatsAgree, "\(outcomes.count) outcomes of \(request.parts.count) parts")
+        }
+        for (part, outcome) in zip(request.parts, outcomes) {
+            if let fault = told(part.number, outcome) { return fault }
+        }
+        return nil
+    }
+
+    private mutating func toldOfGroup(
+        _ request: Request, _ outcome: Outcome
+    ) -> (Invariant, String)? {
+        guard case .replayed(let first) = outcome else {
+            return told(request.parts[0].number, outcome)
+        }
+        for (offset, part) in request.parts.enumerated() {
+            let place = EventPlace(
+                stream: first.stream, sequence: first.sequence + UInt64(offset))
+            if let fault = told(part.number, .replayed(place)) { return fault }
+        }
+        return nil
+    }
+
+    private mutating func told(_ number: Int, _ outcome: Outcome) -> (Invariant, String)? {
+        let known = asked[number].key.flatMap { effects[$0] }
+        switch outcome {
+        case .accepted(let event, _):
+            let place = StreamPlace(event)
+            if let known {
+                return (
+                    .onceOnly,
+                    "t\(number) is accepted as \(place), and t\(known.number) was as \(known.place)"
+                )
+            }
+            if let told = asked[number].told, asked[number].key != nil, !isForgotten(number) {
+                return (.onceOnly, "t\(number) is accepted as \(place), and was as \(told)")
+            }
+            keep(number, place)
+        case .replayed(let event):
+            let place = StreamPlace(event)
+            if let known, known.number != number || known.place != place {
+                return (
+                    .repeatsAgree,
+                    "t\(number) is \(place) now, and t\(known.number) was \(known.place)"
+                )
+            }
+            if let told = asked[number].told, told != place, !isForgotten(number) {
+                return (.repeatsAgree, "t\(number) is \(place) now, and was \(told)")
+            }
+            if asked[number].told != place { keep(number, place) }
+        case .mismatched(let event):
+            guard let known else { return nil }
+            if known.number == number || known.place != StreamPlace(event) {
+                return (
+                    .repeatsAgree,
+                    "t\(number) is refused for \(StreamPlace(event)), and t\(known.number) was \(known.place)"
+                )
+            }
+        case .groupTooLarge: break
+        }
+        return nil
+    }
+
+    private mutating func keep(_ number: Int, _ place: StreamPlace) {
+        asked[number].told = place
+        if let key = asked[number].key { effects[key] = Effect(number: number, place: place) }
+        let agent = asked[number].agent
+        var flows = own[agent] ?? emptyFlows
+        add(asked[number].postings, to: &flows)
+        own[agent] = flows
+    }
+
+    private var emptyFlows: [Flow] { [Flow](repeating: Flow(), count: places.count) }
+
+    /// Whether its agent has forgotten that it was asked for this before: then asking again does it
+    /// again.
+    func isForgotten(_ number: Int) -> Bool {
+        let first = asked[number].group.map { groups[$0][0] } ?? number
+        return asked[first].key.map { forgottenKeys.contains($0) } ?? false
+    }
+
+    // MARK: Reads
+
+    /// The agent tells of an account.
+    mutating func read(
+        _ account: AccountAddress, _ view: AccountView?, agent: Int
+    ) -> (Invariant, String)? {
+        var before = shown[agent] ?? emptyFlows
+        let own = own[agent] ?? emptyFlows
+        for asset in places.assets {
+            guard let index = places.index(account, asset) else { continue }
+            let balance = view?.balances.first { $0.asset == asset }
+            let flow = Flow(input: balance?.input ?? 0, output: balance?.output ?? 0)
+            let what = "till-\(agent) shows \(account) \(asset) as +\(flow.input) −\(flow.output)"
+            if flow.input < own[index].input || flow.output < own[index].output {
+                return (.ownWrites, "\(what), less than its own writes: \(own[index])")
+            }
+            if flow.input < before[index].input || flow.output < before[index].output {
+                return (.noReadGoesBack, "\(what), and it was \(before[index])")
+            }
+            if forgottenKeys.isEmpty, !all.isEmpty,
+                flow.input > all[index].input || flow.output > all[index].output
+            {
+                return (.readsAreTrue, "\(what), more than anybody asked for: \(all[index])")
+            }
+            before[index] = flow
+        }
+        shown[agent] = before
+        return nil
+    }
+
+    // MARK: Losses
+
+    /// An agent's disk is gone: what it knew of keys, and what its clients had seen there.
+    mutating func forget(agent: Int) {
+        own[agent] = nil
+        shown[agent] = nil
+        for number in asked.indices where asked[number].agent == agent {
+            guard let key = asked[number].key else { continue }
+            forgottenKeys.insert(key)
+            effects[key] = nil
+        }
+    }
+
+    /// Nobody has the transaction's event any more.
+    mutating func lost(_ number: Int) {
+        guard number < asked.count else { return }
+        asked[number].isLost = true
+    }
+}
