@@ -92,7 +92,7 @@ package struct MergedBalances: Sendable {
             return .impossible
         }
         guard included >= tail.floor else { return .tooFarBehind }
-        guard tail.move(to: included) else { return .impossible }
+        guard tail.move(to: included, dictionary) else { return .impossible }
         let asOf = AsOf(
             hub: snapshot.hub, position: snapshot.position, time: snapshot.takenAt)
         for account in snapshot.accounts {

@@ -82,8 +82,9 @@ package struct OwnTail: Sendable {
 
     /// Makes `sums(of:in:)` answer for the events behind that one.
     ///
+    /// - Parameter names: of the stream.
     /// - Returns: false where some of them are not here any more, or no segment ends there.
-    package mutating func move(to sequence: UInt64) -> Bool {
+    package mutating func move(to sequence: UInt64, _ names: StreamDictionary) -> Bool {
         guard sequence >= floor, sequence <= head, endsSegment(sequence) else { return false }
         let anew = head - sequence
         if sequence < from || from < floor || sequence >= through
@@ -92,10 +93,10 @@ package struct OwnTail: Sendable {
             sums.removeAll(keepingCapacity: true)
             through = sequence
         } else {
-            add(behind: from, through: sequence, sign: -1)
+            add(behind: from, through: sequence, sign: -1, names)
         }
         from = sequence
-        add(behind: through, through: head, sign: 1)
+        add(behind: through, through: head, sign: 1, names)
         through = head
         return true
     }
@@ -120,16 +121,53 @@ package struct OwnTail: Sendable {
         return low
     }
 
-    private mutating func add(behind first: UInt64, through last: UInt64, sign: Int128) {
+    private mutating func add(
+        behind first: UInt64, through last: UInt64, sign: Int128, _ names: StreamDictionary
+    ) {
         for index in index(behind: first)..<segments.count {
-            guard segments[index].header.lastSequence <= last else { return }
+            let header = segments[index].header
+            guard header.lastSequence <= last else { return }
             batch.read(segments[index])
-            for entry in batch.entries {
+            let known = names.definitions.prefix(Int(header.dictionary.count))
+            for entry in soundEntries(known) {
                 let units = sign * Int128(entry.units)
                 sums[Cell(account: entry.source, asset: entry.asset), default: Sums()].output +=
                     units
                 sums[Cell(account: entry.destination, asset: entry.asset), default: Sums()].input +=
                     units
+            }
+        }
+    }
+
+    /// What moves money: no event with a number that has no name, and nothing of its group. The hub's
+    /// sums, which these are taken from, have none of it either.
+    private func soundEntries(_ names: ArraySlice<Definition>) -> [PostingBatch.Entry] {
+        var sound: [PostingBatch.Entry] = []
+        sound.reserveCapacity(batch.entries.count)
+        var rest = batch.items[...]
+        while let end = rest.firstIndex(where: { !$0.continuesGroup }) {
+            let group = rest[...end]
+            rest = rest[(end + 1)...]
+            guard group.allSatisfy({ isSound($0, names) }) else { continue }
+            for item in group { sound += batch.entries[item.range] }
+        }
+        return sound
+    }
+
+    private func isSound(_ item: PostingBatch.Item, _ names: ArraySlice<Definition>) -> Bool {
+        let name = { (number: UInt32) in
+            number < names.count ? names[names.startIndex + Int(number)] : nil
+        }
+        if item.scope != PostingBatch.Item.noScope {
+            guard case .text? = name(item.scope) else { return false }
+        }
+        return batch.entries[item.range].allSatisfy { entry in
+            if case .account? = name(entry.source), case .account? = name(entry.destination),
+                case .asset? = name(entry.asset)
+            {
+                true
+            } else {
+                false
             }
         }
     }
