@@ -213,9 +213,9 @@ private struct IntakeLoop {
                     : [.drop(.foreignStream)]
             }
             perform(actions, tag, now)
-            // A proof of another agent's stream, said again in this one's name, begins nothing.
-            if let session = fleet.existing(tag), session.genesis.agent == agent,
-                session.provedSession == frame.session
+            // A proof that begins no session, as one of long ago, or of another agent's stream, turns
+            // nobody's accounts to another stream.
+            if actions.contains(.persistRecord), fleet.existing(tag)?.provedSession == frame.session
             {
                 schedule.began(agent, stream: tag, session: frame.session)
             }
