@@ -33,7 +33,8 @@ struct LedgerReading {
     private mutating func read(_ sealed: SealedSegment, siblings: Int) {
         let segment = sealed.segment
         let previous = segment.header.previous
-        if segment.hash(ToyHasher()) != sealed.hash {
+        // The chain's rule, written down once more.
+        if ToyHasher().sha256(previous.bytes, segment.bytes) != sealed.hash {
             fault = (
                 .chains, "segment \(segment.header.sequences) has not the hash that it is kept by"
             )

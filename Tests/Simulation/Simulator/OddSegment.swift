@@ -18,6 +18,8 @@ struct OddSegment {
         case nonsense
         /// Its length is impossible, so that nothing behind it in the segment can be found.
         case endless
+        /// It moves money from an account that has no name.
+        case nameless
     }
 
     /// - Parameters:
@@ -38,7 +40,8 @@ struct OddSegment {
         }
         let plain = builder.seal(ToyHasher()).segment
         let odd = random.below(transactions.count)
-        let oddity: Oddity = isUnknown ? .unknownKind : random.pick([.nonsense, .endless])
+        let oddity: Oddity =
+            isUnknown ? .unknownKind : random.pick([.nonsense, .endless, .nameless, .nameless])
         let segment = OddSegment.changed(plain, odd, oddity)
         sealed = SealedSegment(segment: segment, hash: segment.hash(ToyHasher()))
         for (index, item) in transactions.enumerated() {
@@ -60,6 +63,12 @@ struct OddSegment {
         case .nonsense:
             for place in range.dropFirst() { parts.events[place] = 0xFF }
         case .endless: parts.events[range.lowerBound - 1] = 0x7F
+        case .nameless:
+            // Behind the tag stands the time, a number of as many bytes as it needs, then the fields,
+            // then the source.
+            var place = range.lowerBound + 1
+            while parts.events[place] >= 0x80 { place += 1 }
+            parts.events[place + 2] = 0x7F
         }
         guard let segment = try? Segment(decoding: parts.assembled()) else {
             preconditionFailure("an odd segment is a segment")

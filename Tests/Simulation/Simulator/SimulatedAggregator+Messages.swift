@@ -29,9 +29,7 @@ extension SimulatedAggregator {
                     : [.drop(.foreignStream)]
             }
             perform(actions, tag)
-            if let session = sessions[tag], session.genesis.agent == agent,
-                session.provedSession == frame.session
-            {
+            if actions.contains(.persistRecord), sessions[tag]?.provedSession == frame.session {
                 schedule.began(agent, stream: tag, session: frame.session)
             }
         case .segments(let segments):

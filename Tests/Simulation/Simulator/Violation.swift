@@ -37,6 +37,8 @@ package enum Invariant: String, Sendable, Codable, CaseIterable {
     case readsAreTrue = "what is read was recorded"
     /// Invariant 13.
     case liveness = "when the faults stop, every backlog reaches zero"
+    /// In calm weather nothing needs the cure for everything, which is to greet anew.
+    case calm = "in calm weather nobody greets for nothing"
     /// A run that takes steps without end goes in a circle.
     case ends = "a run comes to its end"
     /// Late messages of the time before change nothing any more.

@@ -78,6 +78,7 @@ extension World {
         checkOracle(reading)
         checkOrder(log)
         checkRetained()
+        checkCalm()
     }
 
     /// The fold against sums that other code made.
@@ -176,6 +177,18 @@ extension World {
             != Digests.state(merged.balances, merged.counts, ToyHasher())
         {
             violate(.foldOfAnyOrder, "another order of the same segments has another digest")
+        }
+    }
+
+    /// Where nothing ever failed, and a network delivers in order and in time, a session begins with
+    /// the connection, and with the aggregator's word that it came up, and lasts.
+    private func checkCalm() {
+        guard plan.present.isEmpty, plan.pace.isOrdered, plan.pace.latencyMax <= 50_000 else {
+            return
+        }
+        let greetings = marks[Int(Mark.helloSent.rawValue)]
+        if greetings > 3 * agents.count {
+            violate(.calm, "\(greetings) greetings of \(agents.count) agents")
         }
     }
 
