@@ -103,6 +103,8 @@ extension SyncStatus {
             json.member("stream", stream.description)
             json.member("head", head)
             json.member("acked", acknowledged)
+            json.name("streams")
+            json.array(of: streams) { json, stream in stream.write(to: &json) }
             json.name("backlog")
             json.object { json in
                 json.member("count", backlog.count)
@@ -126,6 +128,25 @@ extension SyncStatus {
     }
 }
 
+extension SyncStatus.Stream {
+    fileprivate func write(to json: inout JSONWriter) {
+        json.object { json in
+            json.member("stream", tag.description)
+            json.member("state", state.rawValue)
+            json.member("head", head)
+            json.member("acked", acknowledged)
+            json.member("oldest_retained", oldestRetained)
+            guard let end else { return }
+            json.name("ended")
+            json.object { json in
+                json.member("cause", end.cause.rawValue)
+                json.member("detail", end.detail)
+                json.member("at", microseconds: end.at.microseconds)
+            }
+        }
+    }
+}
+
 extension OutboxSession.Phase {
     var name: String {
         switch self {
@@ -133,7 +154,7 @@ extension OutboxSession.Phase {
         case .greeting: "greeting"
         case .streaming: "streaming"
         case .held: "held"
-        case .stopped: "stopped"
+        case .ended: "ended"
         }
     }
 }

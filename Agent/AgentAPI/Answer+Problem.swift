@@ -61,7 +61,6 @@ extension Problem {
             self.init(
                 .overloaded, "more transactions wait for a commit than may wait", retryAfter: 1)
         case .storageFull(let detail): self.init(.storageFull, detail, retryAfter: 60)
-        case .stopped(let detail): self.init(.unavailable, detail)
         case .unavailable(let detail): self.init(.unavailable, detail, retryAfter: 1)
         }
     }

@@ -1,3 +1,4 @@
+import AgentCore
 import HTTPSupport
 import LedgerCore
 import SyncProtocol
@@ -110,16 +111,35 @@ extension Schema {
                 ])),
         ]))
 
+    private static let ownStream = Schema.named(
+        "OwnStream",
+        .object(
+            [
+                "stream": streamTag,
+                "state": .explained(
+                    .words(SyncStatus.Stream.State.allCases.map(\.rawValue)),
+                    "writing: new transactions go there; draining: a former one, of which the "
+                        + "aggregator may lack something; drained: a former one that it has."),
+                "head": count, "acked": count, "oldest_retained": count,
+            ],
+            optional: [
+                "ended": .explained(
+                    .object([
+                        "cause": .words(StreamEnd.Cause.allCases.map(\.rawValue)),
+                        "detail": .string(), "at": .time,
+                    ]), "Why transactions go on in another stream.")
+            ]))
+
     static let syncStatus = Schema.named(
         "SyncStatus",
         .object(
             [
                 "agent": agentID, "connected": .boolean,
-                "session": .words(["offline", "greeting", "streaming", "held", "stopped"]),
+                "session": .words(["offline", "greeting", "streaming", "held", "ended"]),
                 "broker": .string(), "since": .orNull(.time), "attempts": count,
                 "next_attempt_at": .orNull(.time),
                 "breaker": .words(["closed", "open", "halfOpen"]), "stream": streamTag,
-                "head": count, "acked": count,
+                "head": count, "acked": count, "streams": .array(of: ownStream),
                 "backlog": .object([
                     "count": count, "bytes": count, "oldest_at": .orNull(.time),
                     "oldest_age_seconds": .number(minimum: 0),

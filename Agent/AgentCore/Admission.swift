@@ -226,6 +226,11 @@ package struct Admission<Waiter: Sendable>: ~Copyable {
         return clock.tick(now: now)
     }
 
+    /// The clock of the hub stood there: whatever is recorded from now on is later.
+    package mutating func observe(_ time: HybridTimestamp) {
+        clock.observe(time)
+    }
+
     package mutating func saw(_ seen: Seen) {
         builder.saw(seen)
     }

@@ -32,7 +32,15 @@ package struct AgentLimits: Sendable, Hashable {
     package var greetingDelayBase: Int64 = 1_000_000
     /// The longest such wait, in microseconds.
     package var greetingDelayMax: Int64 = 15_000_000
-    /// How long until an aggregator that lacks what is pruned here is greeted again, in microseconds,
+    /// Former streams that are sent at a time, beside the one that is written: what they take of the
+    /// broker's room, it does not have.
+    package var drainingStreamsMax = 2
+    /// Messages of a former stream under way, for the same reason.
+    package var formerMessagesInFlightMax = 4
+    /// The shortest time between two streams of one folder, in microseconds: whatever a hub says, each
+    /// is a row that stays.
+    package var drawDelay: Int64 = 5_000_000
+    /// How long until an aggregator that takes nothing of a stream is greeted again, in microseconds,
     /// the upper half of it at random.
     package var heldGreetingDelay: Int64 = 60_000_000
     /// How long a batch of acknowledgements may wait to be written, in microseconds.

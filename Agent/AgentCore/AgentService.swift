@@ -50,8 +50,6 @@ package enum ServiceFailure: Error, Hashable, Sendable {
     case overloaded
     /// No room is left for new transactions.
     case storageFull(detail: String)
-    /// The stream was stopped: an operator must decide.
-    case stopped(detail: String)
     case unavailable(detail: String)
 }
 
@@ -147,18 +145,18 @@ package struct Receipt: Hashable, Sendable {
 }
 
 extension Receipt {
-    /// One receipt a run of positions, because each has its own place in the hub's log. The parts
-    /// end where the next begins; the hash is that of the last one's end.
+    /// One receipt a run of positions, because each has its own place in the hub's log, and one
+    /// without a position for what comes before the first run. The parts end where the next begins;
+    /// the hash is that of the last one's end.
     package func split(by runs: [Ack.Run]) -> [Receipt] {
-        let inside = runs.filter { $0.firstSequence <= through.sequence }
-        guard !inside.isEmpty else { return [self] }
-        return inside.indices.map { index in
+        var starts = runs.filter { (first...through.sequence).contains($0.firstSequence) }
+            .map { (first: $0.firstSequence, position: UInt64?.some($0.position)) }
+        if starts.first?.first != first { starts.insert((first, nil), at: 0) }
+        return starts.indices.map { index in
             var part = self
-            part.first = index == 0 ? first : inside[index].firstSequence
-            part.position = inside[index].position
-            if index + 1 < inside.count {
-                part.through = ChainPoint(
-                    sequence: inside[index + 1].firstSequence - 1, hash: .zero)
+            (part.first, part.position) = starts[index]
+            if index + 1 < starts.count {
+                part.through = ChainPoint(sequence: starts[index + 1].first - 1, hash: .zero)
             }
             return part
         }
@@ -217,86 +215,6 @@ package struct TransactionFilter: Sendable {
     package init(account: AccountAddress? = nil, reference: String? = nil) {
         self.account = account
         self.reference = reference
-    }
-}
-
-/// How the agent stands with its aggregator.
-package struct SyncStatus: Sendable {
-    package struct Backlog: Sendable {
-        package var count: UInt64
-        package var bytes: UInt64
-        package var oldest: Timestamp?
-
-        package init(count: UInt64, bytes: UInt64, oldest: Timestamp?) {
-            self.count = count
-            self.bytes = bytes
-            self.oldest = oldest
-        }
-    }
-
-    package struct Storage: Sendable {
-        /// Of the database, without its write-ahead log.
-        package var bytes: UInt64
-        /// The part of it that the next transactions will fill.
-        package var freeBytes: UInt64
-        /// How large it may grow; nil for as the disk.
-        package var quotaBytes: UInt64?
-
-        package init(bytes: UInt64, freeBytes: UInt64, quotaBytes: UInt64?) {
-            self.bytes = bytes
-            self.freeBytes = freeBytes
-            self.quotaBytes = quotaBytes
-        }
-    }
-
-    package var agent: AgentID
-    package var stream: StreamTag
-    package var head: UInt64
-    package var acknowledged: UInt64
-    package var isConnected: Bool
-    package var phase: OutboxSession.Phase
-    /// Why nothing flows, for people; nil where it does.
-    package var reason: String?
-    /// Since when that has been so.
-    package var since: Timestamp?
-    package var lastError: String?
-    package var broker: String
-    package var attempts: UInt64
-    package var nextAttemptAt: Timestamp?
-    package var breaker: String
-    package var backlog: Backlog
-    package var lastAckAt: Timestamp?
-    /// The first event that is kept here; what is before it was merged, and is pruned.
-    package var oldestRetained: UInt64
-    package var storage: Storage
-    package var now: Timestamp
-
-    package init(
-        agent: AgentID, stream: StreamTag, head: UInt64, acknowledged: UInt64, isConnected: Bool,
-        phase: OutboxSession.Phase, reason: String?, since: Timestamp?, lastError: String?,
-        broker: String,
-        attempts: UInt64, nextAttemptAt: Timestamp?, breaker: String, backlog: Backlog,
-        lastAckAt: Timestamp?,
-        oldestRetained: UInt64, storage: Storage, now: Timestamp
-    ) {
-        self.agent = agent
-        self.stream = stream
-        self.head = head
-        self.acknowledged = acknowledged
-        self.isConnected = isConnected
-        self.phase = phase
-        self.reason = reason
-        self.since = since
-        self.lastError = lastError
-        self.broker = broker
-        self.attempts = attempts
-        self.nextAttemptAt = nextAttemptAt
-        self.breaker = breaker
-        self.backlog = backlog
-        self.lastAckAt = lastAckAt
-        self.oldestRetained = oldestRetained
-        self.storage = storage
-        self.now = now
     }
 }
 

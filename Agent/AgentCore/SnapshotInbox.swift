@@ -13,6 +13,7 @@ import SyncProtocol
 package struct SnapshotInbox {
     fileprivate struct Session {
         let number: UInt64
+        let stream: StreamTag
         let hub: StreamTag
         var roundStart: UInt64 = 0
         var highest: UInt64 = 0
@@ -36,14 +37,16 @@ package struct SnapshotInbox {
         self.limits = limits
     }
 
-    /// The session that is proved now, and its hub; nil without one.
-    package mutating func follow(session number: UInt64?, hub: StreamTag?) {
+    /// The session that is proved now, its stream and its hub; nil without one.
+    package mutating func follow(session number: UInt64?, of stream: StreamTag, hub: StreamTag?) {
         guard let number, let hub else {
             session = nil
             return
         }
-        guard session?.number != number || session?.hub != hub else { return }
-        session = Session(number: number, hub: hub)
+        guard session?.number != number || session?.stream != stream || session?.hub != hub else {
+            return
+        }
+        session = Session(number: number, stream: stream, hub: hub)
         // In an order of their own: what a core says depends on nothing but what it was told.
         unasked = wanted.sorted { $0.description < $1.description }
     }

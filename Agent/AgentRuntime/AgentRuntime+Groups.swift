@@ -44,7 +44,7 @@ extension AgentRuntime {
 
     private func commit(group: [Submission]) async throws(ServiceFailure) -> [Outcome] {
         let result = await withUnsafeContinuation { continuation in
-            let taken = commits.record(group: group) { continuation.resume(returning: $0) }
+            let taken = commits.record(group, isGroup: true) { continuation.resume(returning: $0) }
             if !taken { continuation.resume(returning: .failure(.overloaded)) }
         }
         if case .failure(let failure) = result {

@@ -43,9 +43,9 @@ extension AgentRuntime: MetricSource {
             case .greeting: "greeting"
             case .streaming: "streaming"
             case .held: "held"
-            case .stopped: "stopped"
+            case .ended: "ended"
             }
-        return ["offline", "greeting", "streaming", "held", "stopped"].map { state in
+        return ["offline", "greeting", "streaming", "held", "ended"].map { state in
             MetricSample(AgentMetrics.session, labeled: [state], state == current ? 1 : 0)
         }
     }
@@ -71,7 +71,7 @@ extension ServiceFailure {
         switch self {
         case .overloaded: .overloaded
         case .storageFull: .storageFull
-        case .stopped, .unavailable: .unavailable
+        case .unavailable: .unavailable
         }
     }
 }

@@ -9,8 +9,7 @@ extension AgentRuntime: AgentService {
     package var agent: AgentID { configuration.agent }
 
     package func unreadiness() -> String? {
-        if case .stopped(let finding) = board.current.phase { return finding.sentence }
-        return commits.health.recentFailure
+        commits.health.recentFailure
     }
 
     // MARK: Recording

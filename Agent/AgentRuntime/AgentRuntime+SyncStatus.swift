@@ -13,7 +13,8 @@ extension AgentRuntime {
         let writing = state.writing
         let (reason, since) = reasonNothingFlows(state, mqtt)
         return SyncStatus(
-            agent: agent, stream: writing.tag, head: writing.head.sequence,
+            agent: agent, streams: state.streams.map(\.status), stream: writing.tag,
+            head: writing.head.sequence,
             acknowledged: writing.acknowledged,
             isConnected: mqtt?.isConnected ?? false, phase: state.phase, reason: reason,
             since: since,
@@ -33,11 +34,17 @@ extension AgentRuntime {
     ) {
         guard let mqtt else { return ("no broker is configured", nil) }
         switch state.phase {
-        case .stopped(let finding), .held(let finding): return (finding.sentence, nil)
+        case .ended(let finding), .held(let finding): return (finding.sentence, nil)
         case .offline, .greeting, .streaming: break
         }
         if let contest = mqtt.contest { return ("\(contest)", state.offlineSince) }
         guard mqtt.isConnected else { return ("waiting for the broker", state.offlineSince) }
+        if let stray = state.strayHub {
+            return (
+                "an aggregator answers that this agent has left (\(stray)): it is an older copy, or a "
+                    + "second one at this broker", nil
+            )
+        }
         guard state.phase != .streaming else { return (nil, nil) }
         return ("waiting for the aggregator's answer", state.stalledSince)
     }
@@ -48,7 +55,7 @@ extension AgentRuntime {
         guard let behind = state.streams.first(where: { $0.backlog > 0 }) else { return nil }
         let place = EventPlace(stream: behind.tag, sequence: behind.acknowledged + 1)
         return try await reading { (store) throws(StoreError) in
-            try store.segment(containing: place)?.recordedAt
+            try store.recordedAt(place)
         }
     }
 
@@ -57,5 +64,15 @@ extension AgentRuntime {
         return SyncStatus.Storage(
             bytes: UInt64(statistics.byteCount), freeBytes: UInt64(statistics.freeByteCount),
             quotaBytes: configuration.log.quotaBytes)
+    }
+}
+
+extension SyncBoard.Stream {
+    fileprivate var status: SyncStatus.Stream {
+        let state: SyncStatus.Stream.State =
+            if end == nil { .writing } else { backlog == 0 && isOffered ? .drained : .draining }
+        return SyncStatus.Stream(
+            tag: tag, state: state, head: head.sequence, acknowledged: acknowledged,
+            oldestRetained: oldestRetained, end: end)
     }
 }

@@ -61,18 +61,13 @@ package final class AgentRuntime: Sendable {
         let shipper = Shipper()
         self.shipper = shipper
         commits = CommitThread(
-            store: store, loaded: loaded, tail: tail, limits: configuration.limits,
+            CommitThread.Parts(
+                store: store, limits: configuration.limits, board: board, hasher: hasher,
+                logger: logger, tracer: configuration.tracer, signal: signal,
+                report: { shipper.post(.report($0, traced: $1)) }, broken: onBroken),
+            loaded: loaded, tail: tail,
             upkeep: try Upkeep(
-                store: store, spans: configuration.retention, limits: configuration.limits),
-            board: board, hasher: hasher, logger: logger, tracer: configuration.tracer,
-            signal: signal,
-            committed: { [board] head, byteCount, traced in
-                board.update {
-                    $0.writing.head = head
-                    $0.writing.backlogBytes += UInt64(byteCount)
-                }
-                shipper.post(.appended(head, byteCount: byteCount, traced: traced))
-            }, broken: onBroken)
+                store: store, spans: configuration.retention, limits: configuration.limits))
         connection = try AgentRuntime.makeConnection(
             configuration, writing, signer, hasher, shipper)
         let parts = Shipper.Parts(
@@ -132,8 +127,9 @@ package final class AgentRuntime: Sendable {
     ) throws -> MQTTConnection? {
         guard let broker = configuration.broker else { return nil }
         let will = StatusMessage.make(
-            isOnline: false, agent: configuration.agent, stream: writing.tag, head: writing.head,
-            signer: signer, hasher: hasher)
+            Outbox.status(
+                isOnline: false, stream: writing.tag, head: writing.head, at: WallClock.now(),
+                signer: signer, hasher: hasher), configuration.agent)
         let mqtt = try MQTTConfiguration(
             url: broker.url, clientID: configuration.agent.description, username: broker.username,
             password: broker.password, tls: broker.tls, lastWill: will,
@@ -158,8 +154,9 @@ package final class AgentRuntime: Sendable {
         let writing = board.current.writing
         connection?.stop(
             farewell: StatusMessage.make(
-                isOnline: false, agent: configuration.agent, stream: writing.tag,
-                head: writing.head, signer: signer, hasher: hasher))
+                Outbox.status(
+                    isOnline: false, stream: writing.tag, head: writing.head, at: WallClock.now(),
+                    signer: signer, hasher: hasher), configuration.agent))
         readers.stop()
         saveSpans()
         if let failure = store.close() {

@@ -187,7 +187,7 @@ extension ServiceFailure {
     var sentence: String {
         switch self {
         case .overloaded: "more transactions wait for a commit than may wait"
-        case .storageFull(let detail), .stopped(let detail), .unavailable(let detail): detail
+        case .storageFull(let detail), .unavailable(let detail): detail
         }
     }
 }

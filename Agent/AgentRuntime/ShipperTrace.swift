@@ -1,6 +1,6 @@
+import AgentCore
 import LedgerCore
 import Observability
-import SegmentStore
 import SyncProtocol
 import Tracing
 
@@ -70,9 +70,10 @@ struct ShipperTrace {
 
     // MARK: Sending
 
-    /// - Parameter stored: at least one segment.
     /// - Returns: nil where the message is not traced.
-    mutating func begin(_ stored: some Collection<StoredSegment>, attempt: UInt32) -> Sending? {
+    mutating func begin(_ parcel: SegmentsParcel) -> Sending? {
+        let stored = parcel.segments
+        let attempt = parcel.attempt
         guard let tracer, let header = stored.first?.segment.header else { return nil }
         let first = header.firstSequence
         let last = stored.reduce(first) { max($0, $1.segment.header.lastSequence) }
@@ -102,7 +103,7 @@ struct ShipperTrace {
 
     private func describe(
         _ span: TracedSpan, _ first: UInt64, _ last: UInt64,
-        _ stored: some Collection<StoredSegment>, _ attempt: UInt32
+        _ stored: [SealedSegment], _ attempt: UInt32
     ) {
         span.updateAttributes { attributes in
             attributes[TraceAttribute.stream] = stream.description
@@ -116,7 +117,7 @@ struct ShipperTrace {
 
     /// The traces of the events, without repetitions of neighbours.
     private mutating func traces(
-        from first: UInt64, through last: UInt64, _ stored: some Collection<StoredSegment>
+        from first: UInt64, through last: UInt64, _ stored: [SealedSegment]
     ) -> [TraceContext] {
         var found: [TraceContext] = []
         if first <= unknownThrough {
@@ -158,9 +159,20 @@ struct ShipperTrace {
     }
 
     /// An acknowledgement came.
-    ///
-    /// - Returns: the spans of settling it, to be ended by `settled`.
-    func settling(_ ack: Ack) -> [TracedSpan] {
+    mutating func settle(_ ack: Ack) {
+        for span in settling(ack) { span.end() }
+        let through = ack.through.sequence
+        for one in underWay where one.last <= through { one.batch.end() }
+        underWay.removeAll { $0.last <= through }
+        unanswered.removeAll { $0.last <= through }
+        if let keep = runs.firstIndex(where: { $0.last > through }) {
+            runs.removeFirst(keep)
+        } else {
+            runs.removeAll(keepingCapacity: true)
+        }
+    }
+
+    private func settling(_ ack: Ack) -> [TracedSpan] {
         guard let tracer, !ack.traces.isEmpty else { return [] }
         return ack.traces.compactMap { trace in
             guard let context = tracer.context(for: trace) else { return nil }
@@ -174,19 +186,6 @@ struct ShipperTrace {
                 attributes["tributary.acknowledged"] = Int64(clamping: ack.through.sequence)
             }
             return span
-        }
-    }
-
-    mutating func settled(_ ack: Ack, _ spans: [TracedSpan]) {
-        for span in spans { span.end() }
-        let through = ack.through.sequence
-        for one in underWay where one.last <= through { one.batch.end() }
-        underWay.removeAll { $0.last <= through }
-        unanswered.removeAll { $0.last <= through }
-        if let keep = runs.firstIndex(where: { $0.last > through }) {
-            runs.removeFirst(keep)
-        } else {
-            runs.removeAll(keepingCapacity: true)
         }
     }
 }

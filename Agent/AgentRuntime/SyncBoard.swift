@@ -16,6 +16,9 @@ final class SyncBoard: Sendable {
         /// until one has said anything.
         var held: UInt64 = 0
         var backlogBytes: UInt64
+        var phase: OutboxSession.Phase = .offline
+        /// Whether the hub that is followed has all of a former stream, as far as is known.
+        var isOffered: Bool
         /// Nil for the one that is written.
         var end: StreamEnd?
 
@@ -23,12 +26,18 @@ final class SyncBoard: Sendable {
             tag = record.tag
             head = record.head
             acknowledged = record.acknowledged
-            oldestRetained = record.oldestRetained
+            oldestRetained = record.keptBehind.sequence + 1
             backlogBytes = record.bytesBehind
+            isOffered = record.finishedFor != nil
             end = record.end
         }
 
         var backlog: UInt64 { head.sequence - min(acknowledged, head.sequence) }
+
+        mutating func append(_ head: ChainPoint, byteCount: Int) {
+            self.head = head
+            backlogBytes += UInt64(byteCount)
+        }
     }
 
     struct State: Sendable {
@@ -36,6 +45,8 @@ final class SyncBoard: Sendable {
         var streams: [Stream]
         var lastAckAt: Timestamp?
         var phase: OutboxSession.Phase = .offline
+        /// A hub that answers although this agent has left it.
+        var strayHub: StreamTag?
         /// Since when there has been no connection to the broker; nil while there is one.
         var offlineSince: Timestamp?
         /// Since when nothing has flowed although there was something to send.
@@ -66,6 +77,29 @@ final class SyncBoard: Sendable {
         var backlog: UInt64 { streams.reduce(0) { $0 + $1.backlog } }
         var backlogBytes: UInt64 {
             streams.reduce(0) { $0 + ($1.backlog > 0 ? $1.backlogBytes : 0) }
+        }
+
+        /// What the outbox knows by now.
+        mutating func show(_ outbox: borrowing Outbox) {
+            phase = outbox.writing.session.phase
+            strayHub = outbox.strayHub
+            for stream in outbox.streams {
+                guard let index = streams.lastIndex(where: { $0.tag == stream.tag }) else {
+                    continue
+                }
+                streams[index].phase = stream.session.phase
+                streams[index].acknowledged = stream.session.released
+                streams[index].held = stream.session.held ?? streams[index].held
+                streams[index].backlogBytes = stream.backlogBytes
+                streams[index].isOffered = stream.isOffered(to: outbox.hub?.tag)
+            }
+        }
+
+        /// Another stream is written from now on.
+        mutating func draw(_ record: StreamRecord, behind end: StreamEnd?) {
+            guard writing.tag != record.tag else { return }
+            writing.end = end
+            streams.append(Stream(record))
         }
 
         func isMerged(_ place: EventPlace) -> Bool {

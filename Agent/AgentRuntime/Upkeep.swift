@@ -85,6 +85,9 @@ package struct Upkeep: Sendable {
         due = now.steady
     }
 
+    /// Whether a step is due.
+    package var isDue: Bool { clock().steady >= due }
+
     /// How long until the next step is due.
     package var patience: Duration {
         .microseconds(max(0, due.microseconds(since: clock().steady)))
@@ -95,7 +98,9 @@ package struct Upkeep: Sendable {
     /// - Parameters:
     ///   - standings: of all the folder's streams, the oldest first.
     ///   - isIdle: whether nothing else waits.
-    package mutating func step(_ standings: [Standing], isIdle: Bool) -> Outcome {
+    package mutating func step(
+        _ standings: [Standing], isIdle: Bool
+    ) -> Outcome {
         let now = clock()
         guard now.steady >= due else { return .nothing }
         let pause = isIdle ? limits.upkeepPause : limits.upkeepPauseWhenBusy

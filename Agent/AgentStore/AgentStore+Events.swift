@@ -13,6 +13,21 @@ extension AgentStore {
         }
     }
 
+    /// When the segment of an event was recorded; nil for a place that this log does not have.
+    package func recordedAt(_ place: EventPlace) throws(StoreError) -> Timestamp? {
+        guard let row = row(place.stream) else { return nil }
+        let time = try database.read { database in
+            try Int64.fetchOne(
+                database,
+                sql: """
+                    SELECT recorded_at FROM segments
+                    WHERE stream = ?1 AND first_seq <= ?2 AND first_seq + count > ?2
+                    ORDER BY first_seq DESC LIMIT 1
+                    """, arguments: [row.id.rawValue, Int64(clamping: place.sequence)])
+        }
+        return time.map(Timestamp.init(microseconds:))
+    }
+
     /// An event with the segment that it stands in.
     package struct FoundEvent: Sendable {
         package let event: Event

@@ -2,6 +2,7 @@ import AgentCore
 import GRDB
 import LedgerCore
 import SegmentStore
+import SyncProtocol
 
 /// Where a sweep through the idempotency keys has come to, in the order of their table.
 package struct KeyCursor: Hashable, Sendable {
@@ -17,7 +18,18 @@ extension AgentStore {
     /// The first event of a stream that is kept; one beyond the head where none ever was.
     package func oldestRetained(of stream: StreamTag) throws(StoreError) -> UInt64 {
         let row = try known(stream)
-        return try database.read { (try pruned(row, $0)?.through ?? 0) + 1 }
+        return try database.read { try keptBehind(row, $0).sequence + 1 }
+    }
+
+    /// Where what is kept of a stream begins: behind this place, which is its genesis while all is.
+    package func keptBehind(of stream: StreamTag) throws(StoreError) -> ChainPoint {
+        let row = try known(stream)
+        return try database.read { try keptBehind(row, $0) }
+    }
+
+    func keptBehind(_ row: StreamRow, _ database: Database) throws(StoreError) -> ChainPoint {
+        let pruned = try pruned(row, database)
+        return ChainPoint(sequence: pruned?.through ?? 0, hash: pruned?.hash ?? row.genesisHash)
     }
 
     func pruned(_ stream: StreamRow, _ database: Database) throws(StoreError)
@@ -53,6 +65,7 @@ extension AgentStore {
             let pruning = try SegmentLog.prune(database, row.id, through: sequence, limit: limit)
             if case .pruned(let through, _, _) = pruning {
                 try ReceiptTable.prune(row.id, through: through, database)
+                try HubTable.prune(row.id, through: through, database)
             }
             return pruning
         }.value

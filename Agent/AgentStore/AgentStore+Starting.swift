@@ -12,6 +12,8 @@ extension AgentStore {
         /// In the order in which they were written.
         package var streams: [StreamRecord]
         package var merged: [MergedBalances.Place: MergedBalances.Others]
+        /// That were followed, in their order; the last one is.
+        package var hubs: [HubRecord]
 
         /// The stream that is written.
         package var writing: StreamRecord {
@@ -28,8 +30,10 @@ extension AgentStore {
         var origin = replay.origin()
         origin.latest = max(origin.latest, try PromisedTime.find(database))
         let streams = try OwnStreams.all(database).map { try record(of: $0, database) }
+        let hubs = try HubTable.all(database)
+        if let hub = hubs.last { origin.place.seen = Seen(hub: hub.tag, position: hub.seen) }
         return Loaded(
-            origin: origin, streams: streams, merged: try MergedTable.load(database))
+            origin: origin, streams: streams, merged: try MergedTable.load(database), hubs: hubs)
     }
 
     private static func record(
@@ -42,10 +46,12 @@ extension AgentStore {
         let acknowledged = max(
             try ReceiptTable.acknowledged(row.id, database), begin.sequence)
         return StreamRecord(
-            tag: row.tag, genesis: row.genesis, head: head,
+            genesis: row.genesis, genesisHash: row.genesisHash, head: head,
             acknowledged: min(acknowledged, head.sequence), lastSession: entry.lastSession,
-            oldestRetained: begin.sequence + 1,
-            bytesBehind: try byteCount(of: row, after: acknowledged, database), end: entry.end)
+            keptBehind: begin,
+            bytesBehind: try byteCount(of: row, after: acknowledged, database), end: entry.end,
+            confirmed: entry.confirmed?.through, confirmedAt: entry.confirmed?.at,
+            finishedFor: entry.finishedFor)
     }
 
     /// The end of the written stream's chain behind an event, where its bytes are no more than the
@@ -53,13 +59,16 @@ extension AgentStore {
     package func tail(after sequence: UInt64, head: UInt64, byteCountMax: Int) throws(StoreError)
         -> OwnTail
     {
-        let found = try segments(of: writing.tag, after: sequence, byteCountMax: byteCountMax)
+        guard
+            case .segments(let found) = try segments(
+                of: writing.tag, after: sequence, byteCountMax: byteCountMax)
+        else { return OwnTail(head: head, byteCountMax: byteCountMax) }
         let isWhole = found.isEmpty ? head == sequence : found.last?.end.sequence == head
         guard isWhole, found.isEmpty || found[0].segment.header.firstSequence == sequence + 1 else {
             return OwnTail(head: head, byteCountMax: byteCountMax)
         }
         var tail = OwnTail(head: sequence, byteCountMax: byteCountMax)
-        for stored in found { tail.append(stored.segment) }
+        for sealed in found { tail.append(sealed.segment) }
         return tail
     }
 }

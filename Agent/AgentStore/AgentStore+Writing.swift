@@ -5,47 +5,8 @@ import SegmentStore
 import SyncProtocol
 
 extension AgentStore {
-    /// What one transaction writes.
-    package struct Commit: Sendable {
-        /// Of the stream that is written.
-        package var segments: [SealedSegment] = []
-        package var receipts: [Receipt] = []
-        /// Numbers that are about to be proved, by their streams.
-        package var sessions: [StreamTag: UInt64] = [:]
-        /// No event will have a time up to this one any more.
-        package var promisedTime: HybridTimestamp?
-        package var checkpoint: Checkpoint?
-        package var merged: [MergedBalances.Place: MergedBalances.Others] = [:]
-
-        package init() {}
-
-        package var isEmpty: Bool {
-            segments.isEmpty && receipts.isEmpty && sessions.isEmpty && promisedTime == nil
-                && checkpoint == nil && merged.isEmpty
-        }
-    }
-
-    /// The folds as they stand behind the commit's segments.
-    package struct Checkpoint: Sendable {
-        package var balances: Balances
-        package var changedPages: [Int]
-        package var keys: [IdempotencyKey: KeyRecord]
-        /// Applied so far.
-        package var transactions: Int64
-
-        package init(
-            balances: Balances, changedPages: [Int], keys: [IdempotencyKey: KeyRecord],
-            transactions: Int64
-        ) {
-            self.balances = balances
-            self.changedPages = changedPages
-            self.keys = keys
-            self.transactions = transactions
-        }
-    }
-
     /// Writes it all, or nothing; durable when it returns.
-    package func commit(_ commit: Commit, now: Timestamp) throws(StoreError) -> Durable {
+    package func commit(_ commit: AgentCommit, now: Timestamp) throws(StoreError) -> Durable {
         forgetFirstLook()
         let writing = writing
         // What was accepted must still be acknowledged when there is no room for anything new.
@@ -58,19 +19,34 @@ extension AgentStore {
                     database, sealed.segment, hash: sealed.hash, stream: writing.id,
                     recordedAt: now)
             }
-            for receipt in commit.receipts {
-                try ReceiptTable.insert(receipt, of: try known(receipt.stream).id, database)
-            }
+            for acknowledged in commit.acknowledged { try write(acknowledged, database) }
             for (stream, session) in commit.sessions {
                 try OwnStreams.setLastSession(session, of: try known(stream).id, database)
             }
+            for (stream, hub) in commit.finished {
+                try OwnStreams.setFinished(for: hub, try known(stream).id, database)
+            }
+            if let hub = commit.hub { try HubTable.follow(hub, database) }
+            for event in commit.hubEvents { try HubTable.keep(event, database) }
             if !commit.merged.isEmpty { try MergedTable.save(commit.merged, database) }
-            if let time = commit.promisedTime { try PromisedTime.save(time, database) }
+            if let clock = commit.clock { try PromisedTime.save(clock, database) }
             if let checkpoint = commit.checkpoint { try write(checkpoint, database) }
         }.durable
     }
 
-    private func write(_ checkpoint: Checkpoint, _ database: Database) throws {
+    private func write(_ acknowledged: Acknowledged, _ database: Database) throws {
+        let stream = try known(acknowledged.stream).id
+        for receipt in acknowledged.receipts {
+            try ReceiptTable.insert(receipt, of: stream, database)
+        }
+        for placement in acknowledged.placements {
+            try HubTable.insert(placement, of: stream, database)
+        }
+        try OwnStreams.setConfirmed(
+            acknowledged.through, at: acknowledged.at, of: stream, database)
+    }
+
+    private func write(_ checkpoint: AgentCommit.Checkpoint, _ database: Database) throws {
         try FoldCheckpoint.save(
             database, checkpoint.balances, changedPages: checkpoint.changedPages,
             position: try SegmentLog.lastPosition(database), transactions: checkpoint.transactions)

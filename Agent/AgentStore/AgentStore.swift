@@ -20,7 +20,7 @@ package final class AgentStore: Sendable {
     package let reader: LogReader
     let database: LogDatabase
     private let publicKey: PublicKey
-    private let hasher: any ContentHasher
+    let hasher: any ContentHasher
     private let own: Mutex<Own>
     /// What opening has read, for the first `load`; nil once something was written.
     private let firstLook: Mutex<Loaded?>
@@ -158,14 +158,15 @@ package final class AgentStore: Sendable {
     /// - Parameter nonce: random, so that no two streams are alike.
     /// - Throws: nothing has changed then, unless the database says otherwise when it is read again:
     ///   `load` does.
-    package func draw(nonce: [UInt8], _ end: StreamEnd) throws(StoreError) -> StreamRow {
+    package func draw(nonce: [UInt8], _ end: StreamEnd) throws(StoreError) -> StreamRecord {
         forgetFirstLook()
         let genesis = Genesis(
             writer: .agent, ledger: ledger, agent: agent, nonce: nonce, publicKey: publicKey)
         let before = own.withLock { $0 }
         let after = try AgentStore.draw(genesis, behind: before, end, database, hasher)
         own.withLock { $0 = after }
-        return after.writing
+        return StreamRecord(
+            genesis: after.writing.genesis, genesisHash: after.writing.genesisHash)
     }
 
     /// - Parameter before: nil for the first stream of a folder.

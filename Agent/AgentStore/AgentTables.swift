@@ -6,6 +6,8 @@ import SegmentStore
 /// - `identity`: one row; whose folder this is, and which stream it writes.
 /// - `own_streams`: one row a stream that the folder has written, in their order; the last session
 ///   it was made ready to prove, and why it ended.
+/// - `hubs`: one row a hub's stream that was followed, in their order; `hub_events`: what they told
+///   this agent; `placements`: where a later hub placed what another had acknowledged before.
 /// - `must_draw`: at most one row, in a folder that was made from a backup: the next start begins a
 ///   new stream.
 /// - `promised_time`: at most one row; the hybrid time up to which nothing will be recorded any more.
@@ -82,6 +84,7 @@ enum AgentTables {
         },
         LogMigration(id: "agent-5-streams") { database in
             try database.execute(sql: OwnStreams.tables)
+            try database.execute(sql: HubTable.tables)
             try database.execute(sql: ReceiptTable.ofSeveralStreams)
             try database.execute(sql: RetentionTable.ofSeveralStreams)
             try database.execute(sql: "ALTER TABLE identity DROP COLUMN last_session")

@@ -1,7 +1,9 @@
 import AgentCore
+import Foundation
 import GRDB
 import LedgerCore
 import SegmentStore
+import SyncProtocol
 
 /// The streams that a folder has written, the last of them now.
 enum OwnStreams {
@@ -11,7 +13,12 @@ enum OwnStreams {
             last_session INTEGER NOT NULL,        -- the highest that was made ready to be proved
             ended_at INTEGER,                     -- microseconds since 1970, this device's clock; NULL for the one that is written
             end_cause TEXT,                       -- restored, rolled_back, forked, lost, closed
-            end_detail TEXT                       -- for people
+            end_detail TEXT,                      -- for people
+            confirmed_hub INTEGER,                -- the hub that acknowledged last; NULL before any did
+            confirmed_position INTEGER,           -- where the last of it stands in that hub's log, or before
+            confirmed_seq INTEGER,                -- how far that hub had come
+            confirmed_hash BLOB,
+            finished_hub INTEGER                  -- the hub that has all of it and knows that no more comes
         ) STRICT;
         INSERT INTO own_streams (stream, last_session) SELECT stream, last_session FROM identity;
         CREATE TABLE must_draw (
@@ -24,6 +31,8 @@ enum OwnStreams {
         let row: StreamRow
         let lastSession: UInt64
         let end: StreamEnd?
+        let confirmed: (through: ChainPoint, at: LogPlace)?
+        let finishedFor: StreamTag?
     }
 
     /// In the order in which they were written.
@@ -32,8 +41,9 @@ enum OwnStreams {
         let found = try Row.fetchAll(
             database,
             sql: """
-                SELECT stream, last_session, ended_at, end_cause, end_detail FROM own_streams
-                ORDER BY stream
+                SELECT stream, last_session, ended_at, end_cause, end_detail, confirmed_hub,
+                    confirmed_position, confirmed_seq, confirmed_hash, finished_hub
+                FROM own_streams ORDER BY stream
                 """)
         return try found.map { entry in
             let id: Int64 = entry[0]
@@ -42,7 +52,8 @@ enum OwnStreams {
                     place: "table own_streams", detail: "stream \(id) is not in table streams")
             }
             return Entry(
-                row: row, lastSession: UInt64(bitPattern: entry[1] as Int64), end: try end(entry))
+                row: row, lastSession: UInt64(bitPattern: entry[1] as Int64), end: try end(entry),
+                confirmed: confirmed(entry), finishedFor: tag(entry[9]))
         }
     }
 
@@ -54,6 +65,43 @@ enum OwnStreams {
         }
         return StreamEnd(
             cause, detail: row[4] as String? ?? "", at: Timestamp(microseconds: at))
+    }
+
+    private static func tag(_ value: Int64?) -> StreamTag? {
+        value.flatMap { StreamTag(rawValue: UInt64(bitPattern: $0)) }
+    }
+
+    private static func confirmed(_ row: Row) -> (through: ChainPoint, at: LogPlace)? {
+        guard let hub = tag(row[5]), let position = row[6] as Int64?,
+            let sequence = row[7] as Int64?, let hash = row[8] as Data?,
+            hash.count == Hash256.byteCount
+        else { return nil }
+        return (
+            ChainPoint(sequence: UInt64(bitPattern: sequence), hash: Hash256(hash)),
+            LogPlace(hub: hub, position: UInt64(bitPattern: position))
+        )
+    }
+
+    static func setConfirmed(
+        _ through: ChainPoint, at place: LogPlace, of stream: StreamID, _ database: Database
+    ) throws {
+        let statement = try database.cachedStatement(
+            sql: """
+                UPDATE own_streams SET confirmed_hub = ?, confirmed_position = ?,
+                    confirmed_seq = ?, confirmed_hash = ? WHERE stream = ?
+                """)
+        try statement.execute(arguments: [
+            Int64(bitPattern: place.hub.rawValue), Int64(bitPattern: place.position),
+            Int64(bitPattern: through.sequence), Data(through.hash.bytes), stream.rawValue,
+        ])
+    }
+
+    static func setFinished(
+        for hub: StreamTag, _ stream: StreamID, _ database: Database
+    ) throws {
+        try database.execute(
+            sql: "UPDATE own_streams SET finished_hub = ? WHERE stream = ?",
+            arguments: [Int64(bitPattern: hub.rawValue), stream.rawValue])
     }
 
     static func insert(_ stream: StreamID, _ database: Database) throws {

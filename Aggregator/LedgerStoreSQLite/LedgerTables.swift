@@ -50,8 +50,8 @@ enum LedgerTables {
                 sql: """
                     CREATE TABLE branch_ends (
                         stream INTEGER NOT NULL REFERENCES streams(id),
-                        sequence INTEGER NOT NULL,
                         hash BLOB NOT NULL,
+                        sequence INTEGER NOT NULL,
                         PRIMARY KEY (stream, hash)
                     ) STRICT, WITHOUT ROWID;
                     """)

@@ -49,10 +49,12 @@ extension Proof {
     var words: MessageWords {
         var words = MessageWords(
             "of head \(head.sequence)"
-                + (passesAnnounced ? "" : ", which does not pass the announced head"))
+                + (passesAnnounced ? "" : ", which does not pass the announced head")
+                + (hasLeft ? "; it has left this hub for a later one" : ""))
         words.add("stream", stream)
         words.add("head", head.words)
         words.add("passes the announced head", passesAnnounced)
+        words.add("has left this hub", hasLeft)
         return words
     }
 }

@@ -77,19 +77,11 @@ struct Verdict: Encodable {
             ? "It is safe on the device."
             : "It is safe on the device, and \(Wording.count(others, "more transaction")) wait\(others == 1 ? "s" : "") "
                 + "behind the same cause\(oldest(sync))."
-        if sync.session == "stopped" {
-            return Verdict(
-                .stopped, "Held on the device: its stream was stopped.",
-                "\(capitalised(sync.reason ?? "the cause is unknown")). \(company)",
-                next:
-                    "keep the data folder; an operator must decide which copy of this device is the real one"
-            )
-        }
         if sync.session == "held" {
             return Verdict(
-                .stopped, "Held on the device: the aggregator lacks what came before.",
+                .stopped, "Held on the device: the aggregator takes nothing of its stream now.",
                 "\(capitalised(sync.reason ?? "the cause is unknown")). \(company)",
-                next: "restore a later backup of the aggregator; the device then sends by itself")
+                next: "do what the reason says; the device then sends by itself")
         }
         guard sync.connected else {
             let since = sync.since.map { " since \(Wording.time($0, sameDayAs: sync.now))" } ?? ""

@@ -61,6 +61,7 @@ package struct AccountSnapshot: Hashable, Sendable {
     package var takenAt: Timestamp
     /// The hub's hybrid clock, which agents follow; 0 where none is said.
     package var clock: HybridTimestamp
+    /// The stream of the session first, and then others of the agent's.
     package var included: [Included]
     /// From 1 in each session.
     package var number: UInt64
@@ -93,6 +94,9 @@ package struct AccountSnapshot: Hashable, Sendable {
             accounts.count <= AccountSnapshot.accountsMax,
             "a snapshot has at most \(AccountSnapshot.accountsMax) accounts, not \(accounts.count)")
     }
+
+    /// The stream of whose session it is.
+    package var stream: StreamTag? { included.first?.stream }
 
     /// The last event of a stream that is counted; nil where the snapshot does not say.
     package func included(_ stream: StreamTag) -> UInt64? {

@@ -101,12 +101,21 @@ package struct Proof: Hashable, Sendable {
     /// Whether the stream's announced head, which the welcome named, is in this agent's chain. If
     /// not, somebody else went on from a copy of this folder, or this folder is the copy.
     package var passesAnnounced: Bool
+    /// Whether this agent followed this hub before and has left it for a later one, which answers no
+    /// longer. A hub that hears it was put back from an older copy: it begins another stream, which
+    /// agents follow again. Nothing is sent in such a session.
+    package var hasLeft: Bool
 
-    package init(stream: StreamTag, head: ChainPoint, passesAnnounced: Bool = true) {
+    package init(
+        stream: StreamTag, head: ChainPoint, passesAnnounced: Bool = true, hasLeft: Bool = false
+    ) {
         self.stream = stream
         self.head = head
         self.passesAnnounced = passesAnnounced
+        self.hasLeft = hasLeft
     }
+
+    fileprivate var flags: UInt8 { (passesAnnounced ? 1 : 0) | (hasLeft ? 2 : 0) }
 
     /// What the signature of a proof covers.
     ///
@@ -123,7 +132,7 @@ package struct Proof: Hashable, Sendable {
         writer.fixed(stream.rawValue)
         writer.fixed(head.sequence)
         writer.hash(head.hash)
-        writer.u8(passesAnnounced ? 1 : 0)
+        writer.u8(flags)
         return writer.bytes
     }
 }
@@ -297,13 +306,16 @@ extension Proof: FrameBody {
     func encode(into writer: inout ByteWriter) {
         writer.fixed(stream.rawValue)
         head.encode(into: &writer)
-        writer.u8(passesAnnounced ? 1 : 0)
+        writer.u8(flags)
     }
 
     init(from reader: inout ByteReader) throws(WireError) {
         stream = try reader.streamTag()
         head = try ChainPoint(from: &reader)
-        passesAnnounced = try reader.flag("the proof's flag")
+        let flags = try reader.u8()
+        guard flags <= 3 else { throw reader.failure(.invalid(what: "the proof's flags")) }
+        passesAnnounced = flags & 1 == 1
+        hasLeft = flags & 2 == 2
     }
 }
 

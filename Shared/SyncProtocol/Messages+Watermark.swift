@@ -6,6 +6,10 @@ import LedgerCore
 /// It is a promise about the future too: whatever the stream records from now on has a later time.
 /// So the least watermark of a fleet is the time up to which the merged ledger is complete.
 package struct Watermark: Hashable, Sendable {
+    /// What is promised of a stream that its writer has left, once all of it is acknowledged: nothing
+    /// more will come.
+    package static let endOfStream = HybridTimestamp(rawValue: .max)
+
     package var stream: StreamTag
     /// The last event that this session has acknowledged. An aggregator that has not committed it
     /// is not the one that the promise was made to.

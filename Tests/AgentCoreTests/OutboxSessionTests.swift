@@ -4,131 +4,6 @@ import SyncProtocol
 import TestSupport
 import Testing
 
-/// A chain of one event a segment, whose hashes are made from the numbers.
-enum Chain {
-    static let tag = StreamTag(genesisHash: .zero)
-
-    static func hash(_ sequence: UInt64) -> Hash256 { Hash256(words: (1, 2, 3, sequence)) }
-    static func point(_ sequence: UInt64) -> ChainPoint {
-        ChainPoint(sequence: sequence, hash: hash(sequence))
-    }
-    static func foreign(_ sequence: UInt64) -> ChainPoint {
-        ChainPoint(sequence: sequence, hash: Hash256(words: (9, 9, 9, sequence)))
-    }
-    static func ack(_ point: ChainPoint) -> Ack {
-        let time = Timestamp(microseconds: 0)
-        return Ack(
-            stream: tag, through: point, hub: tag, runs: [], receivedAt: time, committedAt: time)
-    }
-    static func needs(_ point: ChainPoint) -> Needs {
-        Needs(stream: tag, gaps: [Needs.Gap(after: point, missing: nil)])
-    }
-}
-
-/// The machine with what every event needs: a time and random numbers.
-private struct Bench: ~Copyable {
-    var session: OutboxSession
-    var now = SteadyTime(microseconds: 0)
-    var random = SplitMix64(seed: 1)
-    static let segmentBytes = 200
-
-    init(head: UInt64 = 0, released: UInt64 = 0, lastSession: UInt64 = 0) {
-        session = OutboxSession(
-            stream: Chain.tag, head: Chain.point(head), released: released,
-            lastSession: lastSession,
-            limits: AgentLimits())
-    }
-
-    mutating func connect() -> [OutboxSession.Action] { session.connected(now: now, &random) }
-
-    mutating func connectedNonce() -> [UInt8] { Bench.nonce(connect()) }
-
-    static func nonce(_ actions: [OutboxSession.Action]) -> [UInt8] {
-        guard case .sendHello(let nonce, _)? = actions.first else { return [] }
-        return nonce
-    }
-
-    mutating func welcome(
-        _ nonce: [UInt8], session number: UInt64 = 1, leaves: [ChainPoint] = [],
-        announced: ChainPoint = Chain.point(0), standing: Standing = .open,
-        credit: Credit = Credit(bytes: 1 << 20, messages: 16)
-    ) -> [OutboxSession.Action] {
-        let hub = Genesis(
-            writer: .hub, ledger: "l", agent: Bench.hub,
-            nonce: [UInt8](repeating: 0, count: Genesis.nonceByteCount),
-            publicKey: PublicKey(bytes: [UInt8](repeating: 0, count: PublicKey.byteCount)))
-        return session.welcomed(
-            Welcome(
-                nonce: nonce, challenge: Bench.challenge, session: number, standing: standing,
-                leaves: leaves, announced: announced, credit: credit, hub: Bench.seen,
-                hubGenesis: hub, sentAt: Timestamp(microseconds: 0)))
-    }
-
-    static let seen = Seen(hub: Chain.tag, position: 0)
-    static let challenge = [UInt8](repeating: 7, count: Welcome.challengeByteCount)
-    private static let hub: AgentID = {
-        do throws(InvalidValue) { return try AgentID("hub") } catch { fatalError("\(error)") }
-    }()
-
-    mutating func prepared(
-        session number: UInt64 = 1, resume: UInt64?, hasAnnounced: Bool = true,
-        oldestRetained: UInt64 = 1, unsentBytes: Int = 0
-    ) -> [OutboxSession.Action] {
-        session.prepared(
-            session: number, resume: resume.map { Chain.point($0) }, hasAnnounced: hasAnnounced,
-            oldestRetained: oldestRetained, unsentBytes: unsentBytes, now: now, &random)
-    }
-
-    /// Greets, is welcomed and has prepared.
-    @discardableResult
-    mutating func open(
-        resume: UInt64?, session number: UInt64 = 1, unsentBytes: Int = 0,
-        credit: Credit = Credit(bytes: 1 << 20, messages: 16)
-    ) -> [OutboxSession.Action] {
-        let nonce = connectedNonce()
-        _ = welcome(nonce, session: number, credit: credit)
-        return prepared(session: number, resume: resume, unsentBytes: unsentBytes)
-    }
-
-    mutating func append(_ head: UInt64) -> [OutboxSession.Action] {
-        session.appended(Chain.point(head), byteCount: Bench.segmentBytes)
-    }
-
-    mutating func sent(_ range: ClosedRange<UInt64>, byteCount: Int? = nil) -> [OutboxSession
-        .Action]
-    {
-        session.sent(
-            ends: range.map { Chain.point($0) },
-            byteCount: byteCount ?? range.count * Bench.segmentBytes)
-    }
-
-    mutating func ack(_ point: ChainPoint, session number: UInt64 = 1) -> [OutboxSession.Action] {
-        session.acknowledged(Chain.ack(point), session: number, now: now, &random)
-    }
-
-    mutating func needs(_ point: ChainPoint, session number: UInt64 = 1) -> [OutboxSession.Action] {
-        session.needed(Chain.needs(point), session: number)
-    }
-
-    mutating func rewound(_ point: ChainPoint, found: Bool = true) -> [OutboxSession.Action] {
-        session.rewound(to: point, found: found, unsentBytes: 0, now: now, &random)
-    }
-
-    mutating func tick(after microseconds: Int64) -> [OutboxSession.Action] {
-        now = now.advanced(byMicroseconds: microseconds)
-        return session.tick(now: now, &random)
-    }
-
-    /// When the machine greets anew, in microseconds from now; nil where it does not within two
-    /// minutes.
-    mutating func timeToGreeting() -> Int64? {
-        for step in 1...1200 where !Bench.nonce(tick(after: 100_000)).isEmpty {
-            return Int64(step) * 100_000
-        }
-        return nil
-    }
-}
-
 private func segments(
     after: UInt64, through: UInt64, session: UInt64 = 1,
     byteCountMax: Int = SegmentsMessage.segmentBytesMax
@@ -167,14 +42,13 @@ private func segments(
 
     @Test func `a session's number is durable before it is proved, and greeted with from then on`()
     {
-        var bench = Bench(head: 5)
+        var bench = Bench(head: 5, lastSession: 2)
         _ = bench.welcome(bench.connectedNonce(), session: 3, leaves: [Chain.point(5)])
         #expect(
             bench.prepared(session: 3, resume: 5) == [
-                .see(Bench.seen),
                 .sendProof(
                     challenge: Bench.challenge, session: 3,
-                    Proof(stream: Chain.tag, head: Chain.point(5))),
+                    Proof(stream: Chain.tag, head: Chain.point(5)))
             ])
         guard case .sendHello(_, let last)? = bench.connect().first else {
             return #expect(Bool(false))
@@ -219,8 +93,8 @@ private func segments(
         let finding = OutboxSession.Finding.prunedWhatIsLacking(first...4)
         _ = bench.welcome(bench.connectedNonce(), leaves: known.map { Chain.point($0) })
         let actions = bench.prepared(resume: nil, oldestRetained: 5)
-        #expect(actions.count == 3 && actions.last == .hold(finding))
-        guard case .sendProof(_, _, let proof) = actions[1] else {
+        #expect(actions.count == 2 && actions.last == .hold(finding))
+        guard case .sendProof(_, _, let proof)? = actions.first else {
             Issue.record("no proof: \(actions)")
             return
         }
@@ -249,44 +123,129 @@ private func segments(
             bench.prepared(resume: 4, oldestRetained: 5).last == segments(after: 4, through: 9))
     }
 
-    // MARK: Stopping
+    // MARK: Ending
 
-    @Test func `a head announced beyond ours is proved to the aggregator and stops the stream`() {
+    @Test func `a head announced beyond ours is proved to the aggregator and ends the stream`() {
         var bench = Bench(head: 5)
         let finding = OutboxSession.Finding.rolledBack(announced: 6, head: 5)
         _ = bench.welcome(bench.connectedNonce(), announced: Chain.point(6))
         let actions = bench.prepared(resume: 3, hasAnnounced: false)
-        #expect(actions.count == 2 && actions.last == .stop(finding))
+        #expect(actions.count == 2 && actions.last == .end(finding))
         guard case .sendProof(_, _, let proof)? = actions.first else {
             Issue.record("no proof: \(actions)")
             return
         }
         #expect(proof == Proof(stream: Chain.tag, head: Chain.point(5), passesAnnounced: false))
-        #expect(bench.session.phase == .stopped(finding))
+        #expect(bench.session.phase == .ended(finding) && finding.cause == .rolledBack)
     }
 
-    @Test func `an announced head that is not in our chain stops the stream`() {
+    @Test func `an announced head that is not in our chain ends the stream`() {
         var bench = Bench(head: 5)
         _ = bench.welcome(bench.connectedNonce(), announced: Chain.foreign(5))
         let finding = OutboxSession.Finding.diverged(announced: Chain.foreign(5))
         let actions = bench.prepared(resume: 3, hasAnnounced: false)
-        #expect(actions.count == 2 && actions.last == .stop(finding))
+        #expect(actions.count == 2 && actions.last == .end(finding) && finding.cause == .forked)
     }
 
-    @Test(arguments: [Standing.forked, .rolledBack, .refused])
-    func `a stream that the aggregator closed stops, and nothing is sent afterwards`(
+    @Test func `a session that was proved and is not known here ends the stream`() {
+        var bench = Bench(head: 5, lastSession: 3)
+        _ = bench.welcome(bench.connectedNonce(), session: 6, leaves: [Chain.point(5)])
+        let actions = bench.prepared(session: 6, resume: 5)
+        let finding = OutboxSession.Finding.surpassed(session: 5, last: 3)
+        #expect(actions.count == 2 && actions.last == .end(finding))
+        #expect(finding.cause == .rolledBack && bench.session.lastSession == 6)
+    }
+
+    @Test(arguments: Standing.allCases.filter(\.isClosed))
+    func `a stream that the aggregator closed ends, and nothing is sent of it before it is retired`(
         standing: Standing
     ) {
         var bench = Bench(head: 5)
         let nonce = bench.connectedNonce()
-        #expect(bench.welcome(nonce, session: 0, standing: standing) == [.stop(.closed(standing))])
+        let finding = OutboxSession.Finding.standing(standing)
+        #expect(bench.welcome(nonce, session: 0, standing: standing) == [.end(finding)])
         bench.session.disconnected()
         #expect(bench.connect() == [] && bench.append(6) == [])
         #expect(bench.welcome(nonce) == [] && bench.prepared(resume: 1) == [])
-        #expect(bench.ack(Chain.point(1)) == [] && bench.timeToGreeting() == nil)
+        #expect(bench.ack(Chain.point(1)) == [])
         bench.session.aggregatorCameUp(now: bench.now, &bench.random)
         #expect(bench.tick(after: AgentLimits().resumeDelayMax) == [])
-        #expect(bench.session.phase == .stopped(.closed(standing)))
+        #expect(bench.tick(after: AgentLimits().drawDelay) == [.end(finding)], "said again")
+        #expect(bench.session.phase == .ended(finding) && finding.cause != nil)
+        bench.session.retire()
+        #expect(bench.session.phase == .offline && bench.connectedNonce().count > 0)
+    }
+
+    @Test(arguments: Standing.allCases.filter(\.isClosed) + [.open])
+    func `a former stream is sent to its end, whatever its standing and whoever went on with it`(
+        standing: Standing
+    ) {
+        var bench = Bench(head: 5, isWriting: false)
+        _ = bench.welcome(
+            bench.connectedNonce(), session: 9, leaves: [Chain.foreign(7)],
+            announced: Chain.foreign(7), standing: standing)
+        let actions = bench.prepared(session: 9, resume: nil, hasAnnounced: false)
+        guard case .sendProof(_, 9, let proof)? = actions.first else {
+            Issue.record("no proof: \(actions)")
+            return
+        }
+        #expect(!proof.passesAnnounced)
+        #expect(actions.last == segments(after: 0, through: 5, session: 9))
+        _ = bench.sent(1...5)
+        #expect(bench.ack(Chain.point(5), session: 9).count == 1)
+        #expect(bench.session.closed(.closed) == [] && bench.session.phase == .streaming)
+    }
+
+    @Test(arguments: [Standing.refused, .unapproved], [true, false])
+    func `a stream that is not taken yet is held, and asked about again`(
+        standing: Standing, isWriting: Bool
+    ) {
+        var bench = Bench(head: 5, isWriting: isWriting)
+        let finding = OutboxSession.Finding.standing(standing)
+        #expect(bench.welcome(bench.connectedNonce(), standing: standing) == [.hold(finding)])
+        #expect(bench.session.phase == .held(finding) && finding.cause == nil)
+        #expect(bench.append(6) == [])
+        let pause = bench.timeToGreeting() ?? 0
+        #expect(pause >= AgentLimits().heldGreetingDelay / 2)
+        _ = bench.welcome(bench.connectedNonce(), standing: standing)
+        #expect(!Bench.nonce(bench.session.mayGoOn(now: bench.now, &bench.random)).isEmpty)
+        #expect(bench.session.mayGoOn(now: bench.now, &bench.random) == [])
+    }
+
+    @Test func `a stream that is closed while it is written ends at once, and once`() {
+        var bench = Bench(head: 5)
+        bench.open(resume: 5)
+        #expect(bench.session.closed(.open) == [] && bench.session.closed(.unapproved) == [])
+        #expect(bench.session.closed(.closed) == [.end(.standing(.closed))])
+        #expect(bench.session.closed(.lost) == [])
+    }
+
+    // MARK: Hubs that were left
+
+    @Test func `a hub that was left hears it where nobody else answers, and gets nothing`() {
+        var bench = Bench(head: 5)
+        let stray = bench.welcome(named: bench.connectedNonce(), session: 4)
+        bench.session.welcomedByStray(stray)
+        #expect(bench.session.phase == .greeting)
+        let asked = bench.tick(after: AgentLimits().greetingDelayMax)
+        #expect(asked == [.prepare(session: 4, leaves: [], announced: Chain.point(0))])
+        let actions = bench.prepared(session: 4, resume: nil)
+        let proof = Proof(stream: Chain.tag, head: Chain.point(5), hasLeft: true)
+        #expect(
+            actions.first == .sendProof(challenge: Bench.challenge, session: 4, proof))
+        #expect(actions.count == 2 && !Bench.nonce(Array(actions.dropFirst())).isEmpty)
+    }
+
+    @Test func `a hub that was left hears nothing where the later one answers`() {
+        var bench = Bench(head: 5)
+        let nonce = bench.connectedNonce()
+        let stray = bench.welcome(named: nonce, session: 4)
+        bench.session.welcomedByStray(stray)
+        #expect(bench.welcome(nonce).count == 1)
+        guard case .sendProof(_, 1, let proof)? = bench.prepared(resume: 5).first else {
+            return #expect(Bool(false))
+        }
+        #expect(!proof.hasLeft)
     }
 
     // MARK: Credit
@@ -371,13 +330,17 @@ private func segments(
         var bench = Bench(head: 4)
         bench.open(resume: 0)
         _ = bench.sent(1...4)
-        #expect(bench.ack(Chain.point(3)) == [.release(Chain.ack(Chain.point(3)), attempt: 1)])
+        let bytes = 4 * Bench.segmentBytes
+        #expect(bench.ack(Chain.point(3)) == [bench.progress(Chain.point(3), after: 0)])
         #expect(bench.ack(Chain.point(3)) == [] && bench.ack(Chain.point(2)) == [])
-        #expect(bench.ack(Chain.point(4)) == [.release(Chain.ack(Chain.point(4)), attempt: 1)])
+        #expect(
+            bench.ack(Chain.point(4)) == [
+                bench.progress(Chain.point(4), after: 3, byteCount: bytes)
+            ])
     }
 
     @Test func `an acknowledgement of another session changes nothing`() {
-        var bench = Bench(head: 4)
+        var bench = Bench(head: 4, lastSession: 4)
         bench.open(resume: 0, session: 5)
         _ = bench.sent(1...4)
         #expect(bench.ack(Chain.point(4), session: 4) == [])
@@ -394,7 +357,10 @@ private func segments(
             let foreign = Chain.foreign(sequence)
             #expect(bench.ack(foreign) == [.refuse(.acknowledgedForeign(foreign))])
         }
-        #expect(bench.ack(Chain.point(2)) == [.release(Chain.ack(Chain.point(2)), attempt: 1)])
+        #expect(
+            bench.ack(Chain.point(2)) == [
+                bench.progress(Chain.point(2), after: 2, released: 0, isSent: false)
+            ])
     }
 
     @Test func `an acknowledgement beyond the head is refused, not believed`() {
@@ -415,12 +381,21 @@ private func segments(
         #expect(!Bench.nonce(bench.ack(Chain.point(8))).isEmpty)
     }
 
-    @Test func `a released place that the aggregator was restored behind is not released again`() {
+    @Test
+    func `what was released before an aggregator was restored is told apart from what was not`() {
         var bench = Bench(head: 6, released: 4)
         bench.open(resume: 1)
         _ = bench.sent(2...6)
-        #expect(bench.ack(Chain.point(3)) == [])
-        #expect(bench.ack(Chain.point(6)) == [.release(Chain.ack(Chain.point(6)), attempt: 2)])
+        let bytes = 5 * Bench.segmentBytes
+        #expect(
+            bench.ack(Chain.point(3)) == [
+                bench.progress(Chain.point(3), after: 1, released: 4, attempt: 2)
+            ])
+        #expect(
+            bench.ack(Chain.point(6)) == [
+                bench.progress(
+                    Chain.point(6), after: 3, released: 4, attempt: 2, byteCount: bytes)
+            ])
     }
 
     // MARK: Gaps
@@ -430,13 +405,40 @@ private func segments(
         bench.open(resume: 0)
         _ = bench.sent(1...2)
         _ = bench.sent(3...6)
-        #expect(bench.needs(Chain.point(3)) == [.locate(Chain.point(3))])
+        #expect(bench.needs(Chain.point(3)) == [.locate([Chain.point(3)])])
         #expect(bench.needs(Chain.point(3)) == [] && bench.append(7) == [])
         #expect(bench.rewound(Chain.point(3)) == [segments(after: 3, through: 7)])
         #expect(bench.session.attemptOfNext == 2)
-        #expect(bench.ack(Chain.point(3)).first == .release(Chain.ack(Chain.point(3)), attempt: 1))
+        let first = bench.progress(Chain.point(3), after: 0, byteCount: 6 * Bench.segmentBytes)
+        #expect(bench.ack(Chain.point(3)).first == first)
         _ = bench.sent(4...7)
-        #expect(bench.ack(Chain.point(7)) == [.release(Chain.ack(Chain.point(7)), attempt: 2)])
+        let bytes = 4 * Bench.segmentBytes
+        let second = bench.progress(Chain.point(7), after: 3, attempt: 2, byteCount: bytes)
+        #expect(bench.ack(Chain.point(7)) == [second])
+    }
+
+    @Test func `of several gaps, the highest that is in our chain is gone back to`() {
+        var bench = Bench(head: 6)
+        bench.open(resume: 1)
+        _ = bench.sent(2...6)
+        let places = [Chain.point(0), Chain.foreign(2), Chain.point(3), Chain.foreign(5)]
+        let needs = Needs(
+            stream: Chain.tag, gaps: places.map { Needs.Gap(after: $0, missing: nil) })
+        let asked = Array(places.dropFirst())
+        #expect(bench.session.needed(needs, session: 1) == [.locate(asked)])
+        let actions = bench.session.rewound(
+            to: Chain.point(3), of: asked, unsentBytes: 0, now: bench.now, &bench.random)
+        #expect(actions == [segments(after: 3, through: 6)])
+    }
+
+    @Test func `what cannot be read is passed over, and what is behind it goes on`() {
+        var bench = Bench(head: 6)
+        bench.open(resume: 0)
+        _ = bench.sent(1...2)
+        let passed = bench.session.sent(ends: [Chain.point(4)], byteCount: 0, at: nil)
+        #expect(passed == [segments(after: 4, through: 6)])
+        _ = bench.sent(5...6)
+        #expect(bench.ack(Chain.point(6)).count == 1 && bench.session.held == 6)
     }
 
     @Test func `a need at a foreign hash is refused`() {
@@ -567,166 +569,5 @@ private func segments(
         #expect(bench.ack(Chain.point(2)) == [] && bench.timeToGreeting() == nil)
         #expect(
             bench.open(resume: 0, session: 2).last == segments(after: 0, through: 4, session: 2))
-    }
-}
-
-extension Bench {
-    fileprivate mutating func sent(ends: [ChainPoint]) -> [OutboxSession.Action] {
-        session.sent(ends: ends, byteCount: 0)
-    }
-}
-
-// MARK: Whatever arrives
-
-@Suite struct OutboxSessionPropertyTests {
-    /// Throws everything at a machine, sense and nonsense, and watches what it does.
-    private struct Fuzz: ~Copyable {
-        private var bench: Bench
-        private var random: SplitMix64
-        private let seed: UInt64
-        private var head: UInt64
-        private var released: UInt64
-        private var nonces = [[UInt8](repeating: 0, count: Hello.nonceByteCount)]
-        private var session: UInt64 = 0
-        private var asked: [(session: UInt64, leaves: [ChainPoint])] = []
-        /// Of the session under way, as we count it.
-        private var messages: [UInt64] = []
-        private var offered = Credit(bytes: 0, messages: 0)
-        private var accepted = Credit(bytes: 0, messages: 0)
-        private var credit = Credit(bytes: 0, messages: 0)
-        private var lastAck: ChainPoint?
-        private var isStopped = false
-
-        init(_ seed: UInt64) {
-            self.seed = seed
-            random = SplitMix64(seed: seed)
-            head = UInt64(random.below(6))
-            released = UInt64(random.below(Int(head) + 1))
-            bench = Bench(head: head, released: released)
-        }
-
-        mutating func run() {
-            for _ in 0..<120 { perform(event()) }
-        }
-
-        private mutating func place() -> ChainPoint {
-            let sequence = UInt64(random.below(Int(head) + 2))
-            return random.oneIn(6) ? Chain.foreign(sequence) : Chain.point(sequence)
-        }
-
-        private mutating func number() -> UInt64 {
-            random.oneIn(8) ? session &+ random.next() % 3 &- 1 : session
-        }
-
-        private mutating func event() -> [OutboxSession.Action] {
-            lastAck = nil
-            switch random.below(20) {
-            case 0: return bench.connect()
-            case 1:
-                bench.session.disconnected()
-                return []
-            case 2, 3, 4: return welcome()
-            case 5, 6, 7: return prepared()
-            case 8, 9, 10:
-                head += 1
-                return bench.append(head)
-            case 11: return bench.tick(after: Int64(random.below(3_000_000)))
-            case 12: return bench.session.transportHasRoom()
-            case 13:
-                bench.session.aggregatorCameUp(now: bench.now, &random)
-                return []
-            case 14: return bench.needs(place(), session: number())
-            case 15:
-                let point = place()
-                return bench.rewound(point, found: !random.oneIn(4))
-            default:
-                let point = place()
-                lastAck = point
-                let number = number()
-                if number == session, point == Chain.point(point.sequence),
-                    point.sequence <= messages.last ?? 0
-                {
-                    messages.removeAll { $0 <= point.sequence }
-                }
-                return bench.ack(point, session: number)
-            }
-        }
-
-        private mutating func welcome() -> [OutboxSession.Action] {
-            let standing: Standing = random.oneIn(60) ? .forked : .open
-            let leaf = place()
-            let credit = Credit(
-                bytes: UInt32(random.below(200_000)), messages: UInt32(random.below(6)))
-            if bench.session.phase == .greeting { offered = credit }
-            let announced = random.oneIn(40) ? Chain.point(head + 1) : Chain.point(0)
-            return bench.welcome(
-                nonces[random.below(nonces.count)], session: session + UInt64(random.below(3)),
-                leaves: [leaf], announced: announced, standing: standing, credit: credit)
-        }
-
-        private mutating func prepared() -> [OutboxSession.Action] {
-            guard let last = asked.last else { return [] }
-            let leaf = last.leaves.first { $0 == Chain.point($0.sequence) && $0.sequence <= head }
-            return bench.prepared(
-                session: last.session, resume: leaf?.sequence, hasAnnounced: !random.oneIn(60))
-        }
-
-        private mutating func perform(_ actions: [OutboxSession.Action]) {
-            var queue = actions[...]
-            while let action = queue.popFirst() {
-                if isStopped { #expect(Bool(false), "seed \(seed): \(action) after stop") }
-                queue = perform(action) + queue
-            }
-        }
-
-        private mutating func perform(_ action: OutboxSession.Action) -> [OutboxSession.Action] {
-            switch action {
-            case .sendHello(let nonce, _):
-                nonces = [nonces[nonces.count - 1], nonce, nonce]
-            case .prepare(let number, let leaves, _):
-                asked.append((number, leaves))
-                accepted = offered
-            case .sendProof(_, let number, let proof):
-                let head = proof.head
-                #expect(number > session, "seed \(seed)")
-                #expect(head == Chain.point(self.head), "seed \(seed)")
-                session = number
-                credit = accepted
-                messages = []
-            case .sendSegments(let number, let after, let through, let byteCountMax):
-                #expect(number == session && after < through && through == head, "seed \(seed)")
-                #expect(byteCountMax <= SegmentsMessage.segmentBytesMax, "seed \(seed)")
-                return send(after, through)
-            case .locate(let point):
-                return bench.rewound(point, found: point == Chain.point(point.sequence))
-            case .release(let ack, _):
-                #expect(ack.through == lastAck, "seed \(seed)")
-                #expect(ack.through == Chain.point(ack.through.sequence), "seed \(seed)")
-                #expect(ack.through.sequence > released, "seed \(seed): a release went back")
-                #expect(ack.through.sequence <= head, "seed \(seed)")
-                released = ack.through.sequence
-            case .stop: isStopped = true
-            case .refuse, .see, .sendDefinitions, .hold: break
-            }
-            return []
-        }
-
-        private mutating func send(_ after: UInt64, _ through: UInt64) -> [OutboxSession.Action] {
-            guard !random.oneIn(5) else { return [] }
-            let end = min(through, after + 1 + UInt64(random.below(3)))
-            messages.removeAll { $0 > after }
-            messages.append(end)
-            #expect(messages.count <= Int(credit.messages), "seed \(seed)")
-            let oneSegment = SegmentsMessage.byteCount(ofSegment: SegmentHeader.segmentBytesMax)
-            #expect(messages.count == 1 || Int(credit.bytes) >= oneSegment, "seed \(seed)")
-            return bench.sent(after + 1...end)
-        }
-    }
-
-    @Test func `over thousands of seeds, nothing is sent or released that may not be`() {
-        for seed in 0..<5000 as Range<UInt64> {
-            var fuzz = Fuzz(seed)
-            fuzz.run()
-        }
     }
 }

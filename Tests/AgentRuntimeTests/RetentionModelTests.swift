@@ -214,9 +214,10 @@ private struct PrunedAgent {
         #expect(head == UInt64(recorded.count), "seed \(seed): a commit was lost or invented")
         let stream = loaded.writing
         #expect(stream.acknowledged >= acknowledged, "seed \(seed)")
-        #expect(stream.oldestRetained > pruned, "seed \(seed): what was pruned came back")
+        let kept = stream.keptBehind.sequence
+        #expect(kept >= pruned, "seed \(seed): what was pruned came back")
         acknowledged = stream.acknowledged
-        notePruned(through: stream.oldestRetained - 1, held: held)
+        notePruned(through: kept, held: held)
     }
 
     // MARK: What happens
@@ -242,7 +243,7 @@ private struct PrunedAgent {
     }
 
     mutating func record(_ count: Int) throws {
-        var commit = AgentStore.Commit()
+        var commit = AgentCommit()
         let submissions = try (0..<count).map { _ in try submission() }
         guard let admission, let store else { return }
         let now = device.clocks().wall
@@ -292,9 +293,9 @@ private struct PrunedAgent {
         return Submission(transaction, keyed: KeyedRequest(key: key, digest: digest))
     }
 
-    private func checkpoint(_ box: Box) -> AgentStore.Checkpoint {
+    private func checkpoint(_ box: Box) -> AgentCommit.Checkpoint {
         let taken = box.admission.takeCheckpoint()
-        return AgentStore.Checkpoint(
+        return AgentCommit.Checkpoint(
             balances: box.admission.balances, changedPages: taken.changedPages, keys: taken.keys,
             transactions: box.admission.transactions)
     }
@@ -321,13 +322,17 @@ private struct PrunedAgent {
         }
         guard let store else { return }
         let now = device.clocks().wall
-        var commit = AgentStore.Commit()
-        commit.receipts = [
-            Receipt(
-                stream: store.writing.tag, first: acknowledged + 1,
-                through: ChainPoint(sequence: through, hash: .zero),
-                hub: StreamTag(genesisHash: .zero), position: 1, publishedAt: nil, attempt: 1,
-                acknowledgedAt: now, receivedAt: now, committedAt: now, waitedFor: "")
+        var commit = AgentCommit()
+        let point = ChainPoint(sequence: through, hash: .zero)
+        let hub = StreamTag(genesisHash: .zero)
+        let receipt = Receipt(
+            stream: store.writing.tag, first: acknowledged + 1, through: point, hub: hub,
+            position: 1, publishedAt: nil, attempt: 1, acknowledgedAt: now, receivedAt: now,
+            committedAt: now, waitedFor: "")
+        commit.acknowledged = [
+            Acknowledged(
+                stream: store.writing.tag, receipts: [receipt], placements: [], through: point,
+                at: LogPlace(hub: hub, position: 1), clock: HybridTimestamp(rawValue: 0))
         ]
         _ = try store.commit(commit, now: now)
         acknowledged = through
@@ -352,7 +357,7 @@ private struct PrunedAgent {
         case .pruned(let through)?: notePruned(through: through.sequence, held: held)
         case .needsCheckpoint?:
             guard let admission else { return true }
-            var commit = AgentStore.Commit()
+            var commit = AgentCommit()
             commit.checkpoint = checkpoint(admission)
             do { _ = try store.commit(commit, now: device.clocks().wall) } catch {
                 return false

@@ -78,11 +78,11 @@ import Testing
             try admission.submit(
                 submissions, waiter: 0, now: Timestamp(microseconds: 1_760_000_000_000_000)
             ) { try store.keyRecord($0) }
-            var commit = AgentStore.Commit()
+            var commit = AgentCommit()
             commit.segments = admission.seal()
             if checkpoint {
                 let taken = admission.takeCheckpoint()
-                commit.checkpoint = AgentStore.Checkpoint(
+                commit.checkpoint = AgentCommit.Checkpoint(
                     balances: admission.balances, changedPages: taken.changedPages,
                     keys: taken.keys, transactions: admission.transactions)
             }
@@ -92,24 +92,28 @@ import Testing
         }
 
         func draw(_ cause: StreamEnd.Cause = .rolledBack) throws {
-            let row = try store.draw(
+            let record = try store.draw(
                 nonce: random.bytes(Genesis.nonceByteCount),
                 StreamEnd(cause, detail: "because", at: Timestamp(microseconds: 5)))
             admission.draw(
                 SegmentBuilder.Place(
-                    stream: row.tag, firstSequence: 1, previous: row.genesisHash, seen: .nothing,
-                    dictionary: .empty))
+                    stream: record.tag, firstSequence: 1, previous: record.genesisHash,
+                    seen: .nothing, dictionary: .empty))
         }
 
         func acknowledge(_ stream: StreamTag, _ range: ClosedRange<UInt64>, at: Int64 = 9) throws {
-            var commit = AgentStore.Commit()
+            var commit = AgentCommit()
             let at = Timestamp(microseconds: at)
-            commit.receipts = [
-                Receipt(
-                    stream: stream, first: range.lowerBound,
-                    through: ChainPoint(sequence: range.upperBound, hash: .zero),
-                    hub: StreamTag(genesisHash: .zero), position: 3, publishedAt: nil, attempt: 1,
-                    acknowledgedAt: at, receivedAt: at, committedAt: at, waitedFor: "")
+            let through = ChainPoint(sequence: range.upperBound, hash: .zero)
+            let hub = StreamTag(genesisHash: .zero)
+            let receipt = Receipt(
+                stream: stream, first: range.lowerBound, through: through, hub: hub, position: 3,
+                publishedAt: nil, attempt: 1, acknowledgedAt: at, receivedAt: at, committedAt: at,
+                waitedFor: "")
+            commit.acknowledged = [
+                Acknowledged(
+                    stream: stream, receipts: [receipt], placements: [], through: through,
+                    at: LogPlace(hub: hub, position: 3), clock: HybridTimestamp(rawValue: 0))
             ]
             commit.sessions[stream] = 4
             _ = try store.commit(commit, now: at)
@@ -247,7 +251,7 @@ import Testing
         let listed = try folder.store.events(before: nil, limit: 9, segmentsMax: 9) { _ in true }
         #expect(listed.events.last?.place == place(second, 1) && listed.next == nil)
         try folder.restart()
-        #expect(folder.loaded.streams[0].oldestRetained == 3)
+        #expect(folder.loaded.streams[0].keptBehind.sequence == 2)
         #expect(folder.loaded.streams[0].head.sequence == 2)
         #expect(try folder.verify().isSound)
     }

@@ -121,7 +121,7 @@ import Testing
         try world.recordUntilWritten()
         let stopped = try world.run(
             microseconds: SessionContractTests.settlingTime, recording: true
-        ) { if case .stopped = world.agent.session.phase { true } else { false } }
+        ) { if case .ended = world.agent.session.phase { true } else { false } }
         #expect(stopped, "seed \(seed): \(world.agent.session.phase)")
         #expect(world.aggregator.disk.segments == known, "seed \(seed)")
         #expect(world.aggregator.faults == [], "seed \(seed)")

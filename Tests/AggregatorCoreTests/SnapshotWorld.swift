@@ -185,14 +185,15 @@ final class SnapshotWorld {
     private func connect(_ index: Int) {
         agents[index].lastSession += 1
         agents[index].session = agents[index].lastSession
-        agents[index].inbox.follow(session: agents[index].session, hub: hub)
+        agents[index].inbox.follow(
+            session: agents[index].session, of: agents[index].tag, hub: hub)
         schedule.began(
             agents[index].id, stream: agents[index].tag, session: agents[index].session)
     }
 
     private func disconnect(_ index: Int) {
         agents[index].session = 0
-        agents[index].inbox.follow(session: nil, hub: nil)
+        agents[index].inbox.follow(session: nil, of: agents[index].tag, hub: nil)
         if random.oneIn(2) { schedule.ended(agents[index].id) }
     }
 

@@ -225,16 +225,19 @@ final class VirtualAgent {
         case .sendSegments(let number, let after, let through, let byteCountMax):
             if random.oneIn(transportFailsOneIn) { return [] }
             return send(number, after, through, byteCountMax, now)
-        case .locate(let place):
+        case .locate(let places):
+            let found = places.filter(isInChain).max { $0.sequence < $1.sequence }
             return session.rewound(
-                to: place, found: isInChain(place), unsentBytes: bytes(behind: place.sequence),
+                to: found, of: places, unsentBytes: bytes(behind: found?.sequence ?? 0),
                 now: now.steady, &random)
-        case .release(let ack, _):
-            releasedWithoutOrder = releasedWithoutOrder || ack.through.sequence <= released
-            released = ack.through.sequence
+        case .progress(let progress):
+            let through = progress.ack.through.sequence
+            guard through > progress.released else { return [] }
+            releasedWithoutOrder = releasedWithoutOrder || through <= released
+            released = through
             if random.oneIn(2) { disk.released = released }
         case .refuse(let finding): refused.append(finding)
-        case .sendDefinitions, .see, .stop, .hold: break
+        case .sendDefinitions, .end, .hold: break
         }
         return []
     }
@@ -260,6 +263,7 @@ final class VirtualAgent {
             session: number, signature: signer.sign(content))
         outbox.append(frame.encoded())
         return session.sent(
-            ends: chosen.map(\.end), byteCount: chosen.reduce(0) { $0 + $1.segment.bytes.count })
+            ends: chosen.map(\.end),
+            byteCount: chosen.reduce(0) { $0 + $1.segment.bytes.count }, at: now.wall)
     }
 }

@@ -28,7 +28,7 @@ extension IntegrationTests {
                     "tributary_agent_storage_quota_bytes": 67_108_864, "tributary_agent_ready": 1,
                     "tributary_agent_connected": 1, "tributary_agent_connections_total": 1,
                     #"tributary_agent_session_state{state="streaming"}"#: 1,
-                    #"tributary_agent_session_state{state="stopped"}"#: 0,
+                    #"tributary_agent_session_state{state="ended"}"#: 0,
                     #"tributary_http_problems_total{code="malformed_json"}"#: 1,
                     #"tributary_http_requests_total{method="POST",route="/v1/transactions",status="400"}"#:
                         1,

@@ -93,7 +93,10 @@ extension SplitMix64 {
         switch kind {
         case .hello: .hello(try hello())
         case .proof:
-            .proof(Proof(stream: streamTag(), head: chainPoint(), passesAnnounced: next() & 1 == 0))
+            .proof(
+                Proof(
+                    stream: streamTag(), head: chainPoint(), passesAnnounced: oneIn(2),
+                    hasLeft: oneIn(2)))
         case .segments: .segments(try segmentsMessage())
         case .definitions: .definitions(try definitionsMessage())
         case .watermark:

@@ -54,7 +54,9 @@ extension SimulatedAgent {
     private func answer(_ message: Message, _ number: UInt64) -> [OutboxSession.Action] {
         let tag = contents.tag
         switch message {
-        case .welcome(let welcome): return session.welcomed(welcome)
+        case .welcome(let welcome):
+            if session.awaits(welcome.nonce) { see(welcome.hub) }
+            return session.welcomed(welcome)
         case .ack(let ack) where ack.stream == tag:
             return session.acknowledged(ack, session: number, now: now.steady, &random)
         case .needs(let needs) where needs.stream == tag:
@@ -62,7 +64,7 @@ extension SimulatedAgent {
         case .needsDefinitions(let needs) where needs.stream == tag:
             return session.neededDefinitions(needs, session: number)
         case .accountSnapshot(let snapshot):
-            inbox.follow(session: session.streamingSession, hub: seen.hub)
+            inbox.follow(session: session.streamingSession, of: contents.tag, hub: seen.hub)
             guard inbox.received(snapshot, session: number) else { return [] }
             post(.snapshot(snapshot, session: number))
         case .hub(let notice) where notice.isUp:
@@ -70,6 +72,13 @@ extension SimulatedAgent {
         default: break
         }
         return []
+    }
+
+    private func see(_ seen: Seen) {
+        world.mark(.sawHub)
+        guard seen != self.seen else { return }
+        self.seen = seen
+        post(.see(seen))
     }
 
     // MARK: Actions out
@@ -91,19 +100,18 @@ extension SimulatedAgent {
         case .sendProof(let challenge, let number, let proof): sendProof(challenge, number, proof)
         case .sendSegments(let number, let after, let through, let byteCountMax):
             return sendSegments(number, after, through, byteCountMax)
-        case .locate(let place):
+        case .locate(let places):
             world.mark(.wentBack)
+            let found = places.filter { contents.isInChain($0) }
+                .max { $0.sequence < $1.sequence }
             return session.rewound(
-                to: place, found: contents.isInChain(place),
-                unsentBytes: contents.byteCount(behind: place.sequence), now: now.steady, &random)
+                to: found, of: places,
+                unsentBytes: contents.byteCount(behind: found?.sequence ?? 0), now: now.steady,
+                &random)
         case .sendDefinitions(let number, let needs): sendDefinitions(number, needs)
-        case .release(let ack, _): release(ack)
-        case .see(let seen):
-            world.mark(.sawHub)
-            guard seen != self.seen else { return [] }
-            self.seen = seen
-            post(.see(seen))
-        case .stop(let finding):
+        case .progress(let progress):
+            if progress.ack.through.sequence > progress.released { release(progress.ack) }
+        case .end(let finding):
             world.mark(.streamStopped)
             world.accused(self, finding)
             post(.stop)
@@ -164,7 +172,8 @@ extension SimulatedAgent {
         guard publish(.segments(message), session: number, signature: signature) else { return [] }
         world.mark(session.attemptOfNext > 1 ? .segmentsResent : .segmentsSent)
         return session.sent(
-            ends: stored.map(\.end), byteCount: stored.reduce(0) { $0 + $1.segment.bytes.count })
+            ends: stored.map(\.end),
+            byteCount: stored.reduce(0) { $0 + $1.segment.bytes.count }, at: now.wall)
     }
 
     private func sendDefinitions(_ number: UInt64, _ needs: NeedsDefinitions) {
@@ -192,7 +201,7 @@ extension SimulatedAgent {
     // MARK: Accounts and watermarks
 
     private func askForAccounts() {
-        inbox.follow(session: session.streamingSession, hub: seen.hub)
+        inbox.follow(session: session.streamingSession, of: contents.tag, hub: seen.hub)
         let isCaughtUp = backlogBytes < limits.ownTailBytesMax / 2
         guard
             let ask = inbox.tick(

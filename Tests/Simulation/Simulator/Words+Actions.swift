@@ -12,11 +12,10 @@ extension Words {
             "proves session \(session) at head \(proof.head.sequence)"
         case .sendSegments(_, let after, let through, let byteCountMax):
             "wants to send \(after + 1)…\(through) in \(byteCountMax) bytes"
-        case .locate(let place): "looks for \(place.sequence)"
+        case .locate(let places): "looks for \(places.map(\.sequence))"
         case .sendDefinitions: "sends definitions"
-        case .release(let ack, _): "releases through \(ack.through.sequence)"
-        case .see(let seen): "sees hub \(seen.hub.map { "\($0)" } ?? "none")"
-        case .stop(let finding): "stops: \(finding.sentence)"
+        case .progress(let progress): "releases through \(progress.ack.through.sequence)"
+        case .end(let finding): "ends: \(finding.sentence)"
         case .hold(let finding): "holds: \(finding.sentence)"
         case .refuse(let finding): "refuses: \(finding.sentence)"
         }

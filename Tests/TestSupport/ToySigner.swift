@@ -1,22 +1,25 @@
 import SyncProtocol
-import TestSupport
 
 /// Signs with a hash over key and content. Whoever knows the public key can forge it: enough to
 /// tell a signature of this content by this key from any other.
-struct ToySigner: Signer {
-    let publicKey: PublicKey
+package struct ToySigner: Signer {
+    package let publicKey: PublicKey
 
-    init(_ number: UInt8) {
+    package init(_ number: UInt8) {
         publicKey = PublicKey(bytes: [UInt8](repeating: number, count: PublicKey.byteCount))
     }
 
-    func sign(_ content: [UInt8]) -> Signature {
+    package func sign(_ content: [UInt8]) -> Signature {
         ToyVerifier.signature(of: content, by: publicKey)
     }
 }
 
-struct ToyVerifier: SignatureVerifier {
-    func isValid(_ signature: Signature, for content: [UInt8], by key: PublicKey) -> Bool {
+package struct ToyVerifier: SignatureVerifier {
+    package init() {}
+
+    package func isValid(
+        _ signature: Signature, for content: [UInt8], by key: PublicKey
+    ) -> Bool {
         signature == ToyVerifier.signature(of: content, by: key)
     }
 

@@ -1,0 +1,97 @@
+import LedgerCore
+import SyncProtocol
+
+/// A hub's stream that this agent has followed.
+package struct HubRecord: Hashable, Sendable {
+    package let tag: StreamTag
+    /// What it begins with: the key that its messages are signed with.
+    package let genesis: Genesis
+    /// The last of its events that this agent has, of those that it was told, without a gap; 0 for
+    /// none.
+    package var seen: UInt64
+
+    package init(tag: StreamTag, genesis: Genesis, seen: UInt64 = 0) {
+        self.tag = tag
+        self.genesis = genesis
+        self.seen = seen
+    }
+}
+
+/// Which hub this agent follows, and believes.
+///
+/// **Overview.** A hub's stream begins with its key; all that it says is signed with that. The first
+/// one that answers is followed. A hub that was restored, or lost its disk, draws another stream, and
+/// is followed from then on; the one before is left, and not believed again: what is left of it may be
+/// an older copy, or a second aggregator at the same broker.
+struct FollowedHubs: Sendable {
+    enum Verdict: Hashable, Sendable {
+        /// It is of the hub that is followed.
+        case current
+        /// It is of one that this agent has not met.
+        case another(HubRecord)
+        /// It is of one that this agent has left.
+        case left(StreamTag)
+        /// It is not signed by the key that it names, or is of another ledger.
+        case forged
+    }
+
+    /// In the order in which they were followed.
+    private(set) var all: [HubRecord]
+    private let ledger: String
+    private let hasher: any ContentHasher
+    private let verifier: any SignatureVerifier
+
+    init(
+        _ all: [HubRecord], ledger: String, hasher: any ContentHasher,
+        verifier: any SignatureVerifier
+    ) {
+        self.all = all
+        self.ledger = ledger
+        self.hasher = hasher
+        self.verifier = verifier
+    }
+
+    var current: HubRecord? { all.last }
+
+    /// What the agent's own messages say that it has seen.
+    var seen: Seen {
+        guard let current else { return .nothing }
+        return Seen(hub: current.tag, position: current.seen)
+    }
+
+    /// A welcome brings the key that it is signed with.
+    func judge(_ welcome: Welcome, _ frame: Frame) -> Verdict {
+        let genesis = welcome.hubGenesis
+        let tag = StreamTag(genesisHash: genesis.hash(hasher))
+        guard welcome.hub.hub == tag, genesis.writer == .hub, genesis.ledger == ledger,
+            frame.isSigned(by: genesis.publicKey, hasher, verifier)
+        else { return .forged }
+        if let current, current.tag == tag {
+            return current.genesis == genesis ? .current : .forged
+        }
+        if all.contains(where: { $0.tag == tag }) { return .left(tag) }
+        return .another(HubRecord(tag: tag, genesis: genesis))
+    }
+
+    /// Whether the hub that is followed has signed a message.
+    func hasSigned(_ frame: Frame) -> Bool {
+        guard let current else { return false }
+        return frame.isSigned(by: current.genesis.publicKey, hasher, verifier)
+    }
+
+    func hasSigned(_ event: SignedHubEvent) -> Bool {
+        guard let current, event.hub == current.tag else { return false }
+        return event.isSigned(by: current.genesis.publicKey, verifier)
+    }
+
+    mutating func follow(_ hub: HubRecord) {
+        precondition(!all.contains { $0.tag == hub.tag }, "a hub is followed once")
+        all.append(hub)
+    }
+
+    /// The agent has its events up to there, and that is durable.
+    mutating func sawDurably(_ seen: Seen) {
+        guard let index = all.indices.last, all[index].tag == seen.hub else { return }
+        all[index].seen = max(all[index].seen, seen.position)
+    }
+}
