@@ -19,8 +19,39 @@ struct AgentDaemon {
             name: "tributary-agent",
             abstract:
                 "The Tributary agent: records transactions on this device and syncs them when it can.",
-            keys: AgentKeys.all, check: AgentKeys.check, run: run)
+            keys: AgentKeys.all, subcommands: [backup, restore], check: AgentKeys.check, run: run)
         exit(await command.main().rawValue)
+    }
+
+    private static let backup = DaemonCommand.Subcommand(
+        "backup", operands: ["FILE"],
+        abstract: "copy the data folder and its key into one new file, which is to be kept secret; "
+            + "also while the agent runs",
+        needless: [AgentKeys.id]
+    ) { settings, logger, operands in
+        let data = settings.required(.data)
+        try AgentRuntime.backUp(
+            dataFolder: data, to: operands[0], softwareVersion: TributaryVersion.current)
+        logger.notice(
+            "backed up",
+            metadata: ["agent.data": "\(data)", "backup.file": "\(operands[0])"])
+    }
+
+    private static let restore = DaemonCommand.Subcommand(
+        "restore", operands: ["FILE"],
+        abstract:
+            "make a data folder, empty so far, from a backup: the agent goes on in a new stream, "
+            + "and what the aggregator has stays. What was not sent since the backup is not in it",
+        needless: [AgentKeys.id]
+    ) { settings, logger, operands in
+        let data = settings.required(.data)
+        let madeAt = try AgentRuntime.restore(operands[0], into: data)
+        logger.notice(
+            "restored; the next start goes on in a new stream",
+            metadata: [
+                "agent.data": "\(data)", "backup.file": "\(operands[0])",
+                "backup.made_at": "\(RFC3339.text(microseconds: madeAt.microseconds))",
+            ])
     }
 
     @Sendable private static func run(_ settings: Settings, _ logger: Logger) async throws {

@@ -155,14 +155,14 @@ extension AgentRuntime: AgentService {
     package func transaction(_ id: EventID) async throws(ServiceFailure) -> RecordedTransaction? {
         guard owns(id) else { return nil }
         return try await reading { [self] (store) throws(StoreError) in
-            try store.event(id.place).map { recorded($0.event, of: id.stream) }
+            try find(id, store).map { recorded($0.event, of: id.stream) }
         }
     }
 
     package func journey(_ id: EventID) async throws(ServiceFailure) -> Journey? {
         guard owns(id) else { return nil }
         return try await reading { [self] (store) throws(StoreError) in
-            guard let found = try store.event(id.place) else { return nil }
+            guard let found = try find(id, store) else { return nil }
             let header = found.stored.segment.header
             return Journey(
                 transaction: recorded(found.event, of: id.stream),
@@ -174,7 +174,15 @@ extension AgentRuntime: AgentService {
     }
 
     private func owns(_ id: EventID) -> Bool {
-        id.agent == agent && store.row(id.stream) != nil && id.branch == nil
+        id.agent == agent && store.row(id.stream) != nil
+    }
+
+    /// Where a stream forked, the id says which of two events is meant: ours, or that of a copy.
+    private func find(
+        _ id: EventID, _ store: AgentStore
+    ) throws(StoreError) -> AgentStore.FoundEvent? {
+        guard let found = try store.event(id.place) else { return nil }
+        return id.branch.map { $0 == found.stored.hash.shortDescription } ?? true ? found : nil
     }
 
     func recorded(_ event: Event, of stream: StreamTag) -> RecordedTransaction {

@@ -48,10 +48,15 @@ package final class AgentRuntime: Sendable {
         let folder = try DataFolder(path: configuration.data)
         self.folder = Mutex(folder)
         try folder.refuse(ifThereIs: "aggregator.db", of: "an aggregator")
-        let database = folder.file("agent.db")
+        let database = folder.file(AgentRuntime.databaseName)
         signer = try DeviceKey.loadOrCreate(
             folder: configuration.data, unlessThereIs: FoundingMark.traces(of: database))
         store = try AgentRuntime.openStore(configuration, database, signer, hasher)
+        if let end = store.drawnAtStart {
+            logger.warning(
+                "this data folder goes on in another stream",
+                metadata: ["sync.finding": "\(end.detail)", "sync.stream": "\(store.writing.tag)"])
+        }
         let loaded = try store.load()
         let writing = loaded.writing
         let tail = try store.tail(

@@ -18,6 +18,8 @@ package final class AgentStore: Sendable {
     package let agent: AgentID
     package let ledger: String
     package let reader: LogReader
+    /// Why opening the folder drew another stream; nil where it did not, and for the first.
+    package let drawnAtStart: StreamEnd?
     let database: LogDatabase
     private let publicKey: PublicKey
     let hasher: any ContentHasher
@@ -71,14 +73,15 @@ package final class AgentStore: Sendable {
         let genesis = Genesis(
             writer: .agent, ledger: ledger, agent: agent, nonce: founding.nonce,
             publicKey: founding.publicKey)
+        let end = mustDraw.map { StreamEnd(.restored, detail: $0, at: now) }
         let own: Own
-        if let existing, mustDraw == nil {
+        if let existing, end == nil {
             own = existing
         } else {
-            let end = mustDraw.map { StreamEnd(.restored, detail: $0, at: now) }
             own = try AgentStore.draw(genesis, behind: existing, end, database, hasher)
             firstLook = nil
         }
+        drawnAtStart = end
         try FoundingMark.keep(own.all[0], beside: path)
         self.firstLook = Mutex(firstLook)
         self.agent = agent

@@ -48,6 +48,11 @@ package struct ConfigurationKey: Sendable, Hashable {
         self.help = help
     }
 
+    /// The same, for a command that does without it.
+    var optional: ConfigurationKey {
+        ConfigurationKey(name, kind, default: defaultValue, isSecret: isSecret, help: help)
+    }
+
     package var flag: String { "--" + name.replacing(".", with: "-") }
     package var variable: String { "TRIBUTARY_" + name.replacing(".", with: "_").uppercased() }
 

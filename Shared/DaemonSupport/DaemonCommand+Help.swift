@@ -29,8 +29,10 @@ extension DaemonCommand {
         ]
         rows += subcommands.map { (([$0.name] + $0.operands).joined(separator: " "), $0.abstract) }
         let column = (rows.map(\.0.count).max() ?? 0) + 2
+        let indent = String(repeating: " ", count: column + 2)
         let lines = rows.map { row in
-            "  \(row.0)\(String(repeating: " ", count: column - row.0.count))\(row.1)"
+            let text = DaemonCommand.wrapped(row.1.words, indent: indent)
+            return "  \(row.0)" + text.dropFirst(2 + row.0.count)
         }
         return (["  \(name) COMMAND [--KEY VALUE …]", "  \(name) --help | --version", ""] + lines)
             .joined(separator: "\n")

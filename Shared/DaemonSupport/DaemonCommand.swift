@@ -14,15 +14,19 @@ package struct DaemonCommand: Sendable {
         /// What follows the name, as the help writes it: `["FILE"]`. Exactly as many are taken.
         package var operands: [String]
         package var abstract: String
+        /// Required keys that it does without.
+        package var needless: [ConfigurationKey]
         package var run: @Sendable (Settings, Logger, [String]) async throws -> Void
 
         package init(
             _ name: String, operands: [String] = [], abstract: String,
+            needless: [ConfigurationKey] = [],
             run: @escaping @Sendable (Settings, Logger, [String]) async throws -> Void
         ) {
             self.name = name
             self.operands = operands
             self.abstract = abstract
+            self.needless = needless
             self.run = run
         }
     }
@@ -108,25 +112,30 @@ private struct Invocation {
             return refuse(
                 "it is written \(form), and there are \(operands.count) words behind \(word)")
         }
-        return await start(Array(rest.dropFirst(operands.count))) { settings, logger in
+        let arguments = Array(rest.dropFirst(operands.count))
+        return await start(arguments, without: subcommand.needless) { settings, logger in
             try await subcommand.run(settings, logger, operands)
         }
     }
 
     // MARK: Commands
 
-    private func settings(_ arguments: [String]) async throws -> Settings {
+    private func settings(
+        _ arguments: [String], without needless: [ConfigurationKey] = []
+    ) async throws -> Settings {
+        let keys = command.keys.map { needless.contains($0) ? $0.optional : $0 }
         let settings = try await Settings(
-            keys: command.keys, arguments: arguments, environment: environment)
+            keys: keys, arguments: arguments, environment: environment)
         try command.check(settings)
         return settings
     }
 
     private func start(
-        _ arguments: [String], _ run: DaemonCommand.Run
+        _ arguments: [String], without needless: [ConfigurationKey] = [],
+        _ run: DaemonCommand.Run
     ) async -> DaemonCommand.Status {
         do {
-            let settings = try await settings(arguments)
+            let settings = try await settings(arguments, without: needless)
             try await run(settings, Invocation.logger(command.name, settings))
             return .clean
         } catch {

@@ -32,9 +32,9 @@ package struct LogCopy: ~Copyable {
             if try DataFolder.isHeld(SystemCall.folder(of: source)) {
                 try LogCopy.copySnapshot(source, path)
             } else {
-                try LogCopy.copyFile(source, path)
+                try SystemCall.copyFile(source, path)
                 let log = "\(source)-wal"
-                if SystemCall.status(of: log) != nil { try LogCopy.copyFile(log, "\(path)-wal") }
+                if SystemCall.status(of: log) != nil { try SystemCall.copyFile(log, "\(path)-wal") }
             }
         } catch {
             LogCopy.remove(path, folder)
@@ -49,7 +49,7 @@ package struct LogCopy: ~Copyable {
     }
 
     private static func makeFolder(_ scratch: String) throws(StoreError) -> String {
-        var template = Array("\(scratch)/tributary-verify-XXXXXX".utf8CString)
+        var template = Array("\(scratch)/tributary-copy-XXXXXX".utf8CString)
         let made = template.withUnsafeMutableBufferPointer { name in
             name.baseAddress.map { mkdtemp($0) != nil } ?? false
         }
@@ -72,23 +72,6 @@ package struct LogCopy: ~Copyable {
             try from.close()
         } catch {
             throw StoreError(error, at: source)
-        }
-    }
-
-    private static func copyFile(_ source: String, _ target: String) throws(StoreError) {
-        try SystemCall.withFile(source, O_RDONLY) { (from) throws(StoreError) in
-            try SystemCall.withFile(target, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600) {
-                (to) throws(StoreError) in
-                var buffer = [UInt8](repeating: 0, count: 1 << 18)
-                while true {
-                    let count = read(from, &buffer, buffer.count)
-                    if count == 0 { return }
-                    guard count > 0 else { throw SystemCall.failure("reading", source) }
-                    guard write(to, buffer, count) == count else {
-                        throw SystemCall.failure("writing", target)
-                    }
-                }
-            }
         }
     }
 

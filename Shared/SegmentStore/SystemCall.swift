@@ -81,4 +81,52 @@ enum SystemCall {
         guard statvfs(path, &status) == 0 else { return nil }
         return UInt64(status.f_bavail) * UInt64(status.f_frsize)
     }
+
+    // MARK: Files
+
+    /// Copies a file into a new one that only its owner can read.
+    static func copyFile(_ source: String, _ target: String) throws(StoreError) {
+        try withFile(source, O_RDONLY) { (from) throws(StoreError) in
+            try withFile(target, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600) {
+                (to) throws(StoreError) in
+                var buffer = [UInt8](repeating: 0, count: 1 << 18)
+                while true {
+                    let count = read(from, &buffer, buffer.count)
+                    if count == 0 { return }
+                    guard count > 0 else { throw failure("reading", source) }
+                    guard write(to, buffer, count) == count else {
+                        throw failure("writing", target)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts a finished file where it belongs, readable by its owner only: after a power cut there is
+    /// the whole file of that name or none.
+    static func put(_ temporary: String, inPlaceOf path: String) throws(StoreError) {
+        try withFile(temporary, O_RDWR) { (descriptor) throws(StoreError) in
+            guard fchmod(descriptor, 0o600) == 0, retrying({ fsync(descriptor) }) == 0 else {
+                throw failure("syncing", temporary)
+            }
+        }
+        guard rename(temporary, path) == 0 else { throw failure("making", path) }
+        try syncFolder(folder(of: path))
+    }
+
+    /// What lies in a folder.
+    static func names(in folder: String) throws(StoreError) -> [String] {
+        guard let stream = opendir(folder) else { throw failure("looking into", folder) }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(
+                    to: CChar.self, capacity: MemoryLayout.size(ofValue: entry.pointee.d_name)
+                ) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
 }

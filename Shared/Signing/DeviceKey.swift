@@ -48,6 +48,28 @@ package enum DeviceKey {
         return signer
     }
 
+    /// The seed of the key in a folder, for a backup; nil where there is none. It is secret.
+    ///
+    /// - Throws: as `loadOrCreate`.
+    package static func seed(in folder: String) throws(Failure) -> [UInt8]? {
+        try load("\(folder)/\(fileName)")?.seed
+    }
+
+    /// Puts the key of a backup into a folder that has none.
+    ///
+    /// - Throws: `Failure`, where there is one already too.
+    package static func restore(seed: [UInt8], folder: String) throws(Failure) {
+        let path = "\(folder)/\(fileName)"
+        guard access(path, F_OK) != 0 else {
+            throw Failure(path: path, reason: "is there already, and is left as it is")
+        }
+        let signer: Ed25519Signer
+        do throws(InvalidValue) { signer = try Ed25519Signer(seed: seed) } catch {
+            throw Failure(path: path, reason: "cannot be made from the backup: \(error)")
+        }
+        try create(path, folder: folder, signer)
+    }
+
     // MARK: Reading
 
     /// - Returns: nil where there is no file.

@@ -13,7 +13,10 @@ private let command = DaemonCommand(
     keys: Example.keys,
     subcommands: [
         DaemonCommand.Subcommand(
-            "backup", operands: ["FILE"], abstract: "copy the data into a file"
+            "backup", operands: ["FILE"],
+            abstract: "copy the data into a file, which takes as long as there is data, and says "
+                + "nothing before it is done",
+            needless: [Example.keys[0]]
         ) { _, _, operands in
             print("backed up into \(operands[0])")
         }
@@ -62,7 +65,10 @@ private func ask(_ arguments: [String], _ environment: [String: String] = [:]) a
             heard.output.contains(
                 "  --limits-retry DURATION\n      How long to wait before asking again. Default: 30s.\n"
             ))
-        #expect(heard.output.contains("  backup FILE   copy the data into a file\n"))
+        let backup =
+            "  backup FILE   copy the data into a file, which takes as long as there is data,\n"
+            + "                and says nothing before it is done\n"
+        #expect(heard.output.contains(backup), "\(heard.output)")
     }
 
     @Test(arguments: [
@@ -158,6 +164,19 @@ private func ask(_ arguments: [String], _ environment: [String: String] = [:]) a
         }
         let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
         #expect(text.contains("tributary-agent: it failed\n"), "\(text)")
+    }
+
+    @Test func `a subcommand does without keys that it has no need of, and run does not`() async {
+        let data = ["--data", "/var/lib/tributary"]
+        let result = await #expect(processExitsWith: .exitCode(0)) {
+            let status = await command.main(
+                ["backup", "there.tar", "--data", "/var/lib/tributary"], environment: [:])
+            exit(status.rawValue)
+        }
+        #expect(result != nil)
+        let (status, heard) = await ask(["run"] + data)
+        #expect(status == 78 || status == 64)
+        #expect(heard.error.contains("id is missing"), "\(heard.error)")
     }
 
     @Test func `a subcommand gets its operands`() async {
