@@ -125,9 +125,7 @@ extension Outbox {
     func includesFormerStreams(_ snapshot: AccountSnapshot) -> Bool {
         streams.dropLast().allSatisfy { stream in
             guard stream.session.head.sequence > 0 else { return true }
-            guard !stream.isDue, !stream.isActive, stream.finishedFor == snapshot.hub else {
-                return false
-            }
+            guard stream.finishedFor == snapshot.hub else { return false }
             guard let settled = stream.settledAt else { return true }
             return snapshot.clock.rawValue > 0
                 ? snapshot.clock > settled.clock : snapshot.takenAt > settled.wall

@@ -11,7 +11,9 @@ extension Outbox {
         guard let index = index(ack.stream), ack.hub == hubs.current?.tag else { return [] }
         let actions = streams[index].session.acknowledged(
             ack, session: session, now: now.steady, &random)
-        if !streams[index].isWriting, streams[index].isDrained {
+        if !streams[index].isWriting, streams[index].isDrained,
+            streams[index].finishedFor != ack.hub
+        {
             streams[index].settledAt = OutboxStream.Moment(clock: ack.clock, wall: ack.committedAt)
         }
         return perform(actions, index, now)

@@ -17,7 +17,8 @@ package struct OutboxStream: Sendable {
     var acknowledgedAt: LogPlace?
     /// The hub that has all of it and was told that no more will come.
     var finishedFor: StreamTag?
-    /// When that hub said so in this run: what it says of accounts later has all of it.
+    /// When that hub first said so, where it was in this run: what it says of accounts later has all
+    /// of it.
     var settledAt: Moment?
     /// A former stream that has yet to be offered to the hub.
     var isDue: Bool

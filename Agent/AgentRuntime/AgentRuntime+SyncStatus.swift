@@ -39,13 +39,13 @@ extension AgentRuntime {
         }
         if let contest = mqtt.contest { return ("\(contest)", state.offlineSince) }
         guard mqtt.isConnected else { return ("waiting for the broker", state.offlineSince) }
+        guard state.phase != .streaming else { return (nil, nil) }
         if let stray = state.strayHub {
             return (
-                "an aggregator answers that this agent has left (\(stray)): it is an older copy, or a "
-                    + "second one at this broker", nil
+                "only an aggregator answers that this agent has left (\(stray)): it is an older "
+                    + "copy, or a second one at this broker", state.stalledSince
             )
         }
-        guard state.phase != .streaming else { return (nil, nil) }
         return ("waiting for the aggregator's answer", state.stalledSince)
     }
 

@@ -50,8 +50,14 @@ import Testing
             if case .drawn(let record, self.end) = $0 { record.tag == new } else { false }
         }
         #expect(drawn)
+        // It has ended already, and whoever has not heard of it is told again.
+        world.effects = []
         world.take(.end(old, end))
-        #expect(world.ending == nil, "it has ended already")
+        #expect(world.ending == nil)
+        guard case .drawn(let record, end)? = world.reports.first else {
+            return #expect(Bool(false))
+        }
+        #expect(record.tag == new)
     }
 
     @Test func `where no stream can be drawn, transactions go on in the one before`() throws {

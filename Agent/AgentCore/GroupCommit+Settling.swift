@@ -36,4 +36,37 @@ extension GroupCommit {
                 snapshot: snapshot.number, session: session,
                 of: snapshot.stream ?? admission.stream))
     }
+
+    // MARK: Promises
+
+    /// Between two commits, when nothing is admitted that is not written. The promise is written
+    /// with the next commit, or soon: like acknowledgements, it may wait a little for company.
+    private mutating func promiseTimes(_ now: ClockReading) -> [Effect] {
+        var effects: [Effect] = []
+        var kept: [Promise] = []
+        for var promise in promises {
+            if promise.time == nil {
+                let place = promise.acknowledged
+                guard !isSpent, place.stream == admission.stream,
+                    let time = admission.promiseTime(
+                        acknowledged: place.sequence, now: now.wall)
+                else {
+                    effects.append(.report(.promised(nil, acknowledged: place)))
+                    continue
+                }
+                promise.time = time
+                pending.clock = max(pending.clock ?? time, time)
+                pendingSince = pendingSince ?? now.steady
+            }
+            kept.append(promise)
+        }
+        promises = kept
+        return effects
+    }
+
+    mutating func keptPromises() -> [Effect] {
+        let made = promises.filter { $0.time != nil }
+        promises.removeAll { $0.time != nil }
+        return made.map { .report(.promised($0.time, acknowledged: $0.acknowledged)) }
+    }
 }
