@@ -76,6 +76,40 @@ extension IntegrationTests {
             }
         }
 
+        @Test func `under load no client notices that the stream has changed`() async throws {
+            try await withRunningFleet { fleet in
+                let agent = fleet.agents[0]
+                let early = sales(1...20)
+                try agent.client.accept(early)
+                try fleet.waitUntilDrained()
+                let copy = "\(fleet.home)/copy"
+                try self.copy(agent, to: copy, .whileRunning)
+                let late = sales(21...40)
+                try agent.client.accept(late)
+                try fleet.waitUntilDrained()
+                agent.link.cut()
+                try putBack(copy, agent, fleet)
+                let load = sales(1_001...5_000)
+                let feeder = Feeder(agent.client, load, batch: 20) {
+                    .microseconds(1_000 * $0)
+                }
+                feeder.start()
+                try waitUntil("some recorded offline", within: .seconds(20)) {
+                    feeder.progress.accepted > 300
+                }
+                agent.link.heal()
+                _ = try endedStreams(agent)
+                // Once more, at any moment of it.
+                try agent.daemon.killAndRestart()
+                let fed = try feeder.wait(within: .seconds(60))
+                #expect(fed.accepted == load.count && fed.refused == 0, "\(fed)")
+                try fleet.expectConvergence(with: Oracle(early + late + load))
+                #expect(try agent.client.sync().json["streams"].array?.count == 2)
+                fleet.expectCleanEnds()
+                try fleet.expectSoundFolders()
+            }
+        }
+
         @Test func `a copy of the very end is told apart by the sessions since`() async throws {
             try await withRunningFleet { fleet in
                 let agent = fleet.agents[0]
