@@ -22,6 +22,24 @@ package struct AggregatorLimits: Sendable, Hashable {
     package var lookUpsWaitingMax = 32
     /// Branches of one stream: each copy of a folder makes one, so more are made on purpose.
     package var branchesPerStreamMax = 256
+    /// How far an agent's clock may be ahead of ours, or behind, before its events are shown at other
+    /// times than it says, in microseconds: more than honest clocks differ by, less than a shift.
+    package var driftMax: Int64 = 300_000_000
+    /// How far ahead the hub promises what it says of its own clock, in microseconds: an idle hub
+    /// writes once in that time.
+    package var clockPromise: Int64 = 60_000_000
+    /// How long an agent is waited for to acknowledge hub events before it is told them again; doubled
+    /// each time, in microseconds.
+    package var tellRepeatMin: Int64 = 1_000_000
+    package var tellRepeatMax: Int64 = 60_000_000
+    /// Places under former hubs that are kept of a stream, to compare with where its segments come to
+    /// stand: those of as many messages as may be under way.
+    package var returnedRunsMax = 4096
+    /// How long a hub writes a stream at least before it draws another, in microseconds: whatever
+    /// agents say that it forgot.
+    package var drawIntervalMin: Int64 = 60_000_000
+    /// Ranges that an agent cannot read from its own disk, of one session: the latest count.
+    package var unreadableRangesMax = 256
     /// Messages that wait for the intake thread; the credit keeps it far below.
     package var intakeQueueMax = 4096
     /// Messages merged in one transaction of the store: a bound on how long an acknowledgement may

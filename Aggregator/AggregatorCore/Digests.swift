@@ -4,9 +4,11 @@ import SyncProtocol
 /// The two digests that two ledgers of the same events share, whatever the order, batching or
 /// crashes on the way.
 package enum Digests {
-    /// Of the state: every account's sums per asset, in the order of address and asset.
+    /// Of the state: every account's sums per asset, in the order of address and asset, and what the
+    /// hub's events add up to.
     package static func state(
-        _ balances: Balances, _ counts: GlobalLedger.Counts, _ hasher: some ContentHasher
+        _ balances: Balances, _ counts: GlobalLedger.Counts, hub: HubState = HubState(),
+        _ hasher: some ContentHasher
     ) -> Hash256 {
         let lines = balances.cells.map { cell in
             (
@@ -28,6 +30,7 @@ package enum Digests {
         for count in [counts.transactions, counts.events, counts.setAside] {
             withUnsafeBytes(of: count.littleEndian) { content.append(contentsOf: $0) }
         }
+        content += hub.encoded()
         return hasher.sha256(Array("tributary/v1/state".utf8) + [0], content)
     }
 

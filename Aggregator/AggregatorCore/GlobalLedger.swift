@@ -79,9 +79,11 @@ package struct GlobalLedger: Sendable {
     /// - Parameters:
     ///   - before: the names in front of it, which `hasNames`; nil for those of the only branch.
     ///   - keepsNames: whether another branch needs these, too.
-    /// - Returns: the events that were set aside.
+    ///   - quarantined: events of the segment that are to have no effect, whatever they say.
+    /// - Returns: the events that were set aside beside these.
     package mutating func merge(
-        _ segment: Segment, behind before: DictionaryState? = nil, keepsNames: Bool = false
+        _ segment: Segment, behind before: DictionaryState? = nil, keepsNames: Bool = false,
+        quarantined: [ClosedRange<UInt64>] = []
     ) -> [ReadEvent] {
         let header = segment.header
         counts.events += UInt64(header.count)
@@ -92,7 +94,8 @@ package struct GlobalLedger: Sendable {
             let unreadable = repeatElement(Name.unreadable, count: Int(header.definitionCount))
             tables[header.stream]?[index].names += unreadable
             tables[header.stream]?[index].state = header.dictionary
-            return header.sequences.map { .poisoned(sequence: $0, error) }
+            return header.sequences.filter { !quarantined.contain($0) }
+                .map { .poisoned(sequence: $0, error) }
         }
         if !definitions.isEmpty {
             let own = definitions.map { name($0) }
@@ -102,8 +105,8 @@ package struct GlobalLedger: Sendable {
         batch.read(segment)
         var setAside = batch.setAside
         let streamNames = tables[header.stream]?[index].names ?? []
-        if batch.hasGroups {
-            applyGroups(streamNames, &setAside)
+        if batch.hasGroups || !quarantined.isEmpty {
+            applyGroups(streamNames, quarantined, &setAside)
         } else {
             for item in batch.items where !apply(item, streamNames) {
                 setAside.append(.poisoned(sequence: item.sequence, GlobalLedger.unnamed))
@@ -111,7 +114,33 @@ package struct GlobalLedger: Sendable {
         }
         counts.setAside += UInt64(setAside.count)
         counts.transactions += UInt64(Int(header.count) - setAside.count)
+        if !quarantined.isEmpty { setAside.removeAll { quarantined.contain($0.sequence) } }
         return setAside
+    }
+
+    /// Applies events that were set aside, all or none: they can be read now.
+    ///
+    /// - Parameters:
+    ///   - names: all that the stream had defined with the segment; nil for each that cannot be read.
+    /// - Returns: whether they could be applied.
+    package mutating func release(
+        _ sequences: ClosedRange<UInt64>, of segment: Segment, names definitions: [Definition?]
+    ) -> Bool {
+        guard (try? segment.definitions()) != nil else { return false }
+        let names = definitions.map { name($0) }
+        batch.read(segment)
+        let items = batch.items.filter { sequences.contains($0.sequence) }
+        let isWhole = items.count == sequences.count
+        let cutsGroup =
+            items.last?.continuesGroup == true
+            || batch.items.contains {
+                $0.sequence + 1 == sequences.lowerBound && $0.continuesGroup
+            }
+        guard isWhole, !cutsGroup, items.allSatisfy({ isSound($0, names) }) else { return false }
+        for item in items { _ = apply(item, names) }
+        counts.setAside -= UInt64(items.count)
+        counts.transactions += UInt64(items.count)
+        return true
     }
 
     /// The table that a segment takes further.
@@ -138,14 +167,18 @@ package struct GlobalLedger: Sendable {
         .invalid(what: "a number without its definition"), at: 0)
 
     /// As for single items, but that a group applies all or none.
-    private mutating func applyGroups(_ names: [Name], _ setAside: inout [ReadEvent]) {
+    private mutating func applyGroups(
+        _ names: [Name], _ quarantined: [ClosedRange<UInt64>], _ setAside: inout [ReadEvent]
+    ) {
         let items = batch.items
         var start = 0
         while start < items.count {
             var end = start
             while items[end].continuesGroup { end += 1 }
             let group = items[start...end]
-            let culprits = Set(group.filter { !isSound($0, names) }.map(\.sequence))
+            let culprits = Set(
+                group.filter { !isSound($0, names) || quarantined.contain($0.sequence) }
+                    .map(\.sequence))
             if let first = culprits.min() {
                 let others = WireError(.brokenGroup(sequence: first), at: 0)
                 setAside += group.map { item in
@@ -206,6 +239,9 @@ package struct GlobalLedger: Sendable {
     /// The traces of the events of the segment that was merged last.
     package var tracesOfLast: [TraceContext] { batch.traces }
 
+    /// The latest time of the events of the segment that was merged last.
+    package var latestOfLast: HybridTimestamp { batch.latest }
+
     package mutating func takeChangedPages() -> [Int] {
         balances.takeChangedPages()
     }
@@ -229,5 +265,11 @@ package struct GlobalLedger: Sendable {
 
     package mutating func takeChangedAccounts(atMost count: Int) -> [Balances.AccountNumber] {
         balances.takeChangedAccounts(atMost: count)
+    }
+}
+
+extension [ClosedRange<UInt64>] {
+    fileprivate func contain(_ sequence: UInt64) -> Bool {
+        contains { $0.contains(sequence) }
     }
 }

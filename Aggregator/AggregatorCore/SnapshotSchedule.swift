@@ -45,9 +45,15 @@ package struct SnapshotSchedule: Sendable {
     package struct Place: Sendable {
         package let hub: StreamTag
         package let position: UInt64
+        /// The hub's.
+        package let clock: HybridTimestamp
         package let now: ClockReading
 
-        package init(hub: StreamTag, position: UInt64, now: ClockReading) {
+        package init(
+            hub: StreamTag, position: UInt64,
+            clock: HybridTimestamp = HybridTimestamp(rawValue: 0), now: ClockReading
+        ) {
+            self.clock = clock
             self.hub = hub
             self.position = position
             self.now = now
@@ -341,6 +347,7 @@ package struct SnapshotSchedule: Sendable {
             agent: listener.agent, session: listener.session,
             message: AccountSnapshot(
                 hub: place.hub, position: place.position, takenAt: place.now.wall,
+                clock: place.clock,
                 included: [
                     AccountSnapshot.Included(stream: listener.stream, through: progress.committed)
                 ], number: number, roundStart: listener.roundStart, accounts: accounts))

@@ -16,7 +16,8 @@ extension StreamSession {
         case .failure(let failure): return [.drop(failure.drop)]
         }
         var actions: [Action] = []
-        place(segments, &actions)
+        for part in parts(of: segments) { place(part, &actions) }
+        loseGap(&actions)
         acknowledge(&actions)
         settle(&actions)
         noteGap(now)
@@ -32,8 +33,11 @@ extension StreamSession {
         case (_, nil): actions.append(.drop(.notLookedUp))
         case (.head(let head), let answer?):
             if answer.dictionary != nil { reach(head) }
+        case (.acknowledged, let answer?):
+            if answer.dictionary == nil { return [.fallenBehind] }
         case (.run(let run), let answer?): place(run, answer, &actions)
         }
+        loseGap(&actions)
         acknowledge(&actions)
         settle(&actions)
         noteGap(now)
@@ -79,13 +83,14 @@ extension StreamSession {
 
     // MARK: Places
 
-    private mutating func place(_ run: [SealedSegment], _ actions: inout [Action]) {
+    mutating func place(_ run: [SealedSegment], _ actions: inout [Action]) {
         switch tree.placement(of: run) {
         case .continues(let branch, let first):
             if first > 0 { actions.append(.drop(.duplicate)) }
             merge(run[first...], branch, &actions)
         case .known: repeated(run, &actions)
         case .early(let isSecondChain):
+            if let gap = gap(before: run) { return resume(run, behind: gap, &actions) }
             // Signed by the stream's key, next in number, behind another segment than ours.
             if isSecondChain { fork(&actions) }
             keep(run, &actions)
@@ -99,6 +104,10 @@ extension StreamSession {
     ) {
         let rest = run.dropFirst(answer.stored)
         guard let first = rest.first else { return repeated(run, &actions) }
+        if answer.dictionary == nil {
+            if let gap = gap(before: run) { return resume(run, behind: gap, &actions) }
+            if isLost(first.segment.header.firstSequence - 1) { return keep(run, &actions) }
+        }
         // Either it lies behind a segment that has another child, or beside a chain that has the same
         // numbers.
         fork(&actions)
@@ -114,19 +123,19 @@ extension StreamSession {
     }
 
     /// The session's agent is on another branch than was thought.
-    private mutating func fork(_ actions: inout [Action]) {
+    mutating func fork(_ actions: inout [Action]) {
         close(.forked, &actions)
         open?.reached = nil
     }
 
     /// The agent did not know that we have all of it: say so again.
-    private mutating func repeated(_ run: [SealedSegment], _ actions: inout [Action]) {
+    mutating func repeated(_ run: [SealedSegment], _ actions: inout [Action]) {
         actions.append(.drop(.duplicate))
         reach(run[run.count - 1].end)
     }
 
     /// The tree has the agent's own chain up to there, or will with the next commit.
-    private mutating func reach(_ point: ChainPoint) {
+    mutating func reach(_ point: ChainPoint) {
         open?.owesAck = true
         if point.sequence >= open?.reached?.sequence ?? 0 { open?.reached = point }
     }
@@ -143,7 +152,7 @@ extension StreamSession {
         while !isAsking, let question = questions.first {
             let lookUp: LookUp
             switch question {
-            case .head(let head): lookUp = LookUp(head)
+            case .head(let point), .acknowledged(let point): lookUp = LookUp(point)
             case .run(let run):
                 if tree.placement(of: run) != .unknown {
                     questions.removeFirst()
@@ -163,7 +172,7 @@ extension StreamSession {
     // MARK: Merging
 
     /// Merges a run behind the end of a branch, and behind it what waited for it.
-    private mutating func merge(
+    mutating func merge(
         _ run: ArraySlice<SealedSegment>, _ branch: Int, beginsBranch: Bool = false,
         _ actions: inout [Action]
     ) {
@@ -175,17 +184,28 @@ extension StreamSession {
         while let sealed = next.first, advance(branch, by: sealed, &actions) {
             merged.append(sealed)
             next.removeFirst()
+            // What is behind a gap that is filled at last has long been merged.
+            if joins(sealed) { break }
             takeEarly(behind: sealed, into: &next)
         }
-        guard let last = merged.last else { return }
+        guard let last = merged.last else {
+            if beginsBranch { tree.remove(branch) }
+            return
+        }
         reach(last.end)
         mergedLast = last.end
-        let fresh = merged.firstIndex { $0.segment.header.firstSequence > highest }
+        let fresh = merged.firstIndex {
+            let first = $0.segment.header.firstSequence
+            return first > highest || isLost(first)
+        }
         actions.append(
             .merge(
                 SegmentRun(
                     before: before, segments: merged, beginsBranch: beginsBranch,
                     sharesNames: sharesNames, repeated: fresh ?? merged.count)))
+        guard joins(last) else { return }
+        tree.remove(branch)
+        if !next.isEmpty { place(Array(next), &actions) }
     }
 
     /// What waited for a segment that merges now: one of its children goes on behind it, the others
@@ -244,7 +264,7 @@ extension StreamSession {
 
     // MARK: What came early
 
-    private mutating func keep(_ run: [SealedSegment], _ actions: inout [Action]) {
+    mutating func keep(_ run: [SealedSegment], _ actions: inout [Action]) {
         for sealed in run {
             // Signed by the stream's key, with the same parent and not the same: two writers.
             if early.hasSibling(of: sealed) { close(.forked, &actions) }

@@ -40,9 +40,15 @@ package struct StreamSession {
         /// The stream's writer may not go on in it: shown, told to the agent, and written as for
         /// `persistRecord`.
         case close(Standing)
-        /// The agent no longer has these events, and neither have we: to be shown and logged. What
-        /// follows them cannot be merged.
-        case lack(ClosedRange<UInt64>)
+        /// A new stream under a known name waits for an operator; written as for `persistRecord`.
+        case awaitApproval
+        /// The agent no longer has these events, and neither have we: nobody has. What follows them
+        /// is taken.
+        case lose(HubFact.LostGap)
+        /// Names of the lost events, with which those behind them are read: keep and write them.
+        case define(BranchNames)
+        /// The agent knows more of this hub's stream than we do: we were put back from an older copy.
+        case fallenBehind
         case drop(Drop)
     }
 
@@ -69,15 +75,18 @@ package struct StreamSession {
         package var provedSession: UInt64
         /// The highest head that the stream's key has signed for.
         package var announced: ChainPoint
+        /// The last head that was proved, as evidence.
+        package var evidence: SignedHead?
         package var standing: Standing
         /// The stream has nothing, and will have nothing, up to this time that is not committed
         /// here; 0 for nothing said yet. It never goes back.
         package var watermark: HybridTimestamp
 
         package init(
-            provedSession: UInt64 = 0, announced: ChainPoint, standing: Standing = .open,
-            watermark: HybridTimestamp = HybridTimestamp(rawValue: 0)
+            provedSession: UInt64 = 0, announced: ChainPoint, evidence: SignedHead? = nil,
+            standing: Standing = .open, watermark: HybridTimestamp = HybridTimestamp(rawValue: 0)
         ) {
+            self.evidence = evidence
             self.provedSession = provedSession
             self.announced = announced
             self.standing = standing
@@ -92,21 +101,28 @@ package struct StreamSession {
         /// Of the hello, which the proof signs.
         let greeting: Hash256
         let session: UInt64
-        let lastSession: UInt64
-        let oldestRetained: UInt64
+        let hello: Hello
     }
 
     struct Open {
         let session: UInt64
         /// The first event that the agent still has.
         let oldestRetained: UInt64
-        /// How far of the agent's own chain is merged; nil where a closed stream has several branches
-        /// and it has not been seen which is this agent's.
+        /// The segment before it, which is no longer there; nil where there is none.
+        let retainedBehind: Hash256?
+        /// When it was proved, by our clock.
+        let provedAt: Timestamp
+        /// What the agent cannot read from its own disk.
+        var unreadable: [ClosedRange<UInt64>] = []
+        /// How far of the agent's own chain is merged, or lost for good; nil where a closed stream has
+        /// several branches and it has not been seen which is this agent's.
         var reached: ChainPoint?
         /// An answer is due, although nothing may be new.
         var owesAck = true
         /// Where a gap was found, and when to ask for what is missing.
         var gap: Gap?
+        /// Names that were asked for, to go on behind a gap.
+        var names: MissingNames?
     }
 
     struct Gap {
@@ -123,6 +139,8 @@ package struct StreamSession {
         case run([SealedSegment])
         /// Whether the tree has this head of the agent.
         case head(ChainPoint)
+        /// Whether it has what we once acknowledged.
+        case acknowledged(ChainPoint)
     }
 
     package let genesis: Genesis
@@ -131,7 +149,13 @@ package struct StreamSession {
     /// The watermark that the store has made durable: what may be told.
     package private(set) var watermark: HybridTimestamp
     let start: ChainPoint
+    /// What the agent had seen when it last proved itself.
+    package private(set) var provenSeen: Seen?
+    /// The head that had been proved before the stream was closed.
+    package private(set) var closingEvidence: SignedHead?
     var tree: StreamTree
+    /// Gaps that nobody can fill. What comes late is merged all the same.
+    var lostGaps: [HubFact.LostGap]
     private var challenge: Challenge?
     var open: Open?
     /// Whether the record is to be written before anything is acknowledged.
@@ -146,11 +170,15 @@ package struct StreamSession {
     let hasher: any ContentHasher
     let verifier: any SignatureVerifier
 
-    /// - Parameter ends: of the stored branches; none for a stream of which nothing is stored.
+    /// - Parameters:
+    ///   - ends: of the stored branches; none for a stream of which nothing is stored.
+    ///   - lostGaps: what the hub has recorded of it.
     package init(
-        genesis: Genesis, ends: [BranchEnd] = [], record: Record, limits: AggregatorLimits,
-        hasher: any ContentHasher, verifier: any SignatureVerifier
+        genesis: Genesis, ends: [BranchEnd] = [], lostGaps: [HubFact.LostGap] = [],
+        record: Record, limits: AggregatorLimits, hasher: any ContentHasher,
+        verifier: any SignatureVerifier
     ) {
+        self.lostGaps = lostGaps
         self.genesis = genesis
         start = ChainPoint(sequence: 0, hash: genesis.hash(hasher))
         stream = StreamTag(genesisHash: start.hash)
@@ -181,14 +209,8 @@ package struct StreamSession {
     /// The session that is proved, if any.
     package var provedSession: UInt64? { open?.session }
 
-    /// What is missing here and pruned at the agent, so that nobody can bring it: this ledger was
-    /// restored from a backup older than the agent's retention. Nil where nothing is, and where no
-    /// session is proved.
-    package var lacking: ClosedRange<UInt64>? {
-        guard let open, let reached = open.reached, reached.sequence + 1 < open.oldestRetained
-        else { return nil }
-        return reached.sequence + 1...open.oldestRetained - 1
-    }
+    /// When it was proved, by our clock; nil where none is.
+    package var provedAt: Timestamp? { open?.provedAt }
 
     // MARK: The handshake
 
@@ -196,6 +218,7 @@ package struct StreamSession {
     /// what is known.
     package mutating func greeted(
         _ hello: Hello, credit: Credit, hub: Seen, hubGenesis: Genesis, now: Timestamp,
+        clock: HybridTimestamp = HybridTimestamp(rawValue: 0),
         _ random: inout some RandomNumberGenerator
     ) -> [Action] {
         let proved = max(record.provedSession, hello.lastSession)
@@ -205,14 +228,13 @@ package struct StreamSession {
             for: greeting,
             (0..<Welcome.challengeByteCount).map { _ in UInt8.random(in: 0...255, using: &random) })
         self.challenge = Challenge(
-            bytes: challenge, greeting: greeting, session: proved + 1,
-            lastSession: hello.lastSession, oldestRetained: hello.oldestRetained)
+            bytes: challenge, greeting: greeting, session: proved + 1, hello: hello)
         let welcome = Welcome(
             nonce: hello.nonce, challenge: challenge, session: proved + 1,
             standing: record.standing,
             leaves: leaves(for: hello), announced: record.announced,
             credit: credit, hub: hub,
-            hubGenesis: hubGenesis, sentAt: now)
+            hubGenesis: hubGenesis, sentAt: now, clock: clock)
         return [.sendWelcome(welcome)]
     }
 
@@ -223,39 +245,78 @@ package struct StreamSession {
         return challenge.bytes
     }
 
-    /// The ends that a welcome names: those that the greeting speaks of, then the furthest.
+    /// The ends that a welcome names, also of gaps that are lost: those that the greeting speaks of,
+    /// then the furthest.
     private func leaves(for hello: Hello) -> [ChainPoint] {
         let spokenOf = [hello.head, hello.acknowledged]
-        let ordered = leaves.sorted { left, right in
+        let lost = lostGaps.map(\.end).filter { !leaves.contains($0) }
+        let ordered = (leaves + lost).sorted { left, right in
             let (first, second) = (spokenOf.contains(left), spokenOf.contains(right))
             return first == second ? left.sequence > right.sequence : first
         }
         return Array(ordered.prefix(Welcome.leavesMax))
     }
 
+    /// What is durable of the hub that the session is with.
+    package struct HubPlace: Hashable, Sendable {
+        package let tag: StreamTag
+        /// Of its own.
+        package let events: UInt64
+        /// Of the log.
+        package let position: UInt64
+
+        package init(tag: StreamTag, events: UInt64, position: UInt64) {
+            self.tag = tag
+            self.events = events
+            self.position = position
+        }
+    }
+
     /// The agent proves that it holds the stream's key now. From here on its words count, and those
     /// of its greeting.
-    package mutating func proved(_ proof: Proof, session: UInt64, signature: Signature?) -> [Action]
-    {
+    ///
+    /// - Parameter needsApproval: whether a stream that was never heard of has to wait for an operator.
+    package mutating func proved(
+        _ proof: Proof, session: UInt64, signature: Signature?, hub: HubPlace,
+        needsApproval: Bool = false, now: Timestamp
+    ) -> [Action] {
         guard let challenge, session == challenge.session else { return [.drop(.notInSession)] }
         let content = proof.signedContent(
             challenge: challenge.bytes, greeting: challenge.greeting, session: session)
         guard let signature, verifier.isValid(signature, for: content, by: genesis.publicKey) else {
             return [.drop(.badSignature)]
         }
-        guard record.standing.takesSegments else { return [.drop(.streamStopped)] }
+        if proof.hasLeft || isAhead(challenge.hello, of: hub) { return [.fallenBehind] }
         var actions: [Action] = []
-        if let finding = finding(of: proof, lastSession: challenge.lastSession) {
+        if needsApproval, record.provedSession == 0 {
+            record.standing = .unapproved
+            actions.append(.awaitApproval)
+        } else if let finding = finding(of: proof, lastSession: challenge.hello.lastSession) {
             close(finding, &actions)
         }
         record.provedSession = max(record.provedSession, session)
+        record.evidence = SignedHead(
+            proof, session: session, challenge: challenge.bytes, greeting: challenge.greeting,
+            signature: signature)
         if proof.head.sequence > record.announced.sequence { record.announced = proof.head }
+        provenSeen = challenge.hello.seen
         self.challenge = nil
-        begin(
-            Open(session: session, oldestRetained: challenge.oldestRetained), head: proof.head)
-        actions += [.persistRecord] + (lacking.map { [.lack($0)] } ?? [])
+        owesRecord = true
+        actions.append(.persistRecord)
+        guard record.standing.takesSegments else { return actions + [.drop(.streamStopped)] }
+        begin(session, challenge.hello, proof.head, hub, now)
+        loseGap(&actions)
         settle(&actions)
         return actions
+    }
+
+    /// Whether the agent has seen or was told more than this hub has ever committed: its database was
+    /// put back from an older copy.
+    private func isAhead(_ hello: Hello, of hub: HubPlace) -> Bool {
+        if hello.seen.hub == hub.tag, hello.seen.position > hub.events { return true }
+        guard let place = hello.acknowledgedAt, place.hub == hub.tag else { return false }
+        return place.position > hub.position
+            || hello.acknowledged.sequence > max(committed.sequence, lostThrough)
     }
 
     /// Whether this is a copy of the folder that was heard of before.
@@ -270,20 +331,28 @@ package struct StreamSession {
 
     /// Only what comes in the new session counts from now on: its agent sends again what it is not
     /// told to be here.
-    private mutating func begin(_ session: Open, head: ChainPoint) {
-        open = session
-        owesRecord = true
+    private mutating func begin(
+        _ session: UInt64, _ hello: Hello, _ head: ChainPoint, _ hub: HubPlace, _ now: Timestamp
+    ) {
+        open = Open(
+            session: session, oldestRetained: hello.oldestRetained,
+            retainedBehind: hello.retainedBehind, provedAt: now)
         early.removeAll()
         questions.removeAll()
         isAsking = false
         if record.standing == .open {
             // Its chain passes through what was announced, and so through all that is merged.
-            open?.reached = tree.merged
+            let reached = accounted(for: tree.merged)
+            open?.reached = reached
         } else if tree.ends(with: head) {
             open?.reached = head
         } else if head.sequence <= tree.merged.sequence {
             questions.append(.head(head))
         }
+        let isOurs = hello.acknowledgedAt?.hub == hub.tag && hello.acknowledged.sequence > 0
+        let isKnown =
+            tree.ends(with: hello.acknowledged) || isLost(hello.acknowledged.sequence)
+        if isOurs, !isKnown { questions.append(.acknowledged(hello.acknowledged)) }
     }
 
     /// The stream's writer may not go on. What was recorded is taken all the same.
@@ -291,7 +360,25 @@ package struct StreamSession {
         guard record.standing == .open else { return }
         record.standing = standing
         owesRecord = true
+        closingEvidence = record.evidence
         actions.append(.close(standing))
+    }
+
+    /// An operator has decided on the stream.
+    package mutating func decided(_ standing: Standing) {
+        record.standing = standing
+        owesRecord = true
+        guard !standing.takesSegments else { return }
+        forget()
+    }
+
+    /// Nothing under way counts any more: the hub goes on in another stream of its own.
+    package mutating func forget() {
+        open = nil
+        challenge = nil
+        early.removeAll()
+        questions.removeAll()
+        isAsking = false
     }
 
     /// Acknowledges what is durable of the agent's chain, where that is due.
@@ -308,7 +395,6 @@ package struct StreamSession {
     /// The agent says up to when all is acknowledged. It counts in its own session only: another
     /// aggregator, or this one before it was restored, may have been meant.
     package mutating func watermarked(_ said: Watermark, _ frame: Frame) -> [Action] {
-        guard record.standing == .open else { return [.drop(.streamStopped)] }
         guard let open, open.session == frame.session else { return [.drop(.notInSession)] }
         let content = frame.signedContent(hasher)
         guard let signature = frame.signature,
@@ -316,6 +402,10 @@ package struct StreamSession {
         else { return [.drop(.badSignature)] }
         guard said.acknowledged.sequence <= committed.sequence else {
             return [.drop(.watermarkAhead)]
+        }
+        // Of a closed stream its end is all that can be promised: there may be other copies of it.
+        guard record.standing == .open || said.through == Watermark.endOfStream else {
+            return [.drop(.streamStopped)]
         }
         guard said.through > record.watermark else { return [.drop(.staleWatermark)] }
         record.watermark = said.through
@@ -338,10 +428,8 @@ package struct StreamSession {
     /// Time has passed. A gap that outlived the broker's reordering is asked for.
     package mutating func tick(now: ClockReading) -> [Action] {
         noteGap(now)
-        // What the agent has pruned is not asked for: it would be for ever.
-        guard let open, lacking == nil, let gap = open.gap, now.steady >= gap.askAt else {
-            return []
-        }
+        if let needs = missingNames(now: now.steady) { return [needs] }
+        guard let open, let gap = open.gap, now.steady >= gap.askAt else { return [] }
         let askAt = now.steady.advanced(byMicroseconds: limits.needsRepeat)
         self.open?.gap?.askAt = askAt
         return [.sendNeeds(session: open.session, needs(gap.missing))]
@@ -350,5 +438,5 @@ package struct StreamSession {
 
 extension Standing {
     /// Whether what a stream's writer recorded is taken: also after it was closed.
-    var takesSegments: Bool { self != .refused }
+    var takesSegments: Bool { self == .open || isClosed }
 }

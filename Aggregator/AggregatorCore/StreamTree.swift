@@ -119,6 +119,12 @@ struct StreamTree: Sendable {
         return branches.count - 1
     }
 
+    /// The branch has run into another one, which goes on from there.
+    mutating func remove(_ branch: Int) {
+        guard branches.count > 1 else { return }
+        branches.remove(at: branch)
+    }
+
     /// All that was merged is durable.
     mutating func commit() {
         guard hasUncommitted else { return }

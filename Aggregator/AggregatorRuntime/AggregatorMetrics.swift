@@ -24,7 +24,7 @@ struct AggregatorMetrics: Sendable {
     }
 
     /// What was committed, and how long it took; a commit of bookkeeping alone is not counted.
-    func count(_ arrivals: [LedgerStore.Arrival], since began: ContinuousClock.Instant) {
+    func count(_ arrivals: [HubCommit.Arrival], since began: ContinuousClock.Instant) {
         guard !arrivals.isEmpty else { return }
         commitDuration.record(duration: ContinuousClock.now - began)
         let segments = arrivals.reduce(0) { $0 + $1.run.segments.count }

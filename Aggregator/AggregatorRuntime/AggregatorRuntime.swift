@@ -73,8 +73,11 @@ package final class AggregatorRuntime: Sendable {
         let handler = Handler()
         connection = try AggregatorRuntime.makeConnection(configuration, handler)
         let parts = Intake.Parts(
-            store: store, loaded: try store.load(), limits: configuration.limits, hasher: hasher,
-            verifier: Ed25519Verifier(), signer: signer, logger: logger, health: health, feed: feed,
+            store: store, origin: try store.load(),
+            hub: Hub.Parts(
+                limits: configuration.limits, hasher: hasher, verifier: Ed25519Verifier(),
+                signer: signer),
+            logger: logger, health: health, feed: feed,
             broken: onBroken, tracer: configuration.tracer,
             publish: { [connection, logger] message in
                 switch connection.publish(message) {

@@ -24,6 +24,8 @@ struct Audit {
     private(set) var position: Int64 = 0
     private var sums: [Slot: Sums] = [:]
     private var names: [StreamID: AuditNames] = [:]
+    /// Events without effect, by their segment: what the hub's events say, read in their order.
+    private var quarantined: [Hash256: [ClosedRange<UInt64>]] = [:]
     private let hasher: any ContentHasher
 
     init(hasher: any ContentHasher) {
@@ -40,7 +42,7 @@ struct Audit {
             if isLate() { return false }
             let segments = try store.segments(after: position)
             for stored in segments where stored.position <= target {
-                add(stored)
+                try add(stored, in: store)
                 position = stored.position
             }
             if segments.isEmpty {
@@ -50,21 +52,55 @@ struct Audit {
         return true
     }
 
-    private mutating func add(_ stored: StoredSegment) {
+    private mutating func add(
+        _ stored: StoredSegment, in store: LedgerStore
+    ) throws(StoreError) {
         let segment = stored.segment
+        if store.isHub(segment.header.stream) { return try heed(segment, in: store) }
         guard let known = names[stored.streamID, default: AuditNames()].names(of: segment, hasher)
         else { return }
+        let withoutEffect = quarantined[stored.hash] ?? []
         for case .event(let event) in segment.events(name: {
             $0 < known.count ? known[Int($0)] : nil
-        }) {
-            for posting in event.transaction.postings {
-                let asset = posting.asset.description
-                let amount = Int128(posting.amount.units)
-                sums[Slot(account: posting.source.description, asset: asset), default: Sums()]
-                    .output += amount
-                sums[Slot(account: posting.destination.description, asset: asset), default: Sums()]
-                    .input += amount
+        }) where !withoutEffect.contains(where: { $0.contains(event.sequence) }) {
+            add(event)
+        }
+    }
+
+    private mutating func add(_ event: Event) {
+        for posting in event.transaction.postings {
+            let asset = posting.asset.description
+            let amount = Int128(posting.amount.units)
+            sums[Slot(account: posting.source.description, asset: asset), default: Sums()]
+                .output += amount
+            sums[Slot(account: posting.destination.description, asset: asset), default: Sums()]
+                .input += amount
+        }
+    }
+
+    private mutating func heed(_ segment: Segment, in store: LedgerStore) throws(StoreError) {
+        for case .event(let event) in segment.hubEvents() {
+            switch event.content.fact {
+            case .quarantined(let span, _):
+                quarantined[span.segment, default: []].append(span.sequences)
+            case .released(let span): try release(span, in: store)
+            default: break
             }
+        }
+    }
+
+    private mutating func release(_ span: EventSpan, in store: LedgerStore) throws(StoreError) {
+        let before = quarantined[span.segment] ?? []
+        quarantined[span.segment] = before.flatMap { $0.subtracting(span.sequences) }
+        // What was released before it came is counted when it comes.
+        guard let segment = try store.segment(of: span),
+            let logged = try store.position(of: span), logged <= position
+        else { return }
+        let known = try store.names(of: span.stream, leadingTo: segment.header.dictionary)
+        for case .event(let event) in segment.events(name: {
+            $0 < known.count ? known[Int($0)] : nil
+        }) where span.sequences.contains(event.sequence) {
+            if before.contains(where: { $0.contains(event.sequence) }) { add(event) }
         }
     }
 

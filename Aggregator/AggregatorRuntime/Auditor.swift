@@ -135,7 +135,7 @@ private struct AuditDesk {
         let counts = snapshot.ledger.counts
         return LedgerSummary(
             position: snapshot.position, counts: counts, totals: balances.totals(),
-            digest: Digests.state(balances, counts, hasher),
+            digest: Digests.state(balances, counts, hub: snapshot.state, hasher),
             factsDigest: Digests.facts(snapshot.leaves, hasher), audit: result,
             auditedThrough: audit.position,
             completeness: Completeness(

@@ -1,7 +1,6 @@
 import LedgerStoreSQLite
 import Projection
 import SegmentStore
-import SyncProtocol
 
 /// The store's log, as the projection follows it.
 package struct FollowedStore: LogSource {
@@ -11,21 +10,16 @@ package struct FollowedStore: LogSource {
         self.store = store
     }
 
-    package var identity: String { "\(store.ledger) \(store.hub.tag)" }
+    package var identity: String { "\(store.ledger) \(store.root.tag)" }
 
     package func lastPosition() throws(StoreError) -> Int64 { try store.lastPosition() }
-
-    package func names(
-        of stream: StreamID, leadingTo state: DictionaryState
-    ) throws(StoreError) -> [Definition?] {
-        try store.reader.names(of: stream, leadingTo: state)
-    }
 
     package func segments(
         after position: Int64, limit: ReadLimit
     ) throws(StoreError) -> [FollowedSegment] {
         let batch = try store.reader.batch(after: position, limit: limit)
         guard let first = batch.first, let last = batch.last else { return [] }
+        let notes = try store.notes(of: batch.map(\.stored.hash))
         let arrivals = try store.arrivals(of: first.stored.position...last.stored.position)
         var index = 0
         return batch.map { decoded in
@@ -38,7 +32,8 @@ package struct FollowedStore: LogSource {
                 index < arrivals.count
                 && arrivals[index].firstPosition <= decoded.stored.position
             return FollowedSegment(
-                decoded: decoded, arrival: isThere ? FollowedSegment.Arrival(arrivals[index]) : nil)
+                decoded: decoded, arrival: isThere ? FollowedSegment.Arrival(arrivals[index]) : nil,
+                note: notes[decoded.stored.hash] ?? .none)
         }
     }
 }

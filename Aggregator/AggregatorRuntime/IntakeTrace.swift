@@ -1,3 +1,4 @@
+import AggregatorCore
 import LedgerCore
 import Observability
 import SyncProtocol
@@ -6,11 +7,11 @@ import Tracing
 /// What of the intake's work is traced: each message from its arrival to its acknowledgement, in the
 /// trace of the span that sent it.
 ///
-/// **Function.** `received`, then for what it merges `merges`, `merged` for each segment and `mergeEnded`,
+/// **Function.** `received`, then for what it merges `mergeBegan`, `merged` for each segment and `mergeEnded`,
 /// then `processed`. When the commit is done, `acknowledging` and `acknowledged` for each stream, then
 /// `committed`; where it failed, `failed`. All of it costs nothing without a tracer, and some readings of
 /// a clock for each message that is not traced.
-struct IntakeTrace {
+struct IntakeTrace: MergeTracing {
     private struct Receiving {
         let start: SpanInstant
         let parent: TraceContext?
@@ -47,6 +48,8 @@ struct IntakeTrace {
     private let tracer: TributaryTracer?
     private var receiving: Receiving?
     private var processing: [Processing] = []
+    /// The spans of the acknowledgement that is about to be sent.
+    private var sending: [TracedSpan] = []
 
     init(_ tracer: TributaryTracer?) {
         self.tracer = tracer
@@ -59,7 +62,7 @@ struct IntakeTrace {
         receiving = Receiving(start: .now, parent: message.traces.first)
     }
 
-    mutating func merges() {
+    mutating func mergeBegan() {
         guard receiving != nil else { return }
         receiving?.mergeStart = .now
     }
@@ -141,10 +144,10 @@ struct IntakeTrace {
 
     // MARK: The commit
 
-    /// The spans of sending an acknowledgement, one for each message that it acknowledges.
-    func acknowledging(_ stream: StreamTag) -> [TracedSpan] {
+    /// One span for each message that it acknowledges.
+    mutating func acknowledging(_ stream: StreamTag) -> [TraceContext] {
         guard let tracer, !processing.isEmpty else { return [] }
-        return processing.lazy.filter { $0.stream == stream }.prefix(Ack.tracesMax).map { one in
+        sending = processing.lazy.filter { $0.stream == stream }.prefix(Ack.tracesMax).map { one in
             let span = tracer.startSpan(
                 "send ack", context: one.span.context, ofKind: .producer, at: SpanInstant.now)
             span.updateAttributes { attributes in
@@ -154,11 +157,13 @@ struct IntakeTrace {
             }
             return span
         }
+        return sending.compactMap(\.context.trace)
     }
 
-    mutating func acknowledged(_ stream: StreamTag, _ spans: [TracedSpan]) {
+    mutating func acknowledged(_ stream: StreamTag) {
         guard !processing.isEmpty else { return }
-        for span in spans { span.end() }
+        for span in sending { span.end() }
+        sending = []
         for one in processing where one.stream == stream { one.span.end() }
         processing.removeAll { $0.stream == stream }
     }

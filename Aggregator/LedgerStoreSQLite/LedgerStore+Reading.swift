@@ -32,8 +32,11 @@ extension LedgerStore {
                 (publishedAt: $0[0] as Int64, attempt: $0[1] as Int64, receivedAt: $0[2] as Int64)
             }
         }
+        let note = try notes(of: [logged.segmentHash])[logged.segmentHash] ?? .none
         return MergedTransaction(
-            id: logged.id, event: event, position: logged.position,
+            id: logged.id, event: note.shown(event),
+            status: note.isQuarantined(event.sequence) ? .setAside : .merged,
+            position: logged.position,
             segmentFirst: logged.segment.firstSequence, segmentCount: logged.segment.count,
             publishedAt: arrival.map { Timestamp(microseconds: $0.publishedAt) },
             attempt: UInt32(arrival?.attempt ?? 1),

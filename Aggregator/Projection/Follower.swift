@@ -20,8 +20,6 @@ package struct Follower {
     private struct Open {
         let file: ProjectionFile
         var names: NameNumbers
-        /// The fold of what was added since the file was opened: it sets aside what the merge did.
-        var judge = GlobalLedger()
         var position: Int64
         var events: Int64
     }
@@ -102,8 +100,8 @@ package struct Follower {
                     break
                 }
                 for segment in segments {
-                    let setAside = try judge(segment.decoded, &open.judge)
-                    try writer.add(segment, setAside: setAside)
+                    try checkReleases(segment.decoded, database)
+                    try writer.add(segment)
                 }
                 open.position = last.position
                 hash = last.hash
@@ -114,16 +112,20 @@ package struct Follower {
         }
     }
 
-    /// - Returns: the events that the merge gave no effect.
-    private func judge(
-        _ decoded: DecodedSegment, _ judge: inout GlobalLedger
-    ) throws(StoreError) -> [ReadEvent] {
-        let (stream, before) = (decoded.stream, decoded.before)
-        if !judge.hasNames(of: stream.tag, leadingTo: before) {
-            let names = try source.names(of: stream.id, leadingTo: before)
-            judge.restore(names, of: stream.tag, leadingTo: before)
+    /// Events that get their effect late would stand between others whose balances are written: the
+    /// rows are made anew, unless they were already made with that knowledge.
+    private func checkReleases(
+        _ decoded: DecodedSegment, _ database: Database
+    ) throws(StoreError) {
+        guard decoded.stream.genesis.writer == .hub else { return }
+        for case .event(let event) in decoded.stored.segment.hubEvents() {
+            guard case .released(let span) = event.content.fact,
+                try ProjectionWriter.hasWithoutEffect(span, database)
+            else { continue }
+            throw .corrupt(
+                place: ProjectionSchema.place,
+                detail: "events of \(span.stream) were released that it shows as set aside")
         }
-        return judge.merge(decoded.stored.segment, behind: before)
     }
 
     // MARK: Opening

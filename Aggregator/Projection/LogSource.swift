@@ -1,6 +1,6 @@
+import AggregatorCore
 import LedgerCore
 import SegmentStore
-import SyncProtocol
 
 /// What a projection follows: the aggregator's log.
 package protocol LogSource: Sendable {
@@ -12,21 +12,19 @@ package protocol LogSource: Sendable {
 
     /// The next segments, the oldest first; none at the end.
     func segments(after position: Int64, limit: ReadLimit) throws(StoreError) -> [FollowedSegment]
-
-    /// All names of a stream that led to that state of its dictionary.
-    func names(
-        of stream: StreamID, leadingTo state: DictionaryState
-    ) throws(StoreError) -> [Definition?]
 }
 
 /// A segment of the log, and how it came.
 package struct FollowedSegment: Sendable {
     package let decoded: DecodedSegment
     package let arrival: Arrival?
+    /// What the hub's events say of it, by now.
+    package let note: SegmentNote
 
-    package init(decoded: DecodedSegment, arrival: Arrival?) {
+    package init(decoded: DecodedSegment, arrival: Arrival?, note: SegmentNote = .none) {
         self.decoded = decoded
         self.arrival = arrival
+        self.note = note
     }
 
     package struct Arrival: Sendable {

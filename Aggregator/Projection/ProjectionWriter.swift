@@ -51,25 +51,44 @@ struct ProjectionWriter: ~Copyable {
         self.insertPosting = insertPosting
     }
 
-    /// - Parameter setAside: the events that the merge gave no effect.
-    mutating func add(_ segment: FollowedSegment, setAside: [ReadEvent]) throws(StoreError) {
+    mutating func add(_ segment: FollowedSegment) throws(StoreError) {
         let header = segment.decoded.stored.segment.header
-        let withoutEffect = Set(setAside.map(\.sequence))
         try insert(segment)
         for event in segment.decoded.events {
             let id = events + 1 + Int64(event.sequence - header.firstSequence)
             let position = segment.decoded.stored.position
             switch event {
             case .event(let event):
-                let hasEffect = withoutEffect.isEmpty || !withoutEffect.contains(event.sequence)
-                try insert(event, id, position, hasEffect: hasEffect)
+                let hasEffect = !segment.note.isQuarantined(event.sequence)
+                try insert(segment.note.shown(event), id, position, hasEffect: hasEffect)
             case .unknown(let sequence, let kind):
                 try insertUnreadable(id, position, sequence, "an event of the unknown kind \(kind)")
             case .poisoned(let sequence, let error):
                 try insertUnreadable(id, position, sequence, "\(error)")
             }
         }
-        events += Int64(header.count)
+        events += Int64(segment.decoded.events.count)
+    }
+
+    /// Whether an event of the span has rows that say it has no effect.
+    static func hasWithoutEffect(
+        _ span: EventSpan, _ database: Database
+    ) throws(StoreError) -> Bool {
+        var select = try SQLStatement(
+            database,
+            """
+            SELECT EXISTS (SELECT 1 FROM segment g JOIN stream s ON s.id = g.stream
+              LEFT JOIN ledger_transaction t
+                ON t.id BETWEEN g.first_transaction + ?1 - g.first_sequence
+                  AND g.first_transaction + ?2 - g.first_sequence AND t.status = 0
+              LEFT JOIN unreadable u ON u.segment = g.position AND u.sequence BETWEEN ?1 AND ?2
+              WHERE s.tag = ?3 AND g.first_sequence <= ?1 AND g.first_sequence + g.events > ?1
+                AND (t.id IS NOT NULL OR u.id IS NOT NULL))
+            """)
+        try select.bind(sequence: span.sequences.lowerBound)
+        try select.bind(sequence: span.sequences.upperBound)
+        try select.bind(span.stream.description)
+        return try select.step() && select.integer(0) != 0
     }
 
     /// Writes what waits, and how far it has come.

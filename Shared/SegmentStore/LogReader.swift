@@ -7,6 +7,7 @@ import Synchronization
 package struct DecodedSegment: Sendable {
     package let stream: StreamRow
     package let stored: StoredSegment
+    /// Of an agent; of a hub's segment, none.
     package let events: [ReadEvent]
     /// The names in front of it.
     package let before: DictionaryState
@@ -202,7 +203,7 @@ package final class LogReader: Sendable {
         return found.map { stream, stored, dictionary in
             DecodedSegment(
                 stream: stream, stored: stored,
-                events: stored.segment.effectiveEvents { dictionary.name($0) },
+                events: stored.segment.effectiveEvents(of: stream) { dictionary.name($0) },
                 before: dictionary.state(before: stored.segment.header),
                 isRepeated: repeated.contains(stored.position))
         }
@@ -305,9 +306,13 @@ struct DictionaryCache: Sendable {
 }
 
 extension Segment {
-    /// The events as the merge takes them: where the segment's definitions cannot be read, none of
-    /// its events has an effect, not even one that uses older names only.
-    func effectiveEvents(name: (UInt32) -> Definition?) -> [ReadEvent] {
+    /// The events as the merge takes them: none of a hub's own stream; and where the segment's
+    /// definitions cannot be read, none of its events has an effect, not even one that uses older
+    /// names only.
+    func effectiveEvents(
+        of stream: StreamRow, name: (UInt32) -> Definition?
+    ) -> [ReadEvent] {
+        if stream.genesis.writer == .hub { return [] }
         guard header.definitionCount > 0 else { return events(name: name) }
         do throws(WireError) { _ = try definitions() } catch {
             return header.sequences.map { .poisoned(sequence: $0, error) }

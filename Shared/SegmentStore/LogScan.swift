@@ -39,7 +39,7 @@ package struct LogScan {
             decoded.append(
                 DecodedSegment(
                     stream: stream, stored: stored,
-                    events: stored.segment.effectiveEvents(name: names.name),
+                    events: stored.segment.effectiveEvents(of: stream, name: names.name),
                     before: names.state(before: stored.segment.header),
                     isRepeated: repeated.contains(stored.position))
             )

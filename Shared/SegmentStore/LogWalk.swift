@@ -13,6 +13,8 @@ struct LogWalk<Hasher: ContentHasher> {
     private(set) var tail = PlainSums()
     /// Whether the log still has everything from its beginning, and all of it could be read.
     private(set) var isWhole = true
+    /// What the hub's events say of the agents' ones.
+    private var word = HubWord()
 
     private static var progressEvery: Int64 { 1000 }
 
@@ -34,6 +36,7 @@ struct LogWalk<Hasher: ContentHasher> {
         if streams.contains(where: { $0.pruned != nil }) { isWhole = false }
         report.prunedEvents = streams.reduce(0) { $0 + ($1.pruned?.through ?? 0) }
         try checkPositions(database, &report)
+        for hub in streams where hub.genesis.writer == .hub { try word.read(hub, database) }
         for stream in streams {
             if stream.genesis.hash(hasher) != stream.genesisHash {
                 report.add(
@@ -123,6 +126,7 @@ struct LogWalk<Hasher: ContentHasher> {
     ) throws(WireError) {
         let header = segment.header
         let parent = chain.parent(of: header) { what, missing in
+            if word.isLost(before: header) { return }
             if missing != nil { isWhole = false }
             let finding = missing.map {
                 VerifyFinding(what, stream: stream.tag, position: row.position, sequences: $0)
@@ -147,7 +151,9 @@ struct LogWalk<Hasher: ContentHasher> {
             to: ChainWalk.End(
                 next: header.lastSequence + 1, dictionary: header.dictionary, names: names),
             hashes: [hash] + (row.hash.map { [$0] } ?? []))
-        if let names {
+        if stream.genesis.writer == .hub {
+            readHubEvents(segment, row, stream, &report)
+        } else if let names {
             readEvents(segment, names, row, stream, database, &report)
         } else {
             isWhole = false
@@ -229,7 +235,8 @@ struct LogWalk<Hasher: ContentHasher> {
         var select = try SQLStatement(database, "SELECT count(*) FROM definitions WHERE stream = ?")
         try select.bind(stream.id.rawValue)
         let found = try select.step() ? select.integer(0) : 0
-        if isWhole && found > made {
+        // Behind a gap stand names that no segment defines any more.
+        if isWhole && found > made && !word.hasGaps(stream.tag) {
             report.add(
                 VerifyFinding(
                     "the definitions table has \(found) rows, the segments made \(made)",
@@ -244,9 +251,12 @@ struct LogWalk<Hasher: ContentHasher> {
         _ database: Database,
         _ report: inout VerifyReport
     ) {
-        for read in segment.effectiveEvents(name: { $0 < names.count ? names[Int($0)] : nil }) {
+        for read in segment.effectiveEvents(
+            of: stream, name: { $0 < names.count ? names[Int($0)] : nil })
+        {
             report.events += 1
             switch read {
+            case .event(let event) where word.isQuarantined(event.sequence, row.hash): break
             case .event(let event):
                 if row.position <= checkpoint { checkpointed.add(event) } else { tail.add(event) }
                 if let keyed = event.keyed {
@@ -264,6 +274,18 @@ struct LogWalk<Hasher: ContentHasher> {
                         sequences: sequence...sequence,
                         bytes: error.offset..<max(segment.bytes.count, error.offset + 1)))
             }
+        }
+    }
+
+    private func readHubEvents(
+        _ segment: Segment, _ row: SegmentRow, _ stream: StreamRow, _ report: inout VerifyReport
+    ) {
+        for case .unreadable(let sequence, let error) in segment.hubEvents() {
+            report.add(
+                row.finding(
+                    "an event of the hub that cannot be read: \(error)", stream,
+                    sequences: sequence...sequence,
+                    bytes: error.offset..<max(segment.bytes.count, error.offset + 1)))
         }
     }
 

@@ -74,17 +74,34 @@ extension SegmentLog {
     ) throws(StoreError) {
         let before =
             if let known { known } else { try stateBefore(database, segment.header, stream) }
+        try insert(
+            database, segment.definitionBytes, of: stream, from: before,
+            to: segment.header.dictionary)
+    }
+
+    private static func insert(
+        _ database: Database, _ bytes: [UInt8], of stream: StreamID, from before: DictionaryState,
+        to after: DictionaryState
+    ) throws(StoreError) {
         var insert = try SQLStatement(
             database,
             "INSERT INTO definitions (stream, total, rolling, first, before, bytes) VALUES (?, ?, ?, ?, ?, ?) "
                 + "ON CONFLICT DO NOTHING")
         try insert.bind(stream.rawValue)
-        try insert.bind(Int64(segment.header.dictionary.count))
-        try insert.bind(segment.header.dictionary.rolling)
+        try insert.bind(Int64(after.count))
+        try insert.bind(after.rolling)
         try insert.bind(Int64(before.count))
         try insert.bind(before.rolling)
-        try insert.bind(segment.definitionBytes)
+        try insert.bind(bytes)
         try insert.run()
+    }
+
+    /// Keeps all names that lead to a state, where no segments of the log do.
+    package static func keep(
+        _ database: Database, _ definitions: [UInt8], of stream: StreamID,
+        leadingTo state: DictionaryState
+    ) throws(StoreError) {
+        try insert(database, definitions, of: stream, from: .empty, to: state)
     }
 
     /// The dictionary's state in front of a segment: the only one of that size, or after a fork,

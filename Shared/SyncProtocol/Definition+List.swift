@@ -11,4 +11,11 @@ extension Definition {
             return definitions
         }
     }
+
+    /// As they stand in a segment.
+    package static func encoded(_ definitions: [Definition]) -> [UInt8] {
+        var writer = ByteWriter()
+        for definition in definitions { definition.encode(into: &writer) }
+        return writer.bytes
+    }
 }

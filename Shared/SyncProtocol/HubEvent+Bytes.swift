@@ -39,6 +39,13 @@ extension HubEvent.Content {
         writer.raw(inner.bytes)
     }
 
+    /// As it stands in a segment behind tag and time.
+    package func encoded() -> [UInt8] {
+        var writer = ByteWriter()
+        encode(into: &writer)
+        return writer.bytes
+    }
+
     /// What this version does not know of a fact, it passes over.
     init(from reader: inout ByteReader, kind: UInt8) throws(WireError) {
         let parts = ContentParts(rawValue: try reader.u8())
@@ -132,6 +139,20 @@ extension EventSpan {
 }
 
 extension SignedHead {
+    package func encoded() -> [UInt8] {
+        var writer = ByteWriter()
+        encode(into: &writer)
+        return writer.bytes
+    }
+
+    package init(decoding bytes: [UInt8]) throws(WireError) {
+        self = try ByteReader.decode(bytes) { (reader) throws(WireError) in
+            let head = try SignedHead(from: &reader)
+            try reader.expectEnd()
+            return head
+        }
+    }
+
     func encode(into writer: inout ByteWriter) {
         proof.encode(into: &writer)
         writer.fixed(session)

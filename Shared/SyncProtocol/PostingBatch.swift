@@ -34,6 +34,8 @@ package struct PostingBatch: Sendable {
     package private(set) var hasGroups = false
     /// Of the events that are to be traced; neighbours of one trace together.
     package private(set) var traces: [TraceContext] = []
+    /// The latest time of the items; the segment's base where there is none.
+    package private(set) var latest = HybridTimestamp(rawValue: 0)
 
     package init() {}
 
@@ -46,6 +48,7 @@ package struct PostingBatch: Sendable {
         setAside.removeAll()
         hasGroups = false
         traces.removeAll()
+        latest = segment.header.base
         segment.bytes.withUnsafeBytes { pointer in
             var envelopes = EventEnvelopes(segment.header, pointer)
             var group = GroupWalk()
@@ -82,7 +85,7 @@ package struct PostingBatch: Sendable {
                     .unknown(sequence: envelope.sequence, kind: tag & EventTag.kindMask))
                 return false
             }
-            _ = try reader.time(after: base)
+            let time = try reader.time(after: base)
             let fields = EventFields(rawValue: try reader.u8())
             try readPostings(&reader, fields)
             let hasMore = !fields.subtracting(.severalPostings).isEmpty
@@ -93,6 +96,7 @@ package struct PostingBatch: Sendable {
             if let trace = optional?.trace, trace.isSampled, trace != traces.last {
                 traces.append(trace)
             }
+            if time > latest { latest = time }
             items.append(
                 Item(
                     sequence: envelope.sequence, start: Int32(start),

@@ -8,12 +8,15 @@ struct CopiedWriter {
     let start: ChainPoint
     private(set) var segments: [SealedSegment] = []
     var lastSession: UInt64 = 0
+    /// What its clock shows.
+    var wall = Timestamp(microseconds: 1_770_000_000_000_000)
+    private var clock = HybridClock()
     private var builder: SegmentBuilder
     private let hasher = PlainSHA256()
 
-    init(_ random: inout SplitMix64) throws {
+    init(agent: String = "till-1", _ random: inout SplitMix64) throws {
         genesis = Genesis(
-            writer: .agent, ledger: "test", agent: try AgentID("till-1"),
+            writer: .agent, ledger: "test", agent: try AgentID(agent),
             nonce: random.bytes(Genesis.nonceByteCount), publicKey: ToySigner(1).publicKey)
         start = ChainPoint(sequence: 0, hash: genesis.hash(hasher))
         builder = SegmentBuilder(
@@ -38,9 +41,54 @@ struct CopiedWriter {
                 asset: try Asset("EUR/2"), amount: try Amount(Int64(1 + random.below(100))))
             builder.append(
                 try Transaction(postings: [posting]), keyed: nil, trace: nil,
-                time: HybridTimestamp(rawValue: builder.nextSequence))
+                time: clock.tick(now: wall))
+            wall = wall.advanced(byMicroseconds: 1_000)
         }
         let (segment, hash) = builder.seal(hasher)
         segments.append(SealedSegment(segment: segment, hash: hash))
+    }
+
+    /// A segment of which one event makes no sense, as a writer that errs signs it.
+    mutating func writePoisoned(_ random: inout SplitMix64) throws {
+        try write(&random)
+        guard let sound = segments.popLast() else { return }
+        var parts = SegmentBytes(sound.segment)
+        let ranges = parts.eventRanges()
+        for place in ranges[random.below(ranges.count)].dropFirst() { parts.events[place] = 0xFF }
+        let segment = try Segment(decoding: parts.assembled())
+        segments.append(SealedSegment(segment: segment, hash: segment.hash(hasher)))
+        goOn(with: builder.dictionary)
+    }
+
+    /// The next segment stands behind the last one, whatever the builder made.
+    private mutating func goOn(with dictionary: StreamDictionary) {
+        let place = SegmentBuilder.Place(
+            stream: StreamTag(genesisHash: start.hash), firstSequence: head.sequence + 1,
+            previous: head.hash, seen: seen,
+            dictionary: segments.last?.segment.header.dictionary ?? .empty)
+        builder = SegmentBuilder(place: place, dictionary: dictionary)
+    }
+
+    /// What it knows of the hub, from the next segment on.
+    var seen = Seen.nothing {
+        didSet { builder.saw(seen) }
+    }
+}
+
+extension CopiedWriter {
+    /// The folder as it was behind so many segments.
+    func cut(to count: Int) throws -> CopiedWriter {
+        var older = self
+        try older.goBack(to: count)
+        return older
+    }
+
+    private mutating func goBack(to count: Int) throws {
+        segments.removeLast(segments.count - count)
+        var dictionary = StreamDictionary()
+        for sealed in segments {
+            for definition in try sealed.segment.definitions() { dictionary.restore(definition) }
+        }
+        goOn(with: dictionary)
     }
 }

@@ -104,7 +104,14 @@ private struct Bench {
             stream: session.stream, head: head, passesAnnounced: passesAnnounced)
         let content = proof.signedContent(
             challenge: welcome.challenge, greeting: greeting, session: number)
-        return session.proved(proof, session: number, signature: signer.sign(content))
+        return session.proved(
+            proof, session: number, signature: signer.sign(content), hub: hub, now: now.wall)
+    }
+
+    /// What is durable of the hub.
+    var hub: StreamSession.HubPlace {
+        StreamSession.HubPlace(
+            tag: StreamTag(genesisHash: genesis.hash(hasher)), events: 10, position: 100)
     }
 
     /// Greeted, proved and recorded.
@@ -223,7 +230,9 @@ private struct Bench {
         #expect(bench.prove(old) == [.drop(.badSignature)])
         #expect(bench.prove(welcome, session: 2) == [.drop(.notInSession)])
         let unsigned = bench.session.proved(
-            Proof(stream: bench.session.stream, head: bench.end(8)), session: 1, signature: nil)
+            Proof(stream: bench.session.stream, head: bench.end(8)), session: 1, signature: nil,
+            hub: bench.hub,
+            now: bench.now.wall)
         #expect(unsigned == [.drop(.badSignature)])
         #expect(bench.prove(welcome) == [.persistRecord])
         #expect(bench.prove(welcome) == [.drop(.notInSession)], "a second copy")
@@ -656,7 +665,7 @@ private struct Bench {
             limits: bench.limits, hasher: PlainSHA256(), verifier: ToyVerifier())
         let welcome = try bench.welcome()
         #expect(welcome.standing == .refused)
-        #expect(bench.prove(welcome) == [.drop(.streamStopped)])
+        #expect(bench.prove(welcome) == [.persistRecord, .drop(.streamStopped)])
         #expect(bench.receive(1...1) == [.drop(.streamStopped)])
     }
 
@@ -681,22 +690,6 @@ private struct Bench {
         try bench.open()
         #expect(bench.receive(1...2) == [bench.merge(1...2)])
         #expect(bench.receive(3...3) == [.drop(.badDictionary)])
-    }
-
-    @Test func `what the agent has pruned is named once, and never asked for`() throws {
-        var bench = try Bench()
-        let welcome = try bench.welcome(oldestRetained: 4)
-        #expect(bench.prove(welcome) == [.persistRecord, .lack(1...3)])
-        #expect(bench.session.lacking == 1...3)
-        _ = bench.persist()
-        // An agent that sends what follows all the same is not believed to bring the rest.
-        _ = bench.receive(4...6)
-        #expect(bench.tick(after: 10 * bench.limits.needsRepeat) == [])
-        #expect(bench.session.committed == bench.start)
-        // Whoever has it after all is welcome.
-        try bench.open(lastSession: 1)
-        #expect(bench.session.lacking == nil)
-        #expect(bench.receive(Array(bench.chain[..<2]), session: 2) == [bench.merge(1...2)])
     }
 
     @Test func `names that a restored dictionary lacks are asked for`() throws {

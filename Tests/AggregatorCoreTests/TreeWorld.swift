@@ -108,7 +108,11 @@ struct TreeWorld {
             passesAnnounced: writer.has(welcome.announced))
         let content = proof.signedContent(
             challenge: welcome.challenge, greeting: hello.digest(PlainSHA256()), session: number)
-        perform(session.proved(proof, session: number, signature: ToySigner(1).sign(content)))
+        let hub = StreamSession.HubPlace(tag: session.stream, events: 0, position: 0)
+        perform(
+            session.proved(
+                proof, session: number, signature: ToySigner(1).sign(content), hub: hub,
+                now: now.wall))
     }
 
     /// The copy whose session is open, or any, sends a part of its chain.
@@ -178,7 +182,9 @@ struct TreeWorld {
                 faults.append("acknowledged \(point.sequence), which is another copy's")
             }
         case .sendWelcome, .sendNeeds, .drop: break
-        case .sendNeedsDefinitions, .lack, .persistWatermark: faults.append("\(action)")
+        case .sendNeedsDefinitions, .persistWatermark, .lose, .define, .awaitApproval,
+            .fallenBehind:
+            faults.append("\(action)")
         }
     }
 

@@ -57,6 +57,10 @@ final class VirtualAggregator {
 
     var standing: Standing { session.record.standing }
     var hasWork: Bool { !merged.isEmpty || record != nil }
+    /// The restored one of these tests does not notice: a hub does that.
+    private var place: StreamSession.HubPlace {
+        StreamSession.HubPlace(tag: session.stream, events: .max, position: .max)
+    }
     private var hub: Seen {
         Seen(hub: StreamTag(genesisHash: hubGenesis.hash(hasher)), position: 0)
     }
@@ -88,7 +92,9 @@ final class VirtualAggregator {
                     hello, credit: credit, hub: hub, hubGenesis: hubGenesis, now: now.wall,
                     &random)
             case .proof(let proof):
-                session.proved(proof, session: frame.session, signature: frame.signature)
+                session.proved(
+                    proof, session: frame.session, signature: frame.signature, hub: place,
+                    now: now.wall)
             case .segments(let segments):
                 session.received(
                     segments, session: frame.session, signature: frame.signature, now: now)
@@ -135,7 +141,7 @@ final class VirtualAggregator {
         case .sendNeeds(let number, let needs): send(.needs(needs), session: number)
         case .sendNeedsDefinitions: faults.append("definitions asked for")
         case .lookUp(let lookUp): perform(session.found(answer(lookUp), now: now), now)
-        case .lack(let range): faults.append("lacks \(range)")
+        case .lose, .define, .awaitApproval, .fallenBehind: faults.append("\(action)")
         case .close: record = session.record
         case .drop(let drop): drops[drop, default: 0] += 1
         }

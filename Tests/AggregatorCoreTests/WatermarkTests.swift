@@ -33,7 +33,10 @@ private struct Bench {
         let proof = Proof(stream: session.stream, head: end)
         let content = proof.signedContent(
             challenge: welcome.challenge, greeting: hello.digest(hasher), session: 1)
-        _ = session.proved(proof, session: 1, signature: ToySigner(1).sign(content))
+        let hub = StreamSession.HubPlace(tag: session.stream, events: 0, position: 0)
+        _ = session.proved(
+            proof, session: 1, signature: ToySigner(1).sign(content), hub: hub,
+            now: Timestamp(microseconds: 0))
         _ = session.persisted(Durable(position: 1))
     }
 

@@ -105,125 +105,83 @@ private struct Recording {
     }
 }
 
-/// The aggregator's intake without its thread and its broker: the same machine, fold and store, with the same limits.
+/// The aggregator's intake without its thread and its broker: the same machine and store, with the same limits.
 private final class Merge {
     private let recording: Recording
     private let store: LedgerStore
-    private let limits = AggregatorLimits()
-    private let hasher = SHA256Hasher()
-    private var session: StreamSession
-    private var ledger = GlobalLedger()
-    private var rows: [StreamTag: StreamRow] = [:]
-    private var pending = LedgerStore.Commit()
-    private var pendingBytes = 0
-    private var segmentsSinceCheckpoint = 0
-    private var bytesSinceCheckpoint = 0
+    private var hub: Hub
+    private var random = SplitMix64(seed: 5)
+    /// What the hub has said last.
+    private var welcome: Welcome?
 
     init(_ recording: Recording, path: String) throws {
         self.recording = recording
         let key = Ed25519Signer.generate()
-        let hub = Genesis(
+        let genesis = Genesis(
             writer: .hub, ledger: "main", agent: try AgentID("hub"),
             nonce: [UInt8](repeating: 9, count: Genesis.nonceByteCount), publicKey: key.publicKey)
-        store = try LedgerStore(path: path, hub: hub, hasher: hasher)
-        let start = ChainPoint(sequence: 0, hash: recording.genesis.hash(hasher))
-        session = StreamSession(
-            genesis: recording.genesis,
-            record: StreamSession.Record(announced: start), limits: limits, hasher: hasher,
-            verifier: Ed25519Verifier())
-        try openSession(start)
+        store = try LedgerStore(path: path, hub: genesis, hasher: SHA256Hasher())
+        let parts = Hub.Parts(
+            limits: AggregatorLimits(), hasher: SHA256Hasher(), verifier: Ed25519Verifier(),
+            signer: key)
+        hub = Hub(try store.load(), parts, now: WallClock.now())
+        try openSession()
     }
 
-    private func openSession(_ start: ChainPoint) throws {
-        let now = WallClock.now()
+    private func openSession() throws {
+        let start = ChainPoint(sequence: 0, hash: recording.genesis.hash(SHA256Hasher()))
         let hello = Hello(
             nonce: [UInt8](repeating: 1, count: Hello.nonceByteCount), lastSession: 0, head: start,
             acknowledged: start,
             seen: .nothing, oldestRetained: 1, softwareVersion: "benchmark",
             genesis: recording.genesis)
-        let credit = Credit(bytes: limits.bytesPerAgentMax, messages: limits.messagesPerAgentMax)
-        var random = SplitMix64(seed: 5)
-        let answers = session.greeted(
-            hello, credit: credit, hub: .nothing, hubGenesis: store.hub.genesis, now: now, &random)
-        guard case .sendWelcome(let welcome)? = answers.first, welcome.session == Recording.session
-        else {
+        try say(Message.hello(hello).framed(session: 0))
+        guard let welcome, welcome.session == Recording.session else {
             throw Implausible("no welcome")
         }
-        let proof = Proof(stream: session.stream, head: start)
+        let proof = Proof(stream: StreamTag(genesisHash: start.hash), head: start)
         let content = proof.signedContent(
-            challenge: welcome.challenge, greeting: hello.digest(hasher), session: welcome.session)
-        perform(
-            session.proved(
-                proof, session: welcome.session,
-                signature: recording.signer.sign(content)),
-            now)
-        pending.streams = [LedgerStore.NewStream(genesis: recording.genesis, hash: start.hash)]
+            challenge: welcome.challenge, greeting: hello.digest(SHA256Hasher()),
+            session: welcome.session)
+        try say(
+            Message.proof(proof).framed(
+                session: welcome.session, signature: recording.signer.sign(content)))
         try commit()
+    }
+
+    private func say(_ frame: Frame) throws {
+        perform(
+            hub.received(
+                frame.encoded(), from: recording.genesis.agent, now: .now(), &random))
     }
 
     func run() throws {
         for bytes in recording.messages {
-            let frame = try Frame(decoding: bytes)
-            guard case .segments(let message)? = try Message(frame) else {
-                throw Implausible("no segments")
-            }
-            let now = ClockReading.now()
-            let actions = session.received(
-                message, session: frame.session, signature: frame.signature, now: now)
-            perform(actions, now.wall)
-            let isFull =
-                pending.arrivals.count >= limits.messagesPerCommitMax
-                || pendingBytes >= limits.bytesPerCommitMax
-            if isFull { try commit() }
+            perform(
+                hub.received(bytes, from: recording.genesis.agent, now: .now(), &random))
+            if hub.isFull { try commit() }
         }
         try commit()
     }
 
     func finish() throws {
-        guard ledger.counts.transactions == UInt64(recording.transactions),
-            session.committed.sequence == UInt64(recording.transactions)
-        else {
-            throw Implausible(
-                "\(ledger.counts.transactions) of \(recording.transactions) were merged")
+        let counts = hub.ledger.counts
+        guard counts.transactions == UInt64(recording.transactions) else {
+            throw Implausible("\(counts.transactions) of \(recording.transactions) were merged")
         }
         if let failure = store.close() { throw failure }
     }
 
-    private func perform(_ actions: [StreamSession.Action], _ now: Timestamp) {
-        for action in actions {
-            switch action {
-            case .merge(let run):
-                for (index, sealed) in run.segments.enumerated() {
-                    _ = ledger.merge(
-                        sealed.segment, behind: run.names(before: index),
-                        keepsNames: index == 0 && run.sharesNames)
-                    pendingBytes += sealed.segment.bytes.count
-                }
-                pending.arrivals.append(
-                    LedgerStore.Arrival(
-                        stream: session.stream, run: run, publishedAt: now, attempt: 1,
-                        receivedAt: now))
-            case .persistRecord: pending.records[session.stream] = session.record
-            default: break
-            }
+    private func perform(_ actions: [Hub.Action]) {
+        for case .send(let frame, _) in actions {
+            if case .welcome(let welcome)? = try? Message(frame) { self.welcome = welcome }
         }
     }
 
     private func commit() throws {
-        let mustCheckpoint =
-            segmentsSinceCheckpoint >= limits.segmentsPerCheckpoint
-            || bytesSinceCheckpoint >= limits.bytesPerCheckpoint
-        if mustCheckpoint {
-            let pages = ledger.takeChangedPages()
-            pending.checkpoint = LedgerStore.Checkpoint(
-                balances: ledger.balances, changedPages: pages, counts: ledger.counts)
+        while let commit = hub.takeCommit(now: .now()) {
+            let (positions, durable) = try store.commit(commit, now: WallClock.now())
+            perform(hub.persisted(durable, positions: positions, now: .now()))
         }
-        let segments = pending.arrivals.reduce(0) { $0 + $1.run.segments.count }
-        segmentsSinceCheckpoint = mustCheckpoint ? 0 : segmentsSinceCheckpoint + segments
-        bytesSinceCheckpoint = mustCheckpoint ? 0 : bytesSinceCheckpoint + pendingBytes
-        let (_, durable) = try store.commit(pending, rows: &rows, now: WallClock.now())
-        pending = LedgerStore.Commit()
-        pendingBytes = 0
-        _ = session.persisted(durable)
     }
 }

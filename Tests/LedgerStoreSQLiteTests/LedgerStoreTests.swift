@@ -47,7 +47,7 @@ import Testing
             var writers = try (0..<3).map {
                 try SegmentWriter(agent: "till-\($0)", SHA256Hasher(), &random)
             }
-            var rows: [StreamTag: StreamRow] = [:]
+            var known: Set<StreamTag> = []
             var model = GlobalLedger()
             var arrived: [(position: Int64, attempt: UInt32)] = []
             var ends: [StreamTag: ChainPoint] = [:]
@@ -67,25 +67,25 @@ import Testing
                     #expect(model.merge(sealed.segment).isEmpty)
                     names[tag] = sealed.segment.header.dictionary
                 }
-                var commit = LedgerStore.Commit()
-                if rows[tag] == nil {
+                var commit = HubCommit()
+                if known.insert(tag).inserted {
                     commit.streams = [
-                        LedgerStore.NewStream(
+                        HubCommit.NewStream(
                             genesis: writers[index].genesis, hash: writers[index].hash)
                     ]
                 }
                 let attempt = UInt32(1 + random.below(5))
                 let now = Timestamp(microseconds: Int64(arrived.count))
                 commit.arrivals = [
-                    LedgerStore.Arrival(
+                    HubCommit.Arrival(
                         stream: tag, run: run, publishedAt: now, attempt: attempt, receivedAt: now)
                 ]
                 if random.oneIn(4) {
-                    commit.checkpoint = LedgerStore.Checkpoint(
+                    commit.checkpoint = HubCommit.Checkpoint(
                         balances: model.balances, changedPages: model.takeChangedPages(),
                         counts: model.counts)
                 }
-                let (positions, _) = try store.commit(commit, rows: &rows, now: now)
+                let (positions, _) = try store.commit(commit, now: now)
                 ends[tag] = segments.last?.end
                 arrived += segments.indices.map {
                     (position: positions[0] + Int64($0), attempt: attempt)
@@ -97,13 +97,14 @@ import Testing
             let loaded = try store.load()
             let hasher = SHA256Hasher()
             #expect(
-                Digests.state(loaded.ledger.balances, loaded.ledger.counts, hasher)
+                Digests.state(loaded.fold.ledger.balances, loaded.fold.ledger.counts, hasher)
                     == Digests.state(model.balances, model.counts, hasher), "seed \(seed)")
             #expect(loaded.position == Int64(arrived.count))
             #expect(try store.lastPosition() == Int64(arrived.count))
             for stream in loaded.streams {
-                let end = ends[stream.row.tag].map {
-                    BranchEnd(point: $0, dictionary: names[stream.row.tag] ?? .empty)
+                let tag = StreamTag(genesisHash: stream.genesis.hash(hasher))
+                let end = ends[tag].map {
+                    BranchEnd(point: $0, dictionary: names[tag] ?? .empty)
                 }
                 #expect(stream.ends == [end], "seed \(seed)")
             }
@@ -140,7 +141,7 @@ import Testing
                     end: nil as BranchEnd?
                 )
             ]
-            var rows: [StreamTag: StreamRow] = [:]
+            var known: Set<StreamTag> = []
             var model = GlobalLedger()
             var highest: UInt64 = 0
             var ids: [EventID: Transaction] = [:]
@@ -163,27 +164,27 @@ import Testing
                 copies[index].end = BranchEnd(
                     point: sealed.end, dictionary: sealed.segment.header.dictionary)
                 // All copies' names, so that none is missing.
-                var commit = LedgerStore.Commit()
-                if rows[tag] == nil {
+                var commit = HubCommit()
+                if known.insert(tag).inserted {
                     commit.streams = [
-                        LedgerStore.NewStream(
+                        HubCommit.NewStream(
                             genesis: copies[0].writer.genesis, hash: copies[0].writer.hash)
                     ]
                 }
                 let run = SegmentRun(before: before, segments: [sealed], repeated: repeated)
                 let now = Timestamp(microseconds: 1)
                 commit.arrivals = [
-                    LedgerStore.Arrival(
+                    HubCommit.Arrival(
                         stream: tag, run: run, publishedAt: now, attempt: 1, receivedAt: now)
                 ]
                 _ = model.merge(sealed.segment, behind: before, keepsNames: true)
                 commit.branchEnds[tag] = Array(Set(copies.compactMap { $0.end?.point }))
                 if random.oneIn(4) {
-                    commit.checkpoint = LedgerStore.Checkpoint(
+                    commit.checkpoint = HubCommit.Checkpoint(
                         balances: model.balances, changedPages: model.takeChangedPages(),
                         counts: model.counts)
                 }
-                _ = try store.commit(commit, rows: &rows, now: now)
+                _ = try store.commit(commit, now: now)
                 guard random.oneIn(5) else { continue }
                 #expect(store.close() == nil)
                 store = try open(genesis)
@@ -191,13 +192,14 @@ import Testing
             let loaded = try store.load()
             let hasher = SHA256Hasher()
             #expect(
-                Digests.state(loaded.ledger.balances, loaded.ledger.counts, hasher)
+                Digests.state(loaded.fold.ledger.balances, loaded.fold.ledger.counts, hasher)
                     == Digests.state(model.balances, model.counts, hasher), "seed \(seed)")
             let ends = Set(copies.compactMap(\.end))
             #expect(Set(loaded.streams[0].ends) == ends, "seed \(seed)")
             for end in ends {
                 let tag = copies[0].writer.tag
-                #expect(loaded.ledger.hasNames(of: tag, leadingTo: end.dictionary), "seed \(seed)")
+                #expect(
+                    loaded.fold.ledger.hasNames(of: tag, leadingTo: end.dictionary), "seed \(seed)")
             }
             for (id, transaction) in ids {
                 let found = try store.transaction(id)

@@ -131,7 +131,7 @@ import Testing
                     "seed \(seed), \(account)")
             }
         }
-        let ledger = try log.store.load().ledger
+        let ledger = try log.store.load().fold.ledger
         for (account, assets) in balances {
             let cells = try #require(ledger.balances.cells(of: account))
             for cell in cells {

@@ -60,10 +60,13 @@ struct TestLog {
     let path: String
     private(set) var transactions: [LoggedTransaction] = []
     private var writers: [SegmentWriter] = []
+    private var hub: HubStreamWriter
+    /// The fold as the merge has it.
+    private var ledger = GlobalLedger()
     /// The names that each writer has come to.
     private var names: [DictionaryState] = []
     private var highest: [StreamTag: UInt64] = [:]
-    private var rows: [StreamTag: StreamRow] = [:]
+    private var known: Set<StreamTag> = []
     private var now = Timestamp(microseconds: 1_770_000_000_000_000)
 
     init(_ path: String, streams: Int = 3, _ random: inout SplitMix64) throws {
@@ -73,6 +76,7 @@ struct TestLog {
             nonce: random.bytes(Genesis.nonceByteCount),
             publicKey: PublicKey(bytes: random.bytes(PublicKey.byteCount)))
         store = try LedgerStore(path: path, hub: hub, hasher: SHA256Hasher())
+        self.hub = HubStreamWriter(hub, SHA256Hasher())
         for number in 0..<streams {
             writers.append(try SegmentWriter(agent: "till-\(number)", SHA256Hasher(), &random))
             names.append(.empty)
@@ -101,19 +105,21 @@ struct TestLog {
             sealed = SealedSegment(segment: try Segment(decoding: bytes), hash: random.hash())
         }
         now = now.advanced(byMicroseconds: 1_000)
-        var commit = LedgerStore.Commit()
-        if rows[writer.tag] == nil {
-            commit.streams = [LedgerStore.NewStream(genesis: writer.genesis, hash: writer.hash)]
+        var commit = HubCommit()
+        if known.insert(writer.tag).inserted {
+            commit.streams = [HubCommit.NewStream(genesis: writer.genesis, hash: writer.hash)]
         }
+        let setAside = ledger.merge(sealed.segment, behind: names[index], keepsNames: true)
+        commit.hubSegments = hub.quarantine(setAside, of: sealed).map { [$0] } ?? []
         let header = sealed.segment.header
         let isRepeated = header.firstSequence <= highest[writer.tag] ?? 0
         let run = SegmentRun(
             before: names[index], segments: [sealed], repeated: isRepeated ? 1 : 0)
         commit.arrivals = [
-            LedgerStore.Arrival(
+            HubCommit.Arrival(
                 stream: writer.tag, run: run, publishedAt: now, attempt: 2, receivedAt: now)
         ]
-        _ = try store.commit(commit, rows: &rows, now: now)
+        _ = try store.commit(commit, now: now)
         self.transactions += events.map { event in
             let id = EventID(
                 agent: writer.genesis.agent, stream: writer.tag, sequence: event.sequence,
@@ -187,12 +193,6 @@ final class FailingSource: LogSource {
     var identity: String { source.identity }
 
     func lastPosition() throws(StoreError) -> Int64 { try source.lastPosition() }
-
-    func names(
-        of stream: StreamID, leadingTo state: DictionaryState
-    ) throws(StoreError) -> [Definition?] {
-        try source.names(of: stream, leadingTo: state)
-    }
 
     func segments(
         after position: Int64, limit: ReadLimit

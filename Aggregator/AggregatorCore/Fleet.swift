@@ -1,8 +1,5 @@
-import AggregatorCore
 import LedgerCore
-import LedgerStoreSQLite
 import SyncProtocol
-import Workers
 
 /// The streams' sessions, and what is known of the agents behind them.
 struct Fleet {
@@ -17,8 +14,8 @@ struct Fleet {
         var lastAckAt: Timestamp?
         var clockOffset: Int64?
         var setAside: UInt64 = 0
-        /// The stream of the last greeting.
-        var greeting: StreamTag?
+        /// The stream that it writes, as far as it has shown.
+        var writing: StreamTag?
     }
 
     /// What is known of a stream beside its session.
@@ -31,52 +28,61 @@ struct Fleet {
     }
 
     private var sessions: [StreamTag: StreamSession] = [:]
+    /// In the order in which they were first heard of.
+    private(set) var tags: [StreamTag] = []
     private var agents: [AgentID: Agent] = [:]
     private var progress: [StreamTag: Progress] = [:]
     private var unproved = 0
+    /// Those that the store has, or will with the next commit.
+    private var stored: Set<StreamTag> = []
     private var changes: [FleetChange] = []
-    private let limits: AggregatorLimits
-    private let hasher: any ContentHasher
-    private let verifier: any SignatureVerifier
+    private let parts: Hub.Parts
 
-    init(
-        _ streams: [LedgerStore.KnownStream], _ limits: AggregatorLimits,
-        _ hasher: any ContentHasher,
-        _ verifier: any SignatureVerifier
-    ) {
-        self.limits = limits
-        self.hasher = hasher
-        self.verifier = verifier
-        reload(streams)
+    init(_ parts: Hub.Parts) {
+        self.parts = parts
     }
 
     /// The sessions as the store knows them; those under way are forgotten.
-    mutating func reload(_ streams: [LedgerStore.KnownStream]) {
+    mutating func load(_ streams: [HubOrigin.Stream], _ state: HubState, now: Timestamp) {
         sessions.removeAll()
+        tags.removeAll()
+        stored.removeAll()
         unproved = 0
         for stream in streams {
-            sessions[stream.row.tag] = StreamSession(
-                genesis: stream.row.genesis, ends: stream.ends, record: stream.record,
-                limits: limits, hasher: hasher, verifier: verifier)
-            agents[stream.row.genesis.agent, default: Agent()].greeting = nil
-            noteStored(stream)
+            let session = StreamSession(
+                genesis: stream.genesis, ends: stream.ends,
+                lostGaps: state.gaps(of: StreamTag(genesisHash: stream.genesis.hash(parts.hasher))),
+                record: stream.record,
+                limits: parts.limits, hasher: parts.hasher, verifier: parts.verifier)
+            sessions[session.stream] = session
+            tags.append(session.stream)
+            stored.insert(session.stream)
+            agents[stream.genesis.agent, default: Agent()].writing = nil
+            noteTimes(stream, now)
         }
     }
 
     /// When the agent was last acknowledged, and heard of: then, or when it said its watermark, which
     /// is by its own clock. It may have been a little later.
-    private mutating func noteStored(_ stream: LedgerStore.KnownStream) {
-        let agent = stream.row.genesis.agent
+    private mutating func noteTimes(_ stream: HubOrigin.Stream, _ now: Timestamp) {
+        let agent = stream.genesis.agent
         let watermark = stream.record.watermark
-        let saidAt = watermark.rawValue > 0 ? min(watermark.time, WallClock.now()) : nil
+        let saidAt = watermark.rawValue > 0 ? min(watermark.time, now) : nil
         let heardAt = [agents[agent]?.lastSeenAt, stream.committedAt, saidAt].compactMap { $0 }
         let acknowledgedAt = [agents[agent]?.lastAckAt, stream.committedAt].compactMap { $0 }
         agents[agent]?.lastSeenAt = heardAt.max()
         agents[agent]?.lastAckAt = acknowledgedAt.max()
     }
 
+    // MARK: Sessions
+
     var agentCount: Int { agents.count }
-    var tags: [StreamTag] { Array(sessions.keys) }
+
+    func isStored(_ tag: StreamTag) -> Bool { stored.contains(tag) }
+
+    mutating func noteStored(_ tag: StreamTag) {
+        stored.insert(tag)
+    }
 
     func existing(_ tag: StreamTag) -> StreamSession? { sessions[tag] }
 
@@ -88,26 +94,70 @@ struct Fleet {
         return event(&sessions.values[index])
     }
 
+    /// The same for an event that only the stream's own agent may bring.
+    mutating func session(
+        _ tag: StreamTag, of agent: AgentID,
+        _ event: (inout StreamSession) -> [StreamSession.Action]
+    ) -> [StreamSession.Action] {
+        session(tag) { $0.genesis.agent == agent ? event(&$0) : [.drop(.foreignStream)] }
+    }
+
+    mutating func forgetSessions() {
+        for index in sessions.values.indices { sessions.values[index].forget() }
+    }
+
     /// - Returns: the stream's tag; nil where it cannot have a session: another genesis has the
     ///   same tag, or too many greet without ever proving themselves.
-    mutating func greeted(_ hello: Hello, _ agent: AgentID, _ now: Timestamp) -> StreamTag? {
-        let hash = hello.genesis.hash(hasher)
+    mutating func greeted(
+        _ hello: Hello, _ agent: AgentID, _ state: HubState, _ now: Timestamp
+    ) -> StreamTag? {
+        let hash = hello.genesis.hash(parts.hasher)
         let tag = StreamTag(genesisHash: hash)
         if let existing = sessions[tag] {
             guard existing.genesis == hello.genesis else { return nil }
         } else {
             guard unproved < Fleet.unprovedMax else { return nil }
             unproved += 1
+            let record = StreamSession.Record(
+                announced: ChainPoint(sequence: 0, hash: hash), standing: state.standing(of: tag))
             sessions[tag] = StreamSession(
-                genesis: hello.genesis,
-                record: StreamSession.Record(announced: ChainPoint(sequence: 0, hash: hash)),
-                limits: limits, hasher: hasher, verifier: verifier)
+                genesis: hello.genesis, lostGaps: state.gaps(of: tag), record: record,
+                limits: parts.limits, hasher: parts.hasher, verifier: parts.verifier)
+            tags.append(tag)
         }
-        agents[agent, default: Agent()].greeting = tag
-        agents[agent]?.softwareVersion = hello.softwareVersion
+        agents[agent, default: Agent()].softwareVersion = hello.softwareVersion
         noteOnline(agent, true, now)
         return tag
     }
+
+    /// An agent has proved one of its streams, which may be one that it left: where it writes another
+    /// that is not closed, that one is taken to go on until it shows otherwise.
+    mutating func noteProved(_ tag: StreamTag, isFirst: Bool) {
+        guard let agent = sessions[tag]?.genesis.agent else { return }
+        let known = agents[agent]?.writing.flatMap { sessions[$0] }
+        if isFirst || known?.record.standing != .open { agents[agent]?.writing = tag }
+    }
+
+    /// What only the stream says that its agent writes.
+    ///
+    /// - Returns: whether that is news.
+    mutating func noteWrites(_ tag: StreamTag) -> Bool {
+        guard let agent = sessions[tag]?.genesis.agent, agents[agent]?.writing != tag else {
+            return false
+        }
+        agents[agent]?.writing = tag
+        return true
+    }
+
+    /// Whether the agent has another stream than this that was ever proved.
+    func isKnown(_ agent: AgentID, besides tag: StreamTag) -> Bool {
+        tags.contains {
+            guard $0 != tag, let session = sessions[$0] else { return false }
+            return session.genesis.agent == agent && session.record.provedSession > 0
+        }
+    }
+
+    func writes(_ tag: StreamTag, _ agent: AgentID) -> Bool { agents[agent]?.writing == tag }
 
     // MARK: Notes
 
@@ -133,6 +183,8 @@ struct Fleet {
         changes.append(FleetChange(agent: agent, kind: isOnline ? .online : .offline, at: now))
     }
 
+    func isOnline(_ agent: AgentID) -> Bool { agents[agent]?.isOnline ?? false }
+
     mutating func noteStop(_ tag: StreamTag, _ standing: Standing, _ now: Timestamp) {
         guard let agent = sessions[tag]?.genesis.agent else { return }
         changes.append(FleetChange(agent: agent, kind: .stopped(tag, standing), at: now))
@@ -146,7 +198,7 @@ struct Fleet {
 
     /// Time has passed: which streams have grown, and which have nothing to wait for?
     mutating func noteProgress(_ now: ClockReading) {
-        for tag in sessions.keys { noteProgress(tag, now) }
+        for tag in tags { noteProgress(tag, now) }
     }
 
     private mutating func noteProgress(_ tag: StreamTag, _ now: ClockReading) {
@@ -170,22 +222,23 @@ struct Fleet {
         agents[agent]?.lastAckAt = at
     }
 
-    mutating func noteSetAside(_ tag: StreamTag, _ count: Int) {
-        guard let agent = sessions[tag]?.genesis.agent else { return }
+    mutating func noteSetAside(_ agent: AgentID, _ count: Int) {
         agents[agent]?.setAside += UInt64(count)
     }
+}
 
-    // MARK: Views
+// MARK: Views
 
+extension Fleet {
     /// Where every branch of every stream ends, as committed.
-    func leaves(_ hasher: any ContentHasher) -> [(genesis: Hash256, end: ChainPoint)] {
-        sessions.values.flatMap { session in
-            let genesis = session.genesis.hash(hasher)
-            return session.leaves.map { (genesis, $0) }
+    var leaves: [(genesis: Hash256, end: ChainPoint)] {
+        tags.flatMap { tag in
+            guard let session = sessions[tag] else { return [(Hash256, ChainPoint)]() }
+            return session.leaves.map { (session.start.hash, $0) }
         }
     }
 
-    func views(now: SteadyTime) -> [AgentView] {
+    func views(_ state: HubState, now: SteadyTime) -> [AgentView] {
         let streams = Dictionary(grouping: sessions.values) { $0.genesis.agent }
         return agents.sorted { $0.key < $1.key }.map { id, agent in
             AgentView(
@@ -193,7 +246,7 @@ struct Fleet {
                 streams: (streams[id] ?? []).filter { $0.record.provedSession > 0 }.sorted {
                     $0.stream < $1.stream
                 }
-                .map { view(of: $0, isCurrent: $0.stream == agent.greeting, now) },
+                .map { view(of: $0, state, isCurrent: $0.stream == agent.writing, now) },
                 softwareVersion: agent.softwareVersion, lastSeenAt: agent.lastSeenAt,
                 offlineSince: agent.offlineSince, lastAckAt: agent.lastAckAt,
                 clockOffset: agent.clockOffset, setAside: agent.setAside)
@@ -201,22 +254,32 @@ struct Fleet {
     }
 
     private func view(
-        of session: StreamSession, isCurrent: Bool, _ now: SteadyTime
+        of session: StreamSession, _ state: HubState, isCurrent: Bool, _ now: SteadyTime
     ) -> AgentView.StreamView {
         AgentView.StreamView(
             tag: session.stream, announced: announced(session),
             merged: session.committed.sequence, standing: session.record.standing,
             session: session.record.provedSession,
             watermark: session.watermark.rawValue > 0 ? session.watermark : nil,
-            missing: missing(session, now), lacking: session.lacking, isCurrent: isCurrent)
+            missing: missing(session, state, now),
+            lacking: session.lacking ?? state.openGaps(of: session.stream).first?.gap.sequences,
+            isCurrent: isCurrent)
     }
 
     /// What nobody has any more, the gaps before what came early, and what was announced and has not
     /// come for some time.
-    private func missing(_ session: StreamSession, _ now: SteadyTime) -> [MissingRange] {
-        var ranges = session.missing(now: now)
+    private func missing(
+        _ session: StreamSession, _ state: HubState, _ now: SteadyTime
+    ) -> [MissingRange] {
+        let limits = parts.limits
+        var ranges = state.openGaps(of: session.stream).map { gap, since in
+            MissingRange(
+                first: gap.sequences.lowerBound, last: gap.sequences.upperBound, since: since,
+                evidence: .pruned(oldestRetained: gap.sequences.upperBound + 1))
+        }
+        ranges += session.missing(now: now)
         let announced = announced(session)
-        let received = session.highestReceived
+        let received = max(session.highestReceived, session.lostThrough)
         if announced > received, let progress = progress[session.stream],
             now.microseconds(since: progress.at.steady) >= limits.missingAfter
         {
