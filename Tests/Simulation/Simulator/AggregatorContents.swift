@@ -16,51 +16,62 @@ struct AggregatorContents: DiskContents {
         }
     }
 
-    /// What one transaction writes.
-    struct Change {
-        var streams: [Genesis] = []
-        var records: [(StreamTag, StreamSession.Record)] = []
-        var segments: [SealedSegment] = []
-        /// The fold as it stands behind these segments.
-        var checkpoint: GlobalLedger?
-
-        var isEmpty: Bool {
-            streams.isEmpty && records.isEmpty && segments.isEmpty && checkpoint == nil
-        }
-        var pageCount: Int { segments.count + 2 }
-    }
-
-    let hub: Genesis
-    let tag: StreamTag
+    /// What the hub's streams begin with, in their order; the last one is written.
+    private(set) var hubs: [Genesis]
+    /// All segments in their order, those of the hub among them.
+    private(set) var whole: [SealedSegment] = []
+    /// Those of agents.
     private(set) var log: [SealedSegment] = []
     private(set) var streams: [StreamTag: Known] = [:]
     /// In the order of their first words.
     private(set) var tags: [StreamTag] = []
-    /// By the segment's hash, where in the log.
+    /// By the segment's hash, where in the whole log.
     private var places: [Hash256: Int] = [:]
-    private(set) var checkpoint: (ledger: GlobalLedger, position: Int) = (GlobalLedger(), 0)
+    /// Names that no segment defines.
+    private var names: [DictionaryState: [Definition]] = [:]
+    private(set) var checkpoint: (fold: HubCommit.Checkpoint, position: Int)?
+    private var clock = HybridTimestamp(rawValue: 0)
+    var isRestored = false
 
     init(hub: Genesis) {
-        self.hub = hub
-        tag = StreamTag(genesisHash: hub.hash(ToyHasher()))
+        hubs = [hub]
     }
 
-    mutating func apply(_ change: Change) {
-        for genesis in change.streams {
-            let start = ChainPoint(sequence: 0, hash: genesis.hash(ToyHasher()))
+    var hubTags: [StreamTag] { hubs.map { StreamTag(genesisHash: $0.hash(ToyHasher())) } }
+
+    mutating func apply(_ commit: HubCommit) {
+        for stream in commit.streams {
+            let start = ChainPoint(sequence: 0, hash: stream.hash)
             let tag = StreamTag(genesisHash: start.hash)
             streams[tag] = Known(
-                genesis: genesis, start: start, record: StreamSession.Record(announced: start))
+                genesis: stream.genesis, start: start,
+                record: StreamSession.Record(announced: start))
             tags.append(tag)
         }
-        for sealed in change.segments { append(sealed) }
-        for (tag, record) in change.records { streams[tag]?.record = record }
-        if let ledger = change.checkpoint { checkpoint = (ledger, log.count) }
+        if let hub = commit.hub {
+            hubs.append(hub.genesis)
+            isRestored = false
+        }
+        for sealed in commit.hubSegments { keep(sealed) }
+        for added in commit.names { names[added.names.state] = added.names.definitions }
+        for sealed in commit.arrivals.flatMap(\.run.segments) { append(sealed) }
+        for (tag, points) in commit.branchEnds {
+            let ends = points.map(end)
+            streams[tag]?.ends = ends
+        }
+        for (tag, record) in commit.records { streams[tag]?.record = record }
+        clock = commit.clock ?? clock
+        if let fold = commit.checkpoint { checkpoint = (fold, whole.count) }
+    }
+
+    private mutating func keep(_ sealed: SealedSegment) {
+        places[sealed.hash] = whole.count
+        whole.append(sealed)
     }
 
     private mutating func append(_ sealed: SealedSegment) {
         let header = sealed.segment.header
-        places[sealed.hash] = log.count
+        keep(sealed)
         log.append(sealed)
         let end = BranchEnd(point: sealed.end, dictionary: header.dictionary)
         let ends = streams[header.stream]?.ends ?? []
@@ -71,10 +82,16 @@ struct AggregatorContents: DiskContents {
         }
     }
 
+    private func end(_ point: ChainPoint) -> BranchEnd {
+        BranchEnd(
+            point: point,
+            dictionary: stored(point.hash)?.segment.header.dictionary ?? .empty)
+    }
+
     // MARK: Reading
 
     private func stored(_ hash: Hash256) -> SealedSegment? {
-        places[hash].map { log[$0] }
+        places[hash].map { whole[$0] }
     }
 
     /// Whether the log has the chain up to there.
@@ -83,8 +100,9 @@ struct AggregatorContents: DiskContents {
         return stored(point.hash)?.end == point
     }
 
-    func answer(_ lookUp: LookUp, _ start: ChainPoint?) -> LookUp.Answer {
-        lookUp.answer { place in
+    func answer(_ lookUp: LookUp, of stream: StreamTag) -> LookUp.Answer {
+        let start = streams[stream]?.start
+        return lookUp.answer { place in
             stored(place.hash)?.segment.header.dictionary
         } end: { point in
             point == start
@@ -95,13 +113,8 @@ struct AggregatorContents: DiskContents {
         }
     }
 
-    /// The names in front of a segment.
-    func dictionary(before segment: Segment) -> DictionaryState {
-        stored(segment.header.previous)?.segment.header.dictionary ?? .empty
-    }
-
     /// All definitions on the way to a segment, it included.
-    func names(through hash: Hash256) -> [Definition?] {
+    private func names(through hash: Hash256) -> [Definition?] {
         var parts: [[Definition?]] = []
         var next = stored(hash)
         while let sealed = next {
@@ -109,51 +122,88 @@ struct AggregatorContents: DiskContents {
             let own = (try? sealed.segment.definitions()).map { $0.map(Optional.some) }
             parts.append(own ?? [Definition?](repeating: nil, count: count))
             next = stored(sealed.segment.header.previous)
+            if next == nil, sealed.segment.header.definitionCountBefore > 0 {
+                // Behind a gap.
+                parts.append(names[dictionary(before: sealed)] ?? [])
+            }
         }
         return Array(parts.reversed().joined())
     }
 
-    /// The names in front of one of a stream's segments with that state; all such are the same.
+    // MARK: The fold
+
+    /// What a start reads.
+    var origin: HubOrigin {
+        let genesis = hubs[hubs.count - 1]
+        let tag = StreamTag(genesisHash: genesis.hash(ToyHasher()))
+        let start = ChainPoint(sequence: 0, hash: genesis.hash(ToyHasher()))
+        let fold = fold(from: checkpoint)
+        return HubOrigin(
+            genesis: genesis,
+            end: whole.last { $0.segment.header.stream == tag }?.end ?? start, fold: fold,
+            streams: tags.compactMap { origin(of: $0, fold.state) },
+            position: Int64(whole.count), hash: whole.last?.hash ?? hubs[0].hash(ToyHasher()),
+            clock: clock, isRestored: isRestored)
+    }
+
+    /// Where no segment is, the record counts.
+    private func origin(of tag: StreamTag, _ state: HubState) -> HubOrigin.Stream? {
+        guard let known = streams[tag] else { return nil }
+        var record = known.record
+        record.standing = state.standing(of: tag)
+        if record.announced.sequence < known.furthest.sequence { record.announced = known.furthest }
+        return HubOrigin.Stream(
+            genesis: known.genesis, record: record, ends: known.ends, committedAt: nil)
+    }
+
+    /// The fold, from its beginning or from a checkpoint.
+    func fold(from checkpoint: (fold: HubCommit.Checkpoint, position: Int)? = nil) -> HubFold {
+        var replay = LogReplay(
+            self, hubs: hubTags, balances: checkpoint?.fold.balances ?? Balances(),
+            counts: checkpoint?.fold.counts ?? GlobalLedger.Counts())
+        let position = checkpoint?.position ?? 0
+        let own = Set(hubTags)
+        for sealed in whole[..<position] where own.contains(sealed.segment.header.stream) {
+            expect(replay.countIn(hub: sealed))
+        }
+        for sealed in whole[position...] { expect(replay.add(sealed)) }
+        return replay.finish(
+            tags.flatMap { tag in
+                (streams[tag]?.ends ?? []).map { (stream: tag, dictionary: $0.dictionary) }
+            })
+    }
+
+    private func expect(_ trouble: HubFold.Trouble?) {
+        if let trouble { preconditionFailure("the log cannot be replayed: \(trouble)") }
+    }
+}
+
+extension AggregatorContents: ReplayedLog {
+    typealias Failure = Never
+
+    func dictionary(before sealed: SealedSegment) -> DictionaryState {
+        let header = sealed.segment.header
+        if let parent = stored(header.previous) { return parent.segment.header.dictionary }
+        if header.definitionCountBefore == 0 { return .empty }
+        let known = names.keys.first { state in
+            state.count == header.definitionCountBefore
+                && state.advanced(
+                    by: Int(header.definitionCount), encoded: sealed.segment.definitionBytes,
+                    ToyHasher()) == header.dictionary
+        }
+        return known ?? .empty
+    }
+
+    /// Those in front of one of a stream's segments with that state; all such are the same.
     func names(of stream: StreamTag, leadingTo state: DictionaryState) -> [Definition?] {
+        if let known = names[state] { return known }
         let found = log.first {
             $0.segment.header.stream == stream && $0.segment.header.dictionary == state
         }
         return found.map { names(through: $0.hash) } ?? []
     }
 
-    /// What a start reads of a stream: where no segment is, the record counts.
-    func record(_ tag: StreamTag) -> StreamSession.Record? {
-        guard let known = streams[tag] else { return nil }
-        var record = known.record
-        if record.announced.sequence < known.furthest.sequence { record.announced = known.furthest }
-        return record
-    }
-
-    // MARK: The fold
-
-    /// The fold at its checkpoint, brought up to the end of the log.
-    func ledger() -> GlobalLedger {
-        var ledger = checkpoint.ledger
-        for sealed in log[checkpoint.position...] { merge(sealed, into: &ledger) }
-        for tag in tags {
-            for end in streams[tag]?.ends ?? [] {
-                restore(end.dictionary, of: tag, into: &ledger)
-            }
-        }
-        return ledger
-    }
-
-    func merge(_ sealed: SealedSegment, into ledger: inout GlobalLedger) {
-        let before = dictionary(before: sealed.segment)
-        restore(before, of: sealed.segment.header.stream, into: &ledger)
-        _ = ledger.merge(sealed.segment, behind: before)
-    }
-
-    func restore(
-        _ state: DictionaryState, of stream: StreamTag, into ledger: inout GlobalLedger
-    ) {
-        guard !ledger.hasNames(of: stream, leadingTo: state) else { return }
-        ledger.restore(
-            names(of: stream, leadingTo: state), of: stream, leadingTo: state)
+    func segment(of span: EventSpan) -> Segment? {
+        stored(span.segment)?.segment
     }
 }

@@ -25,6 +25,11 @@ package enum Mark: UInt8, CaseIterable, Sendable {
     case pruned
     case keysPruned
 
+    case restoredMarked
+    case restoredByHand
+    case clonedOld
+    case clonedRunning
+
     // The agent's half of a session.
     case helloSent
     case sessionPrepared
@@ -33,10 +38,21 @@ package enum Mark: UInt8, CaseIterable, Sendable {
     case segmentsResent
     case wentBack
     case released
-    case sawHub
+    case confirmedAgain
     case definitionsSent
     case acknowledgementRefused
-    case streamStopped
+    case streamEnded
+    case drew
+    case drewAtStart
+    case drained
+    case firstHub
+    case anotherHub
+    case strayHub
+    case forgedRefused
+    case hubEventTold
+    case returnsSent
+    case unreadableSaid
+    case readUnreadable
     case streamHeld
     case windowFull
 

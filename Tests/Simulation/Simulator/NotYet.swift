@@ -2,10 +2,8 @@
 /// mark named here may be missing. The table shrinks to nothing.
 package enum NotYet {
     package static let faults: [FaultKind: String] = [
-        .agentRestore:
-            "a stream that is found to be a copy is stopped with what it holds; it needs a new one to go on in",
-        .agentRestoreTwice: "as agentRestore",
-        .agentClone: "as agentRestore; and of a fork both branches must merge",
+        .alteredHello:
+            "a welcome does not say which greeting it answers but by its nonce, and the number of its session comes from that",
         .agentBitRot: "an agent cannot say yet which ranges of its own log it cannot read",
         .aggregatorBitRot: "a log that rots is replaced by a backup: as aggregatorRestore",
         .aggregatorRestore:
@@ -13,23 +11,23 @@ package enum NotYet {
         .aggregatorRestoreTwice: "as aggregatorRestore",
         .aggregatorDiskLoss:
             "as aggregatorRestore; and what is pruned is a gap that nobody retains",
-        .alteredHello: "what a greeting says is not signed for",
-        .alteredDown: "what the aggregator says is not signed",
-        .forgedDown: "what the aggregator says is not signed",
     ]
 
     package static let marks: [Mark: String] = [
-        .streamStopped: "streams stop only by copies, which are not made yet",
-        .closedRolledBack: "as streamStopped",
-        .closedForked: "as streamStopped",
-        .branchBegun: "as streamStopped",
-        .dropTooManyBranches: "as streamStopped",
+        .anotherHub: "the hub has one stream so far",
+        .strayHub: "the hub has one stream so far",
+        .returnsSent: "the hub has one stream so far",
+        .hubEventTold: "the hub tells nothing so far",
+        .unreadableSaid: "as agentBitRot",
+        .readUnreadable: "as agentBitRot",
+        .confirmedAgain: "only a restored aggregator is sent again what was released",
+        .dropTooManyBranches: "nobody refuses a stream so far",
         .dropNotLookedUp: "the aggregator's disk does not rot yet",
-        .dropStreamStopped: "as streamStopped",
+        .dropStreamStopped: "nobody refuses a stream so far",
         .streamHeld: "only a restored aggregator lacks what is pruned",
         .lacking: "only a restored aggregator lacks what is pruned",
         .dropWatermarkAhead: "only a restored aggregator has less than a watermark covers",
-        .acknowledgementRefused: "as forgedDown",
+        .acknowledgementRefused: "a hub that signs is not at odds with itself",
         .dropBadDictionary:
             "a writer that errs about its own names blocks its stream; it needs quarantine",
         .definitionsNeeded: "nobody lacks definitions but of a gap",

@@ -29,7 +29,8 @@ struct Flow: Hashable, Sendable {
 struct Oracle {
     /// A transaction that somebody asked for.
     struct Asked {
-        let agent: Int
+        /// The data folder that was asked, by its node.
+        let folder: Int
         let postings: [Posting]
         var key: Int?
         var group: Int?
@@ -49,11 +50,11 @@ struct Oracle {
     private(set) var asked: [Asked] = []
     private(set) var groups: [[Int]] = []
     private var effects: [Int: Effect] = [:]
-    /// Keys whose agent has forgotten them with its disk.
+    /// Keys whose folder has forgotten them with its disk.
     private var forgottenKeys: Set<Int> = []
     /// Everything that anybody asked for.
     private var all: [Flow] = []
-    /// By agent: what it has answered for, and what it has shown.
+    /// By folder: what it has answered for, and what it has shown.
     private var own: [Int: [Flow]] = [:]
     private var shown: [Int: [Flow]] = [:]
     private var places = Places.market
@@ -61,8 +62,8 @@ struct Oracle {
     // MARK: Asking
 
     /// - Returns: the transaction's number.
-    mutating func asked(_ postings: [Posting], agent: Int) -> Int {
-        asked.append(Asked(agent: agent, postings: postings))
+    mutating func asked(_ postings: [Posting], folder: Int) -> Int {
+        asked.append(Asked(folder: folder, postings: postings))
         if all.isEmpty { all = [Flow](repeating: Flow(), count: places.count) }
         add(postings, to: &all)
         return asked.count - 1
@@ -173,15 +174,15 @@ struct Oracle {
     private mutating func keep(_ number: Int, _ place: StreamPlace) {
         asked[number].told = place
         if let key = asked[number].key { effects[key] = Effect(number: number, place: place) }
-        let agent = asked[number].agent
-        var flows = own[agent] ?? emptyFlows
+        let folder = asked[number].folder
+        var flows = own[folder] ?? emptyFlows
         add(asked[number].postings, to: &flows)
-        own[agent] = flows
+        own[folder] = flows
     }
 
     private var emptyFlows: [Flow] { [Flow](repeating: Flow(), count: places.count) }
 
-    /// Whether its agent has forgotten that it was asked for this before: then asking again does it
+    /// Whether its folder has forgotten that it was asked for this before: then asking again does it
     /// again.
     func isForgotten(_ number: Int) -> Bool {
         let first = asked[number].group.map { groups[$0][0] } ?? number
@@ -190,17 +191,17 @@ struct Oracle {
 
     // MARK: Reads
 
-    /// The agent tells of an account.
+    /// An agent tells of an account.
     mutating func read(
-        _ account: AccountAddress, _ view: AccountView?, agent: Int
+        _ account: AccountAddress, _ view: AccountView?, folder: Int
     ) -> (Invariant, String)? {
-        var before = shown[agent] ?? emptyFlows
-        let own = own[agent] ?? emptyFlows
+        var before = shown[folder] ?? emptyFlows
+        let own = own[folder] ?? emptyFlows
         for asset in places.assets {
             guard let index = places.index(account, asset) else { continue }
             let balance = view?.balances.first { $0.asset == asset }
             let flow = Flow(input: balance?.input ?? 0, output: balance?.output ?? 0)
-            let what = "till-\(agent) shows \(account) \(asset) as +\(flow.input) −\(flow.output)"
+            let what = "node \(folder) shows \(account) \(asset) as +\(flow.input) −\(flow.output)"
             if flow.input < own[index].input || flow.output < own[index].output {
                 return (.ownWrites, "\(what), less than its own writes: \(own[index])")
             }
@@ -214,21 +215,38 @@ struct Oracle {
             }
             before[index] = flow
         }
-        shown[agent] = before
+        shown[folder] = before
         return nil
     }
 
     // MARK: Losses
 
-    /// An agent's disk is gone: what it knew of keys, and what its clients had seen there.
-    mutating func forget(agent: Int) {
-        own[agent] = nil
-        shown[agent] = nil
-        for number in asked.indices where asked[number].agent == agent {
+    /// A folder's disk was exchanged for another: with the rest went what it knew of keys, and what its
+    /// clients had seen there.
+    ///
+    /// - Parameter keeps: whether the other disk has what was told of that transaction.
+    mutating func exchange(folder: Int, keeps: (Int) -> Bool) {
+        shown[folder] = nil
+        var flows = emptyFlows
+        for number in asked.indices where asked[number].folder == folder {
+            if keeps(number) {
+                add(asked[number].postings, to: &flows)
+                continue
+            }
             guard let key = asked[number].key else { continue }
             forgottenKeys.insert(key)
             effects[key] = nil
         }
+        own[folder] = flows
+    }
+
+    /// A copy of a folder begins to be used: it has what the folder has.
+    mutating func copy(to folder: Int, keeps: (Int) -> Bool) {
+        var flows = emptyFlows
+        for (number, asked) in asked.enumerated() where keeps(number) {
+            add(asked.postings, to: &flows)
+        }
+        own[folder] = flows
     }
 
     /// Nobody has the transaction's event any more.

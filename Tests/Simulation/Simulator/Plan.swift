@@ -26,6 +26,8 @@ struct Plan: Sendable {
     let clientsPerAgent: Int
     let windows: [Window]
     let misfortunes: [Misfortune]
+    /// When everybody's folder is copied away, for a copy to be put back later.
+    let imageTimes: [Int64]
     /// Of faults decided for each message or operation: once in so many. Nil for those that this run
     /// does not have.
     let oneIn: [UInt64?]
@@ -76,6 +78,8 @@ struct Plan: Sendable {
             return present.contains(kind) && kind.occasion != .moment ? count : nil
         }
         misfortunes = Plan.misfortunes(present, windows, Dice(seed: seed))
+        let hasCopies = !present.isDisjoint(with: FaultKind.copies)
+        imageTimes = hasCopies ? Plan.imageTimes(windows, &random) : []
         agentLimits = Plan.agentLimits(&random)
         aggregatorLimits = Plan.aggregatorLimits(&random)
         let isAged = !present.isDisjoint(with: FaultKind.clocks)
@@ -115,6 +119,14 @@ struct Plan: Sendable {
         return windows
     }
 
+    private static func imageTimes(
+        _ windows: [Window], _ random: inout SplitMix64
+    ) -> [Int64] {
+        windows.flatMap { window in
+            (0..<3).map { _ in random.between(window.start, window.end - 1) }
+        }.sorted()
+    }
+
     private static func misfortunes(
         _ present: Set<FaultKind>, _ windows: [Window], _ dice: Dice
     ) -> [Misfortune] {
@@ -139,6 +151,9 @@ struct Plan: Sendable {
 }
 
 extension FaultKind {
+    static let copies: Set<FaultKind> = [
+        .agentRestore, .agentRestoreTwice, .agentClone, .aggregatorRestore, .aggregatorRestoreTwice,
+    ]
     static let clocks: Set<FaultKind> = [.clockJump, .clockDrift, .clock1970, .clock2038]
 
     /// Once in how many, one of these.

@@ -3,38 +3,38 @@ import LedgerCore
 @_spi(Durability) import SyncProtocol
 import TestSupport
 
-/// An agent: its disk, the thread that writes with `Admission`, and the thread that ships with
-/// `OutboxSession`, as `CommitThread` and `Shipper` drive them.
+/// An agent: its disk, the thread that writes as `GroupCommit` decides, and the thread that ships as
+/// `Outbox` does.
 ///
-/// What differs from those is only what a simulator must have in its hand: the disk takes time, each
-/// thread wakes some time after its mailbox got something, and both stop where the power does.
+/// What differs from the production's threads is only what a simulator must have in its hand: the disk
+/// takes time, each thread wakes some time after its mailbox got something, and both stop where the
+/// power does.
 final class SimulatedAgent: SimulatedNode {
     /// What the thread that writes finds in its mailbox.
     enum Work {
-        case record([Submission], Ticket, Request)
-        case group([Submission], Ticket, Request)
+        case record([Submission], isGroup: Bool, Ticket, Request)
         case look(AccountAddress, Ticket)
-        case snapshot(AccountSnapshot, session: UInt64)
-        case receipt(through: UInt64)
-        case session(UInt64, leaves: [ChainPoint], announced: ChainPoint)
-        case see(Seen)
-        case promise(acknowledged: UInt64)
-        case stop
+        case errand(Errand)
     }
 
     /// What the thread that ships finds in its mailbox, beside messages.
     enum Report {
-        case appended(ChainPoint, byteCount: Int)
-        case prepared(session: UInt64, found: ChainPoint?, hasAnnounced: Bool, byteCount: Int)
-        case promised(HybridTimestamp?, acknowledged: UInt64)
-        case unusable(number: UInt64, session: UInt64)
+        case report(CommitReport)
         case wanted(AccountAddress)
     }
 
     struct Waiter: Sendable {
         let ticket: Ticket
         /// Of the requests that wait.
-        let index: Int
+        let request: Int
+    }
+
+    /// The write under way.
+    enum Writing {
+        case commit
+        case draw(Genesis)
+        /// Of a segment that nobody asked for.
+        case odd(OddSegment)
     }
 
     unowned let world: World
@@ -48,51 +48,26 @@ final class SimulatedAgent: SimulatedNode {
     var disk: VirtualDisk<AgentContents>
 
     // The thread that writes.
-    var admission: Admission<Waiter>
-    var isSpent = false
+    var commits: GroupCommit<Waiter>
+    var writing: Writing?
     var isWriting: Bool { disk.isWriting }
     var work: [Work] = []
     var isWriterAwake = false
-    var requests: [Request] = []
-    var pending = AgentContents.Change()
-    var pendingSince: SteadyTime?
-    var stagedSince: SteadyTime?
-    var sessions: [(number: UInt64, leaves: [ChainPoint], announced: ChainPoint)] = []
+    var requests: [Int: Request] = [:]
+    var requestCount = 0
     var looks: [(AccountAddress, Ticket)] = []
-    var snapshots: [(AccountSnapshot, session: UInt64)] = []
-    var promises: [Promise] = []
-    var merged: MergedBalances
-    var tail: OwnTail
     var retention: Retention
     var upkeepDue = SteadyTime(microseconds: 0)
-    var segmentsSinceCheckpoint = 0
-    var isStopped = false
-    /// A segment under way that no client asked for.
-    var odd: OddSegment?
-    /// The last event whose acknowledgement is durable.
-    var durablyAcknowledged: UInt64 = 0
-
-    struct Promise {
-        let acknowledged: UInt64
-        var time: HybridTimestamp?
-    }
 
     // The thread that ships.
+    var outbox: Outbox
     var reports: [Report] = []
     var isShipperAwake = false
-    var session: OutboxSession
-    var inbox: SnapshotInbox
-    var watermarks: WatermarkPacer
-    var seen = Seen.nothing
-    /// Of the last hello, for the proof behind it.
-    var greeting: Hash256?
-    var head: ChainPoint
-    var acknowledged: ChainPoint
-    /// What the aggregator of the session said that it holds.
-    var held: UInt64 = 0
-    var backlogBytes = 0
+    /// By stream, the last event that the aggregator of a session of this run said that it holds.
+    var held: [StreamTag: UInt64] = [:]
 
-    init(_ world: World, _ device: Device, name: Int) {
+    /// - Parameter contents: of its disk; nil for a device that is new.
+    init(_ world: World, _ device: Device, name: Int, contents: AgentContents? = nil) {
         self.world = world
         self.device = device
         self.name = name
@@ -100,26 +75,39 @@ final class SimulatedAgent: SimulatedNode {
         self.id = id
         signer = ToySigner(UInt64(name))
         random = world.dice.sequence(.node, device.number, -1)
-        disk = VirtualDisk(AgentContents(genesis: SimulatedAgent.found(id, signer, &random)))
-        let limits = world.plan.agentLimits
-        admission = Admission(disk.contents.origin(), hasher: hasher)
-        merged = MergedBalances(limits: limits)
-        tail = OwnTail(head: 0, byteCountMax: limits.ownTailBytesMax)
+        let contents =
+            contents ?? AgentContents(genesis: SimulatedAgent.found(id, signer, &random))
+        disk = VirtualDisk(contents)
         retention = Retention(world.plan.retention, saved: nil, now: device.clock.reading(at: 0))
-        head = disk.contents.head
-        acknowledged = ChainPoint(sequence: 0, hash: .zero)
-        session = OutboxSession(
-            stream: disk.contents.tag, head: head, released: 0, lastSession: 0, limits: limits)
-        inbox = SnapshotInbox(limits: limits)
-        watermarks = WatermarkPacer(limits: limits)
+        commits = SimulatedAgent.commits(contents, world.plan.agentLimits)
+        outbox = SimulatedAgent.outbox(contents, id, signer, world.plan.agentLimits)
     }
 
-    private static func found(
+    static func found(
         _ id: AgentID, _ signer: ToySigner, _ random: inout SplitMix64
     ) -> Genesis {
         Genesis(
             writer: .agent, ledger: "market", agent: id,
             nonce: random.bytes(Genesis.nonceByteCount), publicKey: signer.publicKey)
+    }
+
+    private static func commits(
+        _ contents: AgentContents, _ limits: AgentLimits
+    ) -> GroupCommit<Waiter> {
+        GroupCommit(
+            contents.origin(), streams: contents.records,
+            tail: contents.tail(limits.ownTailBytesMax),
+            merged: MergedBalances(contents.merged, limits: limits), hub: contents.hubs.last,
+            limits: limits, hasher: ToyHasher())
+    }
+
+    private static func outbox(
+        _ contents: AgentContents, _ id: AgentID, _ signer: ToySigner, _ limits: AgentLimits
+    ) -> Outbox {
+        let device = Outbox.Device(
+            agent: id, ledger: "market", softwareVersion: "simulated", signer: signer,
+            hasher: ToyHasher(), verifier: ToyVerifier())
+        return Outbox(device, records: contents.records, hubs: contents.hubs, limits: limits)
     }
 
     var limits: AgentLimits { world.plan.agentLimits }
@@ -129,45 +117,26 @@ final class SimulatedAgent: SimulatedNode {
 
     var will: (topic: Topic, bytes: [UInt8])? { (.status(name), status(isOnline: false)) }
 
-    func status(isOnline: Bool) -> [UInt8] {
-        let message = Message.status(
-            Status(isOnline: isOnline, stream: contents.tag, head: head, at: now.wall))
-        let content = message.framed(session: 0).signedContent(hasher)
-        return message.framed(session: 0, signature: signer.sign(content)).encoded()
+    private func status(isOnline: Bool) -> [UInt8] {
+        Outbox.status(
+            isOnline: isOnline, stream: contents.tag, head: contents.writing.head, at: now.wall,
+            signer: signer, hasher: hasher
+        ).encoded()
     }
 
     // MARK: Life
 
     func start() {
-        let origin = contents.origin()
-        admission = Admission(origin, hasher: hasher)
-        merged = MergedBalances(contents.merged, limits: limits)
-        tail = ownTail()
+        if contents.mustDraw {
+            world.mark(.drewAtStart)
+            let genesis = SimulatedAgent.found(id, signer, &random)
+            let end = StreamEnd(.restored, detail: "from a backup", at: now.wall)
+            disk.write(.draw(genesis, end))
+        }
+        commits = SimulatedAgent.commits(contents, limits)
+        outbox = SimulatedAgent.outbox(contents, id, signer, limits)
         retention = Retention(world.plan.retention, saved: contents.retention, now: now)
         upkeepDue = now.steady
-        head = contents.head
-        durablyAcknowledged = contents.acknowledged
-        acknowledged = ChainPoint(sequence: durablyAcknowledged, hash: .zero)
-        backlogBytes = contents.byteCount(behind: durablyAcknowledged)
-        session = OutboxSession(
-            stream: contents.tag, head: head, released: durablyAcknowledged,
-            lastSession: contents.lastSession, limits: limits)
-        inbox = SnapshotInbox(limits: limits)
-        watermarks = WatermarkPacer(limits: limits)
-    }
-
-    private func ownTail() -> OwnTail {
-        let after = contents.acknowledged
-        let index = contents.index(behind: after)
-        let behind = contents.segments[index...]
-        let begins = behind.first.map { $0.segment.header.firstSequence == after + 1 } ?? true
-        let byteCount = behind.reduce(0) { $0 + $1.segment.bytes.count }
-        guard begins, byteCount <= limits.ownTailBytesMax else {
-            return OwnTail(head: contents.head.sequence, byteCountMax: limits.ownTailBytesMax)
-        }
-        var tail = OwnTail(head: after, byteCountMax: limits.ownTailBytesMax)
-        for sealed in behind { tail.append(sealed.segment) }
-        return tail
     }
 
     func crash() {
@@ -191,37 +160,20 @@ final class SimulatedAgent: SimulatedNode {
 
     /// What was only in memory is gone.
     private func forget() {
+        writing = nil
         work = []
-        requests = []
+        requests = [:]
         reports = []
         isWriterAwake = false
         isShipperAwake = false
-        isSpent = false
-        pending = AgentContents.Change()
-        pendingSince = nil
-        stagedSince = nil
-        sessions = []
         looks = []
-        snapshots = []
-        promises = []
-        isStopped = false
-        odd = nil
-        seen = .nothing
-        held = 0
-        segmentsSinceCheckpoint = 0
+        held = [:]
     }
 
     /// Another disk, with nothing on it: a new stream under the same name.
     func loseDisk() {
-        world.oracle.forget(agent: name)
-        world.destroyed(contents.segments, of: self)
-        let genesis = SimulatedAgent.found(id, signer, &random)
-        disk.replace(with: AgentContents(genesis: genesis))
-        head = contents.head
-    }
-
-    func lastTime(of segment: Segment) -> HybridTimestamp {
-        contents.lastTime(of: segment)
+        disk.replace(
+            with: AgentContents(genesis: SimulatedAgent.found(id, signer, &random)))
     }
 
     // MARK: Events
@@ -235,17 +187,31 @@ final class SimulatedAgent: SimulatedNode {
         case .shipperWakes:
             isShipperAwake = false
             ship()
-        case .connected:
-            _ = world.publish(
-                device.number, .status(name), status(isOnline: true), isRetained: true)
-            perform(session.connected(now: now.steady, &random))
-        case .connectionLost: session.disconnected()
-        case .delivered: perform(session.transportHasRoom())
+        case .connected: perform(outbox.connected(waited: nil, now: now, &random))
+        case .connectionLost: perform(outbox.disconnected())
+        case .delivered: perform(outbox.transportHasRoom(now: now, &random))
         case .tick:
-            tickShipper()
+            perform(outbox.tick(now: now, &random))
             write()
             writeOddly()
         case .start, .attempt, .keepAliveEnds, .resumes, .crashes: break
+        }
+        noteHeld()
+    }
+
+    func received(_ packet: Packet) {
+        guard let frame = try? Frame(decoding: packet.bytes) else {
+            return world.mark(.brokenFrame)
+        }
+        if Frame.Kind(rawValue: frame.kind) == nil { world.mark(.unknownFrame) }
+        perform(outbox.received(frame, now: now, &random))
+        noteHeld()
+    }
+
+    /// What pruning may go by.
+    private func noteHeld() {
+        for stream in outbox.streams {
+            if let held = stream.session.held { self.held[stream.tag] = held }
         }
     }
 

@@ -3,89 +3,68 @@ import LedgerCore
 @_spi(Durability) import SyncProtocol
 import TestSupport
 
-/// The aggregator: its disk, and the thread that merges with `StreamSession` and `GlobalLedger`, as
-/// `Intake` and `Fleet` drive them.
+/// The aggregator: its disk, and the thread that drives `Hub` as `Intake` does.
 final class SimulatedAggregator: SimulatedNode {
     unowned let world: World
     var device: Device
     let client = 0
     let will: (topic: Topic, bytes: [UInt8])? = nil
-    let signer = ToySigner(0)
-    let hasher = ToyHasher()
-    let verifier = ToyVerifier()
-    let hubName: AgentID
     var random: SplitMix64
     var disk: VirtualDisk<AggregatorContents>
     var isWriting: Bool { disk.isWriting }
 
     var mailbox: [(topic: Topic, bytes: [UInt8])] = []
     var isAwake = false
-    var sessions: [StreamTag: StreamSession] = [:]
-    /// In the order of their first greetings: dictionaries have none.
-    var tags: [StreamTag] = []
-    /// By agent: the stream of its last greeting.
-    var greetings: [AgentID: StreamTag] = [:]
-    /// Agents in the order of their first words.
-    var known: [AgentID] = []
+    var hub: Hub
+    /// The commit under way.
+    private var commitUnderWay: HubCommit?
     let ids: [AgentID]
-    var names: [AgentID: Int] = [:]
-    var ledger = GlobalLedger()
-    var schedule: SnapshotSchedule
-    var pending = AggregatorContents.Change()
-    var arrivals: [(stream: StreamTag, first: UInt64, position: Int)] = []
-    var pendingBytes = 0
-    var touched: [(tag: StreamTag, receivedAt: Timestamp)] = []
-    var watermarked: [StreamTag] = []
-    var watermarkedSince: SteadyTime?
+    private var names: [AgentID: Int] = [:]
+    /// The store failed: everything is to be read again.
     var isSpent = false
     var isTurnDue = false
-    var mustSayUp = false
-    var segmentsSinceCheckpoint = 0
 
     init(_ world: World, _ device: Device) {
         self.world = world
         self.device = device
         guard let hubName = try? AgentID("hub") else { preconditionFailure("hub is a name") }
-        self.hubName = hubName
         random = world.dice.sequence(.node, 0, -1)
         let genesis = Genesis(
             writer: .hub, ledger: "market", agent: hubName,
-            nonce: random.bytes(Genesis.nonceByteCount), publicKey: signer.publicKey)
+            nonce: random.bytes(Genesis.nonceByteCount), publicKey: ToySigner(0).publicKey)
         disk = VirtualDisk(AggregatorContents(hub: genesis))
-        schedule = SnapshotSchedule(limits: world.plan.aggregatorLimits)
+        hub = SimulatedAggregator.hub(disk.contents, world, device)
         ids = (1...world.plan.agentCount).compactMap { try? AgentID("till-\($0)") }
         for (index, id) in ids.enumerated() { names[id] = index + 1 }
+    }
+
+    private static func hub(
+        _ contents: AggregatorContents, _ world: World, _ device: Device
+    ) -> Hub {
+        let parts = Hub.Parts(
+            limits: world.plan.aggregatorLimits, hasher: ToyHasher(), verifier: ToyVerifier(),
+            signer: ToySigner(0))
+        return Hub(contents.origin, parts, now: device.clock.reading(at: world.now).wall)
     }
 
     var limits: AggregatorLimits { world.plan.aggregatorLimits }
     var contents: AggregatorContents { _read { yield disk.contents } }
     var now: ClockReading { device.clock.reading(at: world.now) }
-    var hub: Seen { Seen(hub: contents.tag, position: 0) }
+    var ledger: GlobalLedger { hub.ledger }
+    /// Whether all that it took is written.
+    var isIdle: Bool { !isWriting && !hub.hasPending && !isSpent }
 
     // MARK: Life
 
     func start() {
-        load()
+        hub = SimulatedAggregator.hub(contents, world, device)
+        isSpent = false
+        world.checkLoaded(self)
     }
 
     /// Fold and sessions as the store has them.
-    func load() {
-        ledger = contents.ledger()
-        sessions = [:]
-        tags = contents.tags
-        for tag in tags {
-            guard let known = contents.streams[tag], let record = contents.record(tag) else {
-                continue
-            }
-            sessions[tag] = StreamSession(
-                genesis: known.genesis, ends: known.ends, record: record, limits: limits,
-                hasher: hasher, verifier: verifier)
-            if !self.known.contains(known.genesis.agent) { self.known.append(known.genesis.agent) }
-        }
-        greetings = [:]
-        schedule = SnapshotSchedule(limits: limits)
-        watermarked = []
-        watermarkedSince = nil
+    private func reload() {
+        hub.reload(contents.origin, now: now)
         isSpent = false
         world.checkLoaded(self)
     }
@@ -110,17 +89,8 @@ final class SimulatedAggregator: SimulatedNode {
     private func forget() {
         mailbox = []
         isAwake = false
-        clearPending()
-        mustSayUp = false
         isTurnDue = false
-        segmentsSinceCheckpoint = 0
-    }
-
-    func clearPending() {
-        pending = AggregatorContents.Change()
-        arrivals = []
-        pendingBytes = 0
-        touched = []
+        commitUnderWay = nil
     }
 
     // MARK: Events
@@ -131,7 +101,7 @@ final class SimulatedAggregator: SimulatedNode {
             isAwake = false
             work()
         case .written(let isDurable): written(isDurable)
-        case .connected: mustSayUp = true
+        case .connected: hub.connected()
         case .tick:
             tick()
             work()
@@ -153,7 +123,7 @@ final class SimulatedAggregator: SimulatedNode {
     func work() {
         guard device.isRunning, !isWriting else { return }
         var count = 0
-        while count < mailbox.count, !isFull {
+        while count < mailbox.count, !hub.isFull {
             receive(mailbox[count].topic, mailbox[count].bytes)
             count += 1
         }
@@ -162,133 +132,111 @@ final class SimulatedAggregator: SimulatedNode {
         if !isWriting { tellOfAccounts() }
     }
 
-    private var isFull: Bool {
-        arrivals.count >= limits.messagesPerCommitMax || pendingBytes >= limits.bytesPerCommitMax
-    }
-
     private func tick() {
         isTurnDue = true
-        if mustSayUp {
-            mustSayUp = false
-            let notice = HubNotice(isUp: true, hub: hub, at: now.wall)
-            let frame = Message.hub(notice).framed(session: 0).signed(by: signer, hasher)
-            _ = world.publish(0, .hub, frame.encoded())
-        }
-        guard !isWriting, !isSpent else { return }
-        for tag in tags { perform(session(tag) { $0.tick(now: now) }, tag) }
+        guard !isWriting else { return }
+        if isSpent { reload() }
+        perform(hub.tick(now: now, &random))
     }
 
-    func session(
-        _ tag: StreamTag, _ event: (inout StreamSession) -> [StreamSession.Action]
-    ) -> [StreamSession.Action] {
-        guard let index = sessions.index(forKey: tag) else { return [.drop(.notInSession)] }
-        return event(&sessions.values[index])
+    func receive(_ topic: Topic, _ bytes: [UInt8]) {
+        guard let name = topic.name, name <= ids.count else { return }
+        if isSpent { reload() }
+        look(at: bytes)
+        perform(hub.received(bytes, from: ids[name - 1], now: now, &random))
     }
 
     // MARK: Committing
 
     private func commit() {
-        guard !isSpent else { return }
-        if segmentsSinceCheckpoint >= limits.segmentsPerCheckpoint { addCheckpoint() }
-        if !pending.isEmpty || isWatermarkDue { addWatermarks() }
-        guard !pending.isEmpty else { return }
-        disk.begin(pending, pageCount: pending.pageCount)
+        guard !isSpent, let commit = hub.takeCommit(now: now) else { return }
+        mark(commit)
+        commitUnderWay = commit
+        disk.begin(commit, pageCount: commit.pageCount)
         world.beginWrite(0, isLarge: true)
     }
 
-    private func addCheckpoint() {
-        world.mark(.checkpoint)
-        _ = ledger.takeChangedPages()
-        pending.checkpoint = ledger
-    }
-
-    private var isWatermarkDue: Bool {
-        watermarkedSince.map { now.steady.microseconds(since: $0) >= limits.watermarkDelayMax }
-            ?? false
-    }
-
-    private func addWatermarks() {
-        for tag in watermarked {
-            guard let session = sessions[tag] else { continue }
-            pending.records.append((tag, session.record))
-            touch(tag)
-        }
-        watermarked = []
-        watermarkedSince = nil
-    }
-
-    func touch(_ tag: StreamTag) {
-        guard !touched.contains(where: { $0.tag == tag }) else { return }
-        touched.append((tag, now.wall))
-    }
-
     private func written(_ isDurable: Bool) {
-        guard isDurable else {
+        guard isDurable, let commit = commitUnderWay else {
             // What is in memory ran ahead of the store. Agents send again what is not acknowledged.
             world.mark(.foldsReloaded)
             disk.rollBack()
-            clearPending()
+            commitUnderWay = nil
             isSpent = true
             return work()
         }
+        commitUnderWay = nil
         disk.sync()
         world.logGrew(self)
         if device.crashPoint == .afterWrite { return world.crash(0, at: .afterWrite) }
-        succeed()
+        let end = contents.whole.count
+        perform(
+            hub.persisted(
+                Durable(position: Int64(end)), positions: commit.positions(endingAt: end), now: now)
+        )
         if !isWriting { tellOfAccounts() }
         work()
-    }
-
-    private func succeed() {
-        let durable = Durable(position: Int64(contents.log.count))
-        var runs: [StreamTag: [Ack.Run]] = [:]
-        for arrival in arrivals {
-            runs[arrival.stream, default: []].append(
-                Ack.Run(firstSequence: arrival.first, position: UInt64(arrival.position)))
-        }
-        segmentsSinceCheckpoint =
-            pending.checkpoint == nil ? segmentsSinceCheckpoint + pending.segments.count : 0
-        let concerned = touched
-        clearPending()
-        for (tag, receivedAt) in concerned {
-            for action in session(tag, { $0.persisted(durable) }) {
-                if case .sendAck(let number, let point) = action {
-                    sendAck(number, point, tag, runs: runs[tag] ?? [], receivedAt)
-                } else {
-                    perform([action], tag)
-                }
-            }
-        }
     }
 
     // MARK: Accounts down
 
     private func tellOfAccounts() {
-        guard isTurnDue, !isSpent, pending.isEmpty, device.isRunning else { return }
+        guard isTurnDue, !isSpent, !hub.hasPending, device.isRunning else { return }
         isTurnDue = false
-        let place = SnapshotSchedule.Place(
-            hub: contents.tag, position: UInt64(contents.log.count), now: now)
         let room = world.plan.pace.window / 2 - device.transport.outstanding
-        schedule.turn(
-            place, &ledger, messagesMax: room,
-            progress: { [self] in sessions[$0]?.progress },
-            send: { [self] outgoing in
-                guard let name = names[outgoing.agent] else { return true }
-                world.mark(.snapshotSent)
-                let frame = Message.accountSnapshot(outgoing.message).framed(
-                    session: outgoing.session
-                ).signed(by: signer, hasher)
-                return world.publish(0, .down(name), frame.encoded())
-            })
+        hub.tellOfAccounts(messagesMax: room, now: now) { [self] frame, agent in
+            guard let name = names[agent] else { return true }
+            world.mark(.snapshotSent)
+            return world.publish(0, .down(name), frame.encoded())
+        }
+    }
+
+    // MARK: Actions
+
+    func perform(_ actions: [Hub.Action]) {
+        for action in actions { perform(action) }
+    }
+
+    private func perform(_ action: Hub.Action) {
+        world.note { Words.action(action).map { "    hub \($0)" } ?? "" }
+        switch action {
+        case .send(let frame, let agent):
+            guard let name = names[agent] else { return }
+            mark(frame)
+            _ = world.publish(0, .down(name), frame.encoded())
+        case .announce(let frame, let shard):
+            // All agents of this world listen to one.
+            if shard == 0 { _ = world.publish(0, .hub, frame.encoded()) }
+        case .lookUp(let lookUp, let stream):
+            world.mark(.lookedUp)
+            let answer = contents.answer(lookUp, of: stream)
+            let names = hub.needsNames(answer, to: lookUp, of: stream).map {
+                contents.names(of: stream, leadingTo: $0)
+            }
+            perform(hub.found(answer, names: names ?? [], of: stream, now: now))
+        case .fetch(let span):
+            let segment = contents.segment(of: span)
+            let names = segment.map {
+                contents.names(of: span.stream, leadingTo: $0.header.dictionary)
+            }
+            perform(hub.fetched(span, segment, names: names ?? [], now: now))
+        case .decided: break
+        case .note(let note): mark(note)
+        }
     }
 }
 
-extension StreamSession {
-    fileprivate var progress: SnapshotSchedule.Progress? {
-        provedSession.map {
-            SnapshotSchedule.Progress(
-                session: $0, committed: committed.sequence,
-                lag: record.announced.sequence - min(record.announced.sequence, committed.sequence))
+extension HubCommit {
+    var pageCount: Int {
+        hubSegments.count + arrivals.reduce(0) { $0 + $1.run.segments.count } + 2
+    }
+
+    /// Where each arrival's first segment stands in a log that ends with them.
+    func positions(endingAt end: Int) -> [Int64] {
+        var position = end - arrivals.reduce(0) { $0 + $1.run.segments.count } + 1
+        return arrivals.map { arrival in
+            defer { position += arrival.run.segments.count }
+            return Int64(position)
         }
     }
 }

@@ -12,8 +12,8 @@ final class SimulatedClient {
 
     private unowned let world: World
     let number: Int
-    /// Its agent's name.
-    private let agent: Int
+    /// The node of its agent.
+    private let node: Int
     private var random: SplitMix64
     private var request: Request?
     private var ticket: Ticket
@@ -24,10 +24,10 @@ final class SimulatedClient {
     /// It begins nothing new.
     private var isFinishing = false
 
-    init(_ world: World, number: Int, agent: Int) {
+    init(_ world: World, number: Int, node: Int) {
         self.world = world
         self.number = number
-        self.agent = agent
+        self.node = node
         random = world.dice.sequence(.client, number)
         ticket = Ticket(client: number, request: 0, attempt: 0)
     }
@@ -80,9 +80,9 @@ final class SimulatedClient {
     }
 
     private func ask(_ request: Request) {
-        world.note { "client \(self.number) asks till-\(self.agent): \(Words.request(request))" }
+        world.note { "client \(self.number) asks \(self.world.name(self.node)): \(Words.request(request))" }
         world.after(SimulatedClient.patience, .client(number, .patienceEnds(ticket)))
-        world.submit(request, ticket, toAgent: agent)
+        world.submit(request, ticket, toNode: node)
     }
 
     private func askAgainLater(_ request: Request) {
@@ -148,7 +148,7 @@ final class SimulatedClient {
 
     private func part(hasKey: Bool) -> Request.Part {
         let postings = (0..<(random.oneIn(4) ? 2 : 1)).map { _ in posting() }
-        let number = world.oracle.asked(postings, agent: agent)
+        let number = world.oracle.asked(postings, folder: node)
         let key = hasKey ? "k\(number)" : nil
         if hasKey { world.oracle.keyed(number, key: number) }
         let form = RequestForm(postings: postings, reference: .value("t\(number)"))
@@ -159,7 +159,7 @@ final class SimulatedClient {
     private func changed(_ request: Request, _ random: inout SplitMix64) -> Request {
         let parts = request.parts.map { old in
             let postings = [posting()]
-            let number = world.oracle.asked(postings, agent: agent)
+            let number = world.oracle.asked(postings, folder: node)
             if let key = old.key.flatMap({ Int($0.dropFirst()) }) {
                 world.oracle.keyed(number, key: key)
             }

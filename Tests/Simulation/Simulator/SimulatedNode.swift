@@ -85,11 +85,14 @@ struct Device {
 struct Transport {
     private static let backoffBase: Int64 = 250_000
     static let backoffMax: Int64 = 15_000_000
+    /// How long a connection must last to show that there is no fault.
+    static let stableAfter: Int64 = 1_000_000
 
     var isUp = false
     var epoch = 0
     var outstanding = 0
     var failures = 0
+    var connectedAt: Int64 = 0
     /// It will try again when there is a way.
     var isWaiting = false
 

@@ -6,9 +6,12 @@ import SyncProtocol
 /// What the world has seen of the aggregator's log.
 struct LogWatch {
     var checkedThrough = 0
-    var ends: [StreamTag: ChainPoint] = [:]
     /// Streams of which there are, or were, copies.
     var copied: Set<StreamTag> = []
+    /// Nodes whose backlog has been zero since the faults stopped.
+    var settled: Set<Int> = []
+    /// What each of the others lacked when it was looked at last.
+    var reasons: [Int: String] = [:]
     /// Streams whose disk is gone: what of them was under way may still come.
     var lost: Set<StreamTag> = []
 }
@@ -20,18 +23,14 @@ extension World {
         let contents = aggregator.contents
         for sealed in contents.log[min(watch.checkedThrough, contents.log.count)...] {
             let header = sealed.segment.header
-            let before = watch.ends[header.stream]
-            let isNext =
-                before.map {
-                    header.firstSequence == $0.sequence + 1 && header.previous == $0.hash
-                } ?? (header.firstSequence == 1)
-            if !isNext {
+            let parent = ChainPoint(sequence: header.firstSequence - 1, hash: header.previous)
+            let isFirst = contents.streams[header.stream]?.start == parent
+            if !isFirst, parent.sequence == 0 || !contents.holds(header.stream, parent) {
                 violate(
-                    .chains,
-                    "\(header.sequences) of \(header.stream) was logged behind \(before?.sequence ?? 0)"
-                )
+                    .chains, "\(header.sequences) of \(header.stream) was logged behind nothing")
             }
-            watch.ends[header.stream] = sealed.end
+            // Of a copy nobody has promised anything.
+            guard !watch.copied.contains(header.stream) else { continue }
             let watermark = contents.streams[header.stream]?.record.watermark
             if let watermark, header.base <= watermark {
                 violate(
@@ -45,12 +44,12 @@ extension World {
 
     /// The aggregator has loaded its fold from checkpoint and tail.
     func checkLoaded(_ aggregator: SimulatedAggregator) {
-        guard aggregator.contents.checkpoint.position > 0 else { return }
-        var whole = GlobalLedger()
-        for sealed in aggregator.contents.log { aggregator.contents.merge(sealed, into: &whole) }
-        let loaded = aggregator.ledger
-        if Digests.state(whole.balances, whole.counts, ToyHasher())
-            != Digests.state(loaded.balances, loaded.counts, ToyHasher())
+        guard aggregator.contents.checkpoint != nil else { return }
+        let whole = aggregator.contents.fold()
+        let loaded = aggregator.hub
+        if Digests.state(whole.ledger.balances, whole.ledger.counts, hub: whole.state, ToyHasher())
+            != Digests.state(
+                loaded.ledger.balances, loaded.ledger.counts, hub: loaded.state, ToyHasher())
         {
             violate(.checkpointAndTail, "the aggregator loaded another state than its log has")
         }
@@ -68,72 +67,55 @@ extension World {
     }
 
     /// The agent takes everything up to there for safe.
-    func checkRelease(_ agent: SimulatedAgent, _ point: ChainPoint) {
-        if !aggregator.contents.holds(agent.contents.tag, point) {
+    func checkRelease(_ agent: SimulatedAgent, _ tag: StreamTag, _ point: ChainPoint) {
+        if !aggregator.contents.holds(tag, point) {
             violate(.releasedIsHeld, "\(agent.id) releases \(point.sequence), which is not held")
         }
-        if !agent.contents.isInChain(point) {
+        if agent.contents.stream(tag)?.isInChain(point) != true {
             violate(.releasedIsHeld, "\(agent.id) releases \(point.sequence) of another chain")
         }
     }
 
-    func checkPruning(_ agent: SimulatedAgent, _ count: Int) {
-        let contents = agent.contents
+    func checkPruning(_ agent: SimulatedAgent, _ stream: OwnStream, _ count: Int) {
         for index in 0..<count {
-            let point = contents.segments[index].end
+            let point = stream.segments[index].end
             let end = point.sequence
-            if !aggregator.contents.holds(contents.tag, point) || end > agent.durablyAcknowledged {
+            if !aggregator.contents.holds(stream.tag, point) || end > stream.acknowledged {
                 violate(.prunedIsOld, "\(agent.id) prunes \(end), which is not held")
             }
-            let age = now - contents.writtenAt[index]
+            let age = now - stream.segments[index].at
             if age < plan.retention.segments, !agent.device.clock.wasWrong {
                 violate(.prunedIsOld, "\(agent.id) prunes \(end) after \(age) µs")
             }
         }
     }
 
-    func checkProof(_ agent: SimulatedAgent, session: UInt64, head: ChainPoint) {
-        if agent.contents.lastSession < session {
+    func checkProof(_ agent: SimulatedAgent, session: UInt64, _ proof: Proof) {
+        guard let stream = agent.contents.stream(proof.stream) else {
+            return violate(.provedIsDurable, "\(agent.id) proves a stream that it does not have")
+        }
+        if stream.lastSession < session {
             violate(
                 .provedIsDurable,
-                "\(agent.id) proves session \(session), and durable is \(agent.contents.lastSession)"
-            )
+                "\(agent.id) proves session \(session), and durable is \(stream.lastSession)")
         }
-        if head.sequence > agent.contents.head.sequence {
+        if !stream.isInChain(proof.head) {
             violate(
-                .provedIsDurable, "\(agent.id) announces \(head.sequence), which is not durable")
+                .provedIsDurable,
+                "\(agent.id) announces \(proof.head.sequence), which is not durable")
         }
     }
 
     // MARK: Accusations
 
     /// An agent takes itself, or is taken, for a copy.
-    func accused(_ agent: SimulatedAgent, _ finding: OutboxSession.Finding) {
-        guard !watch.copied.contains(agent.contents.tag) else { return }
+    func accused(_ agent: SimulatedAgent, _ tag: StreamTag, _ finding: OutboxSession.Finding) {
+        guard !watch.copied.contains(tag) else { return }
         violate(.noFalseAlarm, "\(agent.id) stops: \(finding.sentence)")
     }
 
     func accused(_ tag: StreamTag, _ standing: Standing) {
         guard !watch.copied.contains(tag) else { return }
         violate(.noFalseAlarm, "\(tag) is \(standing.name)")
-    }
-
-    // MARK: Losses
-
-    /// A disk with these segments is gone. What nobody else has is lost, and nobody's fault.
-    func destroyed(_ segments: [SealedSegment], of agent: SimulatedAgent) {
-        let contents = agent.contents
-        watch.lost.insert(contents.tag)
-        let log = aggregator.contents
-        for sealed in segments where !log.holds(contents.tag, sealed.end) {
-            let names = contents.definitions
-            for case .event(let event) in sealed.segment.events(name: {
-                $0 < names.count ? names[Int($0)] : nil
-            }) {
-                guard let text = event.transaction.reference, let number = Int(text.dropFirst())
-                else { continue }
-                oracle.lost(number)
-            }
-        }
     }
 }

@@ -7,8 +7,8 @@ import TestSupport
 extension World {
     private static let hop: Int64 = 300
 
-    func submit(_ request: Request, _ ticket: Ticket, toAgent name: Int) {
-        guard let agent = agents.first(where: { $0.name == name }), agent.device.isRunning else {
+    func submit(_ request: Request, _ ticket: Ticket, toNode number: Int) {
+        guard let agent = nodes[number] as? SimulatedAgent, agent.device.isRunning else {
             return after(World.hop, .client(ticket.client, .answered(ticket, .unavailable)))
         }
         agent.submit(request, ticket)
@@ -25,6 +25,8 @@ extension World {
             if let (invariant, fault) = oracle.told(request, outcomes) {
                 violate(invariant, fault)
             }
+            let numbers = request.parts.map(\.number).filter { oracle.asked[$0].told != nil }
+            agent.disk.decay { $0.told.formUnion(numbers) }
         }
         if faults.strikes(.lostAnswer, ticket.client) != nil { return }
         after(World.hop, .client(ticket.client, .answered(ticket, answer)))
@@ -32,13 +34,13 @@ extension World {
 
     /// A transaction that no client asked for.
     func transactionOfNobody(
-        agent: Int, _ random: inout SplitMix64
+        folder: Int, _ random: inout SplitMix64
     ) -> (number: Int, transaction: Transaction) {
         do {
             let posting = Posting(
                 source: random.pick(places.accounts), destination: random.pick(places.accounts),
                 asset: random.pick(places.assets), amount: try Amount(1 + Int64(random.below(99))))
-            let number = oracle.asked([posting], agent: agent)
+            let number = oracle.asked([posting], folder: folder)
             return (number, try Transaction(postings: [posting], reference: "t\(number)"))
         } catch { preconditionFailure("\(error)") }
     }

@@ -1,3 +1,4 @@
+import AgentCore
 import AggregatorCore
 import LedgerCore
 import SyncProtocol
@@ -12,32 +13,60 @@ extension World {
         guard aggregator.device.isRunning, aggregator.device.transport.isUp else {
             return "the aggregator is not connected"
         }
-        guard aggregator.mailbox.isEmpty, !aggregator.isWriting, aggregator.pending.isEmpty else {
+        guard aggregator.mailbox.isEmpty, aggregator.isIdle else {
             return "the aggregator has work"
         }
+        var first: String?
         for agent in agents {
-            if let rest = backlog(of: agent, aggregator) { return "\(agent.id): \(rest)" }
+            // Copies under one name push each other out, for ever: each must have been done once.
+            if hasCopies(agent), watch.settled.contains(agent.device.number) { continue }
+            let number = agent.device.number
+            if let rest = self.backlog(of: agent, aggregator) {
+                // Of one that is pushed out now, what it lacked when it was not.
+                if agent.device.transport.isUp { watch.reasons[number] = rest }
+                first = first ?? "\(name(number)): \(watch.reasons[number] ?? rest)"
+            } else {
+                watch.settled.insert(agent.device.number)
+            }
         }
-        return nil
+        return first
+    }
+
+    private func hasCopies(_ agent: SimulatedAgent) -> Bool {
+        agents.contains { $0.name == agent.name && $0.device.number != agent.device.number }
     }
 
     private func backlog(of agent: SimulatedAgent, _ aggregator: SimulatedAggregator) -> String? {
-        let contents = agent.contents
         guard agent.device.isRunning, agent.device.transport.isUp else { return "not connected" }
-        guard agent.work.isEmpty, agent.reports.isEmpty, !agent.isWriting else { return "at work" }
-        guard case .streaming = agent.session.phase else { return "\(agent.session.phase)" }
-        let head = contents.head.sequence
-        guard agent.head.sequence == head, agent.acknowledged.sequence == head,
-            contents.acknowledged == head
-        else { return "\(agent.acknowledged.sequence) of \(head) acknowledged" }
-        guard let known = aggregator.contents.streams[contents.tag],
-            known.furthest == contents.head
-        else {
-            return "\(head) not merged"
+        guard agent.work.isEmpty, agent.reports.isEmpty, !agent.isWriting,
+            !agent.commits.isWaiting, agent.commits.ending == nil
+        else { return "at work" }
+        for stream in agent.outbox.streams {
+            if let rest = self.backlog(of: stream, agent, aggregator) { return "\(stream.tag): \(rest)" }
         }
-        let last = contents.segments.last.map { agent.lastTime(of: $0.segment) }
-        if let last, known.record.watermark < last { return "no watermark covers \(head)" }
         return missingBalances(agent, aggregator)
+    }
+
+    private func backlog(
+        of stream: OutboxStream, _ agent: SimulatedAgent, _ aggregator: SimulatedAggregator
+    ) -> String? {
+        guard let own = agent.contents.stream(stream.tag) else { return "not on the disk" }
+        let head = own.head.sequence
+        if stream.tag == agent.contents.tag {
+            guard case .streaming = stream.session.phase else { return "\(stream.session.phase)" }
+        } else if head > 0 {
+            guard stream.isOffered(to: agent.outbox.hub?.tag) else {
+                return "not drained: \(stream.session.phase)"
+            }
+        }
+        guard stream.session.head == own.head, stream.backlog == 0, own.acknowledged == head else {
+            return "\(own.acknowledged) of \(head) acknowledged"
+        }
+        guard aggregator.contents.holds(stream.tag, own.head) else { return "\(head) not merged" }
+        guard stream.tag == agent.contents.tag, let last = own.segments.last else { return nil }
+        let watermark = aggregator.contents.streams[stream.tag]?.record.watermark
+        return watermark.map { $0 >= own.lastTime(of: last) } ?? false
+            ? nil : "no watermark covers \(head)"
     }
 
     /// Whether the agent tells of its accounts what the merged ledger has of them.
@@ -45,9 +74,9 @@ extension World {
         _ agent: SimulatedAgent, _ aggregator: SimulatedAggregator
     ) -> String? {
         guard plan.agentLimits.mergedBalancesMax >= 2 * places.count else { return nil }
-        let own = agent.admission.balances
-        for account in own.accounts {
-            let view = agent.merged.account(account, own: own)
+        guard let folds = agent.commits.folds else { return "no folds" }
+        for account in folds.own.accounts {
+            let view = folds.merged.account(account, own: folds.own)
             for asset in places.assets {
                 let sums = aggregator.ledger.balances.sums(of: account, in: asset)
                 let balance = view?.balances.first { $0.asset == asset }
@@ -62,9 +91,11 @@ extension World {
     /// Digests of all that the aggregator has.
     var outcome: StepDigest {
         var digest = StepDigest()
-        for sealed in aggregator.contents.log { digest.feed(sealed.hash.bytes) }
+        for sealed in aggregator.contents.whole { digest.feed(sealed.hash.bytes) }
         let ledger = aggregator.ledger
-        digest.feed(Digests.state(ledger.balances, ledger.counts, ToyHasher()).bytes)
+        let state = aggregator.hub.state
+        digest.feed(
+            Digests.state(ledger.balances, ledger.counts, hub: state, ToyHasher()).bytes)
         return digest
     }
 
@@ -113,14 +144,15 @@ extension World {
 
     private func checkOracle(_ reading: LedgerReading) {
         var counts = [Int](repeating: 0, count: oracle.asked.count)
-        var placed: [StreamPlace: Int] = [:]
+        // After a fork a place may have two events.
+        var placed: [StreamPlace: [Int]] = [:]
         for read in reading.transactions {
             guard oracle.asked.indices.contains(read.number) else {
                 violate(.nothingInvented, "\(read.place) was never asked for")
                 continue
             }
             counts[read.number] += 1
-            placed[read.place] = read.number
+            placed[read.place, default: []].append(read.number)
             if oracle.asked[read.number].postings != read.postings {
                 violate(.nothingInvented, "\(read.place) is not what t\(read.number) asked for")
             }
@@ -128,7 +160,9 @@ extension World {
         var byKey: [Int: Int] = [:]
         for (number, asked) in oracle.asked.enumerated() {
             let isForgotten = oracle.isForgotten(number)
-            if let told = asked.told, !asked.isLost, !isForgotten, placed[told] != number {
+            if let told = asked.told, !asked.isLost, !isForgotten,
+                placed[told]?.contains(number) != true
+            {
                 violate(.answeredIsKept, "t\(number) was answered as \(told), which is not there")
             }
             if asked.isUnreadable, counts[number] > 0 {
@@ -163,17 +197,17 @@ extension World {
             if queues[tag] == nil { order.append(tag) }
             queues[tag, default: []].append(sealed)
         }
-        var ledger = GlobalLedger()
+        var fold = HubFold(state: aggregator.hub.state)
         while !order.isEmpty {
             let place = random.below(order.count)
             guard let next = queues[order[place]]?.popLast() else {
                 order.remove(at: place)
                 continue
             }
-            aggregator.contents.merge(next, into: &ledger)
+            _ = fold.replay(next, aggregator.contents)
         }
         let merged = aggregator.ledger
-        if Digests.state(ledger.balances, ledger.counts, ToyHasher())
+        if Digests.state(fold.ledger.balances, fold.ledger.counts, ToyHasher())
             != Digests.state(merged.balances, merged.counts, ToyHasher())
         {
             violate(.foldOfAnyOrder, "another order of the same segments has another digest")
@@ -194,10 +228,11 @@ extension World {
 
     private func checkRetained() {
         for agent in agents {
-            if !aggregator.contents.holds(agent.contents.tag, agent.contents.head) {
+            for stream in agent.contents.streams
+            where !aggregator.contents.holds(stream.tag, stream.head) {
                 violate(
                     .nothingDropped,
-                    "\(agent.id) has \(agent.contents.head.sequence) events, which are not merged")
+                    "\(agent.id) has \(stream.head.sequence) events of \(stream.tag), not merged")
             }
         }
     }

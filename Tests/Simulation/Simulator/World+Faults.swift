@@ -25,6 +25,11 @@ extension World {
         case .diskFull: fillDisk(random.below(nodes.count), &random)
         case .clockJump, .clockDrift, .clock1970, .clock2038: spoilClock(id.kind, &random)
         case .agentDiskLoss: loseDisk(anAgent(&random), &random)
+        case .agentRestore, .agentRestoreTwice: restore(id.kind, anAgent(&random), &random)
+        case .agentClone: clone(anAgent(&random), &random)
+        case .agentBitRot: rot(anAgent(&random), &random)
+        case .aggregatorRestore, .aggregatorRestoreTwice: restore(id.kind, 0, &random)
+        case .aggregatorDiskLoss: loseHub(&random)
         case .replayedUp, .replayedDown, .alteredUp, .alteredHello, .alteredDown, .forgedUp,
             .forgedDown, .newerFrame:
             injectFrame(id.kind, &random)
@@ -54,6 +59,10 @@ extension World {
             pathsOpened()
         case .intruderReturns(let client, let times): intrude(client, times: times)
         case .diskHasRoom(let node): nodes[node].device.isDiskFull = false
+        case .images: takeImages()
+        case .putBack(let node, let image, let isMarked):
+            guard !faults.isCalm else { return }
+            putBack(node, image: image, isMarked: isMarked)
         case .opens:
             network.mendAll()
             pathsOpened()

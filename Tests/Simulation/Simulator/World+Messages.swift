@@ -188,7 +188,7 @@ extension World {
         }
         node.device.transport.isUp = true
         node.device.transport.outstanding = 0
-        node.device.transport.failures = 0
+        node.device.transport.connectedAt = now
         let connection = Broker.Connection(node: number, epoch: epoch, will: node.will)
         if let before = broker.connect(node.client, connection) { close(before, of: node.client) }
         if node.client == 0 {
@@ -228,6 +228,9 @@ extension World {
         let node = nodes[number]
         guard node.device.transport.isUp, node.device.transport.epoch == epoch else { return false }
         node.device.transport.isUp = false
+        if now - node.device.transport.connectedAt >= Transport.stableAfter {
+            node.device.transport.failures = 0
+        }
         noticeAtBroker(number, epoch: epoch)
         retry(number)
         return true

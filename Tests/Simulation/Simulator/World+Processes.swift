@@ -99,11 +99,10 @@ extension World {
     /// The device's disk is exchanged for an empty one, with all that was on it.
     func loseDisk(_ number: Int, _ random: inout SplitMix64) {
         guard let agent = nodes[number] as? SimulatedAgent else { return }
-        if agent.device.isRunning {
-            agent.crash()
-            end(number)
-        }
+        halt(number)
+        let before = agent.contents
         agent.loseDisk()
+        exchanged(number, before, agent.contents)
         note { "\(self.name(number)) has a new disk" }
         after(random.logarithmic(10_000, 60 * Plan.second), number, .start)
     }

@@ -17,6 +17,10 @@ enum WorldEvent {
     /// The broker notices that a connection is dead.
     case brokerDrops(client: Int, epoch: Int)
     case brokerStarts
+    /// Everybody's folder is copied away.
+    case images
+    /// A copy of a folder is put back.
+    case putBack(node: Int, image: Int, isMarked: Bool)
     case intruderReturns(client: Int, times: Int)
     case diskHasRoom(Int)
     /// The network is there again, for all.
@@ -45,6 +49,9 @@ final class World {
     var oracle: Oracle
     var nodes: [any SimulatedNode] = []
     var clients: [SimulatedClient] = []
+    /// Copies of folders, by node, the oldest first.
+    var agentImages: [Int: [AgentContents]] = [:]
+    var hubImages: [AggregatorContents] = []
     /// Late messages for whom nobody is connected.
     var held: [Packet] = []
     private(set) var violation: Violation?
@@ -77,10 +84,11 @@ final class World {
         }
         for index in 0..<min(clientsMax, plan.agentCount * plan.clientsPerAgent) {
             let agent = 1 + index % plan.agentCount
-            clients.append(SimulatedClient(self, number: index, agent: agent))
+            clients.append(SimulatedClient(self, number: index, node: agent))
         }
         for node in nodes.indices { begin(node) }
         for client in clients { client.begin() }
+        for at in plan.imageTimes { timeline.add(.world(.images), at: at) }
     }
 
     func add(_ node: some SimulatedNode) {
