@@ -18,6 +18,10 @@ struct HubBench {
     private(set) var announced: [HubNotice] = []
     private(set) var notes: [Hub.Note] = []
     private(set) var decided: [DecisionNumber: Result<HubEventID, DecisionFailure>] = [:]
+    /// The hub is about to go on in another stream, and answers nobody until it has.
+    private(set) var owesStream = false
+    /// The last proof that was said, as a broker may keep it.
+    private(set) var lastProof: Frame?
     /// Session numbers by stream.
     private var numbers: [StreamTag: UInt64] = [:]
 
@@ -42,6 +46,7 @@ struct HubBench {
     mutating func restart(_ other: MemoryStore? = nil, isRestored: Bool = false) {
         store = other ?? store
         store.isRestored = isRestored
+        owesStream = isRestored
         sent = []
         hub = Hub(store.origin, parts, now: now.wall)
     }
@@ -49,6 +54,7 @@ struct HubBench {
     mutating func commit() {
         while let commit = hub.takeCommit(now: now) {
             let (positions, durable) = store.write(commit)
+            if commit.hub != nil { owesStream = false }
             perform(hub.persisted(durable, positions: positions, now: now))
         }
     }
@@ -57,6 +63,7 @@ struct HubBench {
     mutating func failToCommit() {
         guard hub.takeCommit(now: now) != nil else { return }
         hub.reload(store.origin, now: now)
+        owesStream = store.isRestored
     }
 
     mutating func tick(after microseconds: Int64 = 0) {
@@ -79,13 +86,25 @@ struct HubBench {
         seen: Seen = .nothing, oldestRetained: UInt64 = 1, retainedBehind: Hash256? = nil,
         passesAnnounced: Bool? = nil, hasLeft: Bool = false
     ) throws -> Welcome {
+        try #require(
+            greetIfHeard(
+                writer, acknowledged: acknowledged, at: place, seen: seen,
+                oldestRetained: oldestRetained, retainedBehind: retainedBehind,
+                passesAnnounced: passesAnnounced, hasLeft: hasLeft))
+    }
+
+    /// - Returns: nil where the hub has no stream to speak for.
+    mutating func greetIfHeard(
+        _ writer: CopiedWriter, acknowledged: ChainPoint? = nil, at place: LogPlace? = nil,
+        seen: Seen = .nothing, oldestRetained: UInt64 = 1, retainedBehind: Hash256? = nil,
+        passesAnnounced: Bool? = nil, hasLeft: Bool = false
+    ) -> Welcome? {
         let hello = Hello(
             nonce: random.bytes(Hello.nonceByteCount), lastSession: writer.lastSession,
             head: writer.head, acknowledged: acknowledged ?? writer.start, acknowledgedAt: place,
             seen: seen, oldestRetained: oldestRetained, retainedBehind: retainedBehind,
             softwareVersion: "", genesis: writer.genesis)
-        say(Message.hello(hello).framed(session: 0), writer)
-        let welcome = try #require(take(Welcome.self, of: writer))
+        guard let welcome = challenge(writer, hello) else { return nil }
         let proof = Proof(
             stream: writer.tag, head: writer.head,
             passesAnnounced: passesAnnounced ?? writer.has(welcome.announced), hasLeft: hasLeft)
@@ -93,9 +112,20 @@ struct HubBench {
             challenge: welcome.challenge, greeting: hello.digest(PlainSHA256()),
             session: welcome.session)
         numbers[writer.tag] = welcome.session
-        say(
-            Message.proof(proof).framed(
-                session: welcome.session, signature: ToySigner(1).sign(content)), writer)
+        let frame = Message.proof(proof).framed(
+            session: welcome.session, signature: ToySigner(1).sign(content))
+        lastProof = frame
+        say(frame, writer)
+        return welcome
+    }
+
+    /// Greets, and proves nothing yet.
+    mutating func challenge(_ writer: CopiedWriter, _ hello: Hello) -> Welcome? {
+        say(Message.hello(hello).framed(session: 0), writer)
+        guard let welcome = take(Welcome.self, of: writer), welcome.nonce == hello.nonce else {
+            #expect(owesStream, "a greeting is answered")
+            return nil
+        }
         return welcome
     }
 
@@ -127,7 +157,7 @@ struct HubBench {
         say(frame.signed(by: ToySigner(1), PlainSHA256()), writer)
     }
 
-    private mutating func say(_ frame: Frame, _ writer: CopiedWriter) {
+    mutating func say(_ frame: Frame, _ writer: CopiedWriter) {
         perform(
             hub.received(frame.encoded(), from: writer.genesis.agent, now: now, &random))
     }
@@ -158,7 +188,9 @@ struct HubBench {
             }
             perform(hub.fetched(span, segment, names: names ?? [], now: now))
         case .decided(let number, let result): decided[number] = result
-        case .note(let note): notes.append(note)
+        case .note(let note):
+            if case .fellBehind = note { owesStream = true }
+            notes.append(note)
         }
     }
 

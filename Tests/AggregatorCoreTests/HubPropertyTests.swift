@@ -34,8 +34,8 @@ private struct HubWorld {
             try writers[index].write(&bench.random)
         case 4: try writers[index].writePoisoned(&bench.random)
         case 5: if writers.count < 6 { writers.append(writers[index]) }
-        case 6...8: try greet(index)
-        case 9...12: try send(index)
+        case 6...8: greet(index)
+        case 9...12: send(index)
         case 13...15: bench.commit()
         case 16: bench.failToCommit()
         case 17:
@@ -48,17 +48,18 @@ private struct HubWorld {
         hear()
     }
 
-    private mutating func greet(_ index: Int) throws {
+    private mutating func greet(_ index: Int) {
         let known = acknowledged[index]
-        let welcome = try bench.greet(
+        let welcome = bench.greetIfHeard(
             writers[index], acknowledged: known?.point, at: known?.at)
+        guard let welcome else { return }
         writers[index].lastSession = max(writers[index].lastSession, welcome.session)
         speaking[writers[index].tag] = index
     }
 
-    private mutating func send(_ index: Int) throws {
+    private mutating func send(_ index: Int) {
         guard speaking[writers[index].tag] == index, !writers[index].segments.isEmpty else {
-            return try greet(index)
+            return greet(index)
         }
         let count = writers[index].segments.count
         let first = 1 + bench.random.below(count)
@@ -100,7 +101,7 @@ private struct HubWorld {
                 if bench.hub.state.standing(of: writers[index].tag) == .unapproved {
                     try decideToApprove(writers[index].tag)
                 }
-                try greet(index)
+                greet(index)
                 guard !writers[index].segments.isEmpty else { continue }
                 bench.send(1...writers[index].segments.count, writers[index])
                 bench.commit()

@@ -91,6 +91,43 @@ import Testing
         #expect(bench.told(other).isEmpty)
     }
 
+    @Test
+    func `a proof that comes again, or was altered, or comes from another agent, begins nothing`()
+        throws
+    {
+        var bench = try HubBench()
+        var one = try writer(&bench, segments: 1)
+        try one.writePoisoned(&bench.random)
+        let stranger = try writer(&bench, segments: 1, agent: "till-2")
+        try bench.open(&one)
+        bench.send(1...2, one)
+        bench.commit()
+        bench.forgetSent()
+        try bench.open(&one)
+        #expect(bench.told(one).count == 1, "a proof that is new begins anew")
+        let proof = try #require(bench.lastProof)
+        let before = bench.hub.session(one.tag)
+        bench.forgetSent()
+        for _ in 0..<2 {
+            for session in proof.session...proof.session + 1 {
+                let frame = Frame(
+                    kind: .proof, session: session, body: proof.body, signature: proof.signature)
+                bench.say(frame, one)
+                bench.say(frame, stranger)
+            }
+            // Once more while a challenge stands, which is another one.
+            let hello = Hello(
+                nonce: bench.random.bytes(Hello.nonceByteCount), lastSession: one.lastSession,
+                head: one.head, acknowledged: one.start, acknowledgedAt: nil, seen: .nothing,
+                oldestRetained: 1, softwareVersion: "", genesis: one.genesis)
+            #expect(bench.challenge(one, hello)?.session == proof.session + 1)
+        }
+        #expect(bench.told(one).isEmpty && bench.told(stranger).isEmpty)
+        #expect(!bench.notes.contains { if case .opened = $0 { true } else { false } })
+        #expect(bench.hub.session(one.tag)?.provedSession == before?.provedSession)
+        #expect(bench.hub.session(one.tag)?.record == before?.record)
+    }
+
     @Test func `an event names the one before it that its agent was told`() throws {
         var bench = try HubBench()
         var first = try writer(&bench, segments: 0)
