@@ -153,14 +153,21 @@ extension OutboxSession {
         guard through <= head.sequence else {
             return [.refuse(.acknowledgedUnsent(through: through))]
         }
+        // It has all of our chain, which its welcome could not say: others have gone on behind it.
+        if through > window.sent, ack.through == head { window.skip(to: head) }
         // It merged late what an earlier session sent, or what we went back behind. Its welcome
         // will say how far it is.
-        guard through <= window.sent else { return greet(now, &random) }
+        guard through <= window.sent else {
+            greetLater(now, &random)
+            return []
+        }
         guard through >= window.acknowledged else { return [] }
         let before = window.acknowledged
         guard let covered = window.acknowledge(ack.through) else {
             return [.refuse(.acknowledgedForeign(ack.through))]
         }
+        // Where all of it is pruned, the session began there on nobody's word.
+        if ack.through == head { window.acknowledgedHash = head.hash }
         greetings = 0
         window.confirmed = true
         window.deadline = deadline(now, &random)
@@ -247,6 +254,14 @@ extension OutboxSession.Window {
         acknowledged = point.sequence
         acknowledgedHash = point.hash
         return covered
+    }
+
+    /// What was not sent in this session up to that place need not be sent.
+    fileprivate mutating func skip(to point: ChainPoint) {
+        inFlight.append(
+            OutboxSession.InFlight(ends: [point], byteCount: 0, attempt: 1, sentAt: nil))
+        sent = point.sequence
+        unsentBytes = 0
     }
 
     /// What was sent beyond the place no longer counts as under way; what was sent up to it still

@@ -198,6 +198,11 @@ package struct OutboxSession: Sendable {
         now.advanced(byMicroseconds: delay / 2 + Int64.random(in: 0...delay / 2, using: &random))
     }
 
+    /// What flows goes on meanwhile. At once would be as often as the other side repeats itself.
+    mutating func greetLater(_ now: SteadyTime, _ random: inout some RandomNumberGenerator) {
+        resumeAt = resumeAt ?? deadline(now, &random)
+    }
+
     /// Time has passed. Without an answer for too long, the agent greets anew.
     package mutating func tick(now: SteadyTime, _ random: inout some RandomNumberGenerator)
         -> [Action]

@@ -16,6 +16,8 @@ struct Fleet {
         var setAside: UInt64 = 0
         /// The stream that it writes, as far as it has shown.
         var writing: StreamTag?
+        /// All of its streams that the store has.
+        var streams: [StreamTag] = []
     }
 
     /// What is known of a stream beside its session.
@@ -48,6 +50,7 @@ struct Fleet {
         tags.removeAll()
         stored.removeAll()
         unproved = 0
+        for agent in agents.keys { agents[agent]?.streams.removeAll() }
         for stream in streams {
             let session = StreamSession(
                 genesis: stream.genesis, ends: stream.ends,
@@ -56,8 +59,8 @@ struct Fleet {
                 limits: parts.limits, hasher: parts.hasher, verifier: parts.verifier)
             sessions[session.stream] = session
             tags.append(session.stream)
-            stored.insert(session.stream)
             agents[stream.genesis.agent, default: Agent()].writing = nil
+            noteStored(session.stream)
             noteTimes(stream, now)
         }
     }
@@ -81,8 +84,12 @@ struct Fleet {
     func isStored(_ tag: StreamTag) -> Bool { stored.contains(tag) }
 
     mutating func noteStored(_ tag: StreamTag) {
-        stored.insert(tag)
+        guard stored.insert(tag).inserted, let agent = sessions[tag]?.genesis.agent else { return }
+        agents[agent]?.streams.append(tag)
     }
+
+    /// All of an agent's that the store has, or will with the next commit.
+    func streams(of agent: AgentID) -> [StreamTag] { agents[agent]?.streams ?? [] }
 
     func existing(_ tag: StreamTag) -> StreamSession? { sessions[tag] }
 

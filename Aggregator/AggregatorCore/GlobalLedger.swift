@@ -248,19 +248,22 @@ package struct GlobalLedger: Sendable {
 
     // MARK: Who uses what
 
-    /// The accounts that a stream named behind its first `count` names, and how many names it has
-    /// now.
-    package func accounts(of stream: StreamTag, behind count: Int) -> (
-        accounts: [Balances.AccountNumber], names: Int
-    ) {
-        let tables = tables[stream] ?? []
-        guard let all = tables.max(by: { $0.names.count < $1.names.count })?.names,
-            all.count > count
-        else { return ([], count) }
-        let accounts = all[count...].compactMap { name in
-            if case .account(let number) = name { number } else { nil }
+    /// The accounts that a stream has named since it was looked at last.
+    ///
+    /// - Parameter read: how many names were looked at, of each of the stream's tables. After a fork
+    ///   the names that two of them share are given twice.
+    package func accounts(
+        of stream: StreamTag, behind read: inout [Int]
+    ) -> [Balances.AccountNumber] {
+        guard let tables = tables[stream] else { return [] }
+        var accounts: [Balances.AccountNumber] = []
+        for (index, table) in tables.enumerated() {
+            if index == read.count { read.append(0) }
+            guard table.names.count > read[index] else { continue }
+            for case .account(let number) in table.names[read[index]...] { accounts.append(number) }
+            read[index] = table.names.count
         }
-        return (accounts, all.count)
+        return accounts
     }
 
     package mutating func takeChangedAccounts(atMost count: Int) -> [Balances.AccountNumber] {

@@ -92,7 +92,7 @@ extension Hub {
         let (fleet, parts) = (fleet, parts)
         schedule.turn(
             place, &fold.ledger, messagesMax: messagesMax,
-            progress: { fleet.existing($0)?.progress },
+            streams: { fleet.streams(of: $0) }, progress: { fleet.existing($0)?.progress },
             send: { outgoing in
                 let frame = Message.accountSnapshot(outgoing.message)
                     .framed(session: outgoing.session).signed(by: parts.signer, parts.hasher)

@@ -3,7 +3,8 @@ import SyncProtocol
 
 /// Tells agents of the merged balances of the accounts that they use: whom, of what, and when.
 ///
-/// **Overview.** An agent uses the accounts that its stream has named, and those that it asked for.
+/// **Overview.** An agent uses the accounts that its streams have named, former ones too, and those
+/// that it asked for.
 /// A session begins with a round of all of them; from then on it is told of those that changed. The
 /// messages of a session are numbered, and the last number is repeated now and then, so that the
 /// agent notices what was lost and asks for another round.
@@ -74,8 +75,8 @@ package struct SnapshotSchedule: Sendable {
         var session: UInt64
         var isOnline = true
         var uses: [UInt32] = []
-        /// Names of the stream that were looked at.
-        var namesRead = 0
+        /// By stream of the agent, the names that were looked at, of each of its branches.
+        var namesRead: [StreamTag: [Int]] = [:]
         var asked = 0
         /// Uses to tell of, from `nextWaiting` on.
         var waiting: [UInt32] = []
@@ -99,6 +100,7 @@ package struct SnapshotSchedule: Sendable {
     private var firstUse: [UInt32] = []
     private var listeners: [Listener] = []
     private var listenerOfAgent: [AgentID: Int] = [:]
+    private var listenerOfStream: [StreamTag: Int] = [:]
     /// Whose turn it is first.
     private var turnOf = 0
     private let limits: AggregatorLimits
@@ -111,21 +113,25 @@ package struct SnapshotSchedule: Sendable {
 
     /// A session is proved: the agent is to be told of all its accounts.
     package mutating func began(_ agent: AgentID, stream: StreamTag, session: UInt64) {
-        if let index = listenerOfAgent[agent] {
-            if listeners[index].stream == stream {
-                guard listeners[index].session != session else { return }
-                stopWaiting(index)
-                listeners[index].session = session
-                listeners[index].isOnline = true
-                listeners[index].number = 0
-                return beginRound(index)
-            }
-            // Its new stream has uses of its own; the old ones are passed over.
-            stopWaiting(index)
-            listeners[index].isOnline = false
+        if let before = listenerOfAgent[agent], listeners[before].stream != stream {
+            // Its other stream has uses of its own; those of this one are passed over.
+            stopWaiting(before)
+            listeners[before].isOnline = false
         }
-        listenerOfAgent[agent] = listeners.count
-        listeners.append(Listener(agent: agent, stream: stream, session: session))
+        guard let index = listenerOfStream[stream] else {
+            listenerOfAgent[agent] = listeners.count
+            listenerOfStream[stream] = listeners.count
+            listeners.append(Listener(agent: agent, stream: stream, session: session))
+            return
+        }
+        let isCurrent = listenerOfAgent[agent] == index
+        listenerOfAgent[agent] = index
+        guard !isCurrent || listeners[index].session != session else { return }
+        stopWaiting(index)
+        listeners[index].session = session
+        listeners[index].isOnline = true
+        listeners[index].number = 0
+        beginRound(index)
     }
 
     /// The agent is offline: whatever is sent would be lost.
@@ -219,13 +225,15 @@ package struct SnapshotSchedule: Sendable {
     ///
     /// - Parameters:
     ///   - messagesMax: what the transport has room for.
+    ///   - streams: all that an agent has.
     ///   - send: hands a message over; false where it was not taken, which ends the turn.
     /// - Precondition: the ledger is what is durable at the place.
     package mutating func turn(
         _ place: Place, _ ledger: inout GlobalLedger, messagesMax: Int,
-        progress: (StreamTag) -> Progress?, send: (Outgoing) -> Bool
+        streams: (AgentID) -> [StreamTag], progress: (StreamTag) -> Progress?,
+        send: (Outgoing) -> Bool
     ) {
-        noticeNames(ledger)
+        noticeNames(ledger, streams)
         noticeChanges(&ledger)
         var room = Room(
             messages: min(messagesMax, limits.snapshotMessagesPerTurnMax),
@@ -254,13 +262,29 @@ package struct SnapshotSchedule: Sendable {
         var isLeft: Bool { messages > 0 && bytes > 0 }
     }
 
-    private mutating func noticeNames(_ ledger: GlobalLedger) {
+    private mutating func noticeNames(
+        _ ledger: GlobalLedger, _ streams: (AgentID) -> [StreamTag]
+    ) {
         for index in listeners.indices where listeners[index].isOnline {
-            let found = ledger.accounts(
-                of: listeners[index].stream, behind: listeners[index].namesRead)
-            listeners[index].namesRead = found.names
-            for account in found.accounts { add(account, to: index) }
+            for stream in streams(listeners[index].agent) {
+                let found = ledger.accounts(
+                    of: stream, behind: &listeners[index].namesRead[stream, default: []])
+                if !found.isEmpty { add(found, of: stream, to: index) }
+            }
         }
+    }
+
+    /// What several streams, or branches of one, have named is one use.
+    private mutating func add(
+        _ accounts: [Balances.AccountNumber], of stream: StreamTag, to index: Int
+    ) {
+        let read = listeners[index].namesRead
+        guard read.count > 1 || (read[stream]?.count ?? 0) > 1 else {
+            for account in accounts { add(account, to: index) }
+            return
+        }
+        var known = Set(listeners[index].uses.map { uses[Int($0)].account })
+        for account in accounts where known.insert(account).inserted { add(account, to: index) }
     }
 
     private mutating func noticeChanges(_ ledger: inout GlobalLedger) {

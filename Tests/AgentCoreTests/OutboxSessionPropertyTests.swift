@@ -72,7 +72,7 @@ import Testing
                 lastAck = point
                 let number = number()
                 if number == session, point == Chain.point(point.sequence),
-                    point.sequence <= messages.last ?? 0
+                    point.sequence <= messages.last ?? 0 || point.sequence == head
                 {
                     messages.removeAll { $0 <= point.sequence }
                 }

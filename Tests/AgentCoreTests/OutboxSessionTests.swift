@@ -373,12 +373,38 @@ private func segments(
 
     @Test
     func
-        `an acknowledgement of what an earlier session sent leads to a greeting`()
+        `an acknowledgement of what an earlier session sent leads to a greeting, not at once`()
     {
         var bench = Bench(head: 9)
         bench.open(resume: 0)
         _ = bench.sent(1...2)
-        #expect(!Bench.nonce(bench.ack(Chain.point(8))).isEmpty)
+        #expect(bench.ack(Chain.point(8)) == [] && bench.ack(Chain.point(8)) == [])
+        let wait = bench.timeToGreeting() ?? 0
+        #expect(wait >= AgentLimits().greetingDelayBase / 2)
+    }
+
+    @Test func `a stream of which all is pruned is confirmed by an acknowledgement of its head`() {
+        var bench = Bench(head: 9, released: 9, isWriting: false)
+        let nonce = bench.connectedNonce()
+        _ = bench.welcome(nonce, leaves: [Chain.point(20)], standing: .rolledBack)
+        _ = bench.prepared(resume: nil, oldestRetained: 10)
+        #expect(bench.session.confirmed == nil)
+        _ = bench.ack(Chain.point(9))
+        #expect(bench.session.confirmed?.acknowledged == Chain.point(9))
+    }
+
+    @Test func `an aggregator that has all of our chain, and others behind it, is sent nothing`() {
+        var bench = Bench(head: 9, released: 2)
+        bench.open(resume: nil)
+        _ = bench.sent(1...2)
+        #expect(
+            bench.ack(Chain.point(9)) == [
+                bench.progress(
+                    Chain.point(9), after: 0, released: 2, byteCount: 2 * Bench.segmentBytes)
+            ])
+        #expect(bench.session.confirmed?.acknowledged == Chain.point(9))
+        #expect(bench.session.released == 9)
+        #expect(bench.ack(Chain.point(8)) == [] && bench.session.phase == .streaming)
     }
 
     @Test

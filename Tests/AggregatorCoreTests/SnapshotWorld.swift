@@ -240,6 +240,7 @@ final class SnapshotWorld {
         schedule.turn(
             SnapshotSchedule.Place(hub: hub, position: UInt64(durable), now: now), &ledger,
             messagesMax: 8,
+            streams: { agent in agents.filter { $0.id == agent }.map(\.tag) },
             progress: { tag in
                 guard let index = slots[tag], agents[index].session > 0 else { return nil }
                 return SnapshotSchedule.Progress(

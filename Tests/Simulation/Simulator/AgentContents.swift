@@ -33,9 +33,9 @@ struct AgentContents: DiskContents {
     private(set) var position = 0
     /// It was made from a backup: the next start begins a stream.
     var mustDraw = false
-    /// The numbers of the transactions that this folder has answered for. The simulator's own note,
+    /// The transactions that this folder has answered for, by their numbers. The simulator's own note,
     /// which goes wherever the folder is copied.
-    var told: Set<Int> = []
+    var told: [Int: StreamPlace] = [:]
     /// What time it really is, for `OwnStream.Stored.at`.
     var now: Int64 = 0
 
@@ -100,7 +100,9 @@ struct AgentContents: DiskContents {
     }
 
     mutating func pruneKeys(_ stream: StreamTag, through sequence: UInt64) -> Int {
-        let old = keys.filter { $0.value.place.stream == stream && $0.value.place.sequence <= sequence }
+        let old = keys.filter {
+            $0.value.place.stream == stream && $0.value.place.sequence <= sequence
+        }
         for key in old.keys { keys[key] = nil }
         return old.count
     }
@@ -194,7 +196,8 @@ struct AgentContents: DiskContents {
             }.map { Returns.Run(sequences: $0.sequences, position: $0.at.position) }
             guard !runs.isEmpty else { return nil }
             return Returns(
-                stream: stream.tag, former: former.genesis, runs: Array(runs.prefix(Returns.runsMax)),
+                stream: stream.tag, former: former.genesis,
+                runs: Array(runs.prefix(Returns.runsMax)),
                 events: [])
         }
     }

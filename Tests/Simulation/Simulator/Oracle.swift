@@ -34,9 +34,10 @@ struct Oracle {
         let postings: [Posting]
         var key: Int?
         var group: Int?
+        /// Where it stands, as its folder knows.
         var told: StreamPlace?
-        /// Its last copy was on a disk that is lost.
-        var isLost = false
+        /// All places that were ever answered: a folder that was exchanged may have recorded it again.
+        var answers: [StreamPlace] = []
         /// It stands in the log in a form that nobody can read.
         var isUnreadable = false
     }
@@ -52,6 +53,8 @@ struct Oracle {
     private var effects: [Int: Effect] = [:]
     /// Keys whose folder has forgotten them with its disk.
     private var forgottenKeys: Set<Int> = []
+    /// Events whose last copy was on a disk that is lost.
+    private(set) var lost: Set<StreamPlace> = []
     /// Everything that anybody asked for.
     private var all: [Flow] = []
     /// By folder: what it has answered for, and what it has shown.
@@ -142,7 +145,7 @@ struct Oracle {
                     "t\(number) is accepted as \(place), and t\(known.number) was as \(known.place)"
                 )
             }
-            if let told = asked[number].told, asked[number].key != nil, !isForgotten(number) {
+            if let told = asked[number].told, asked[number].key != nil {
                 return (.onceOnly, "t\(number) is accepted as \(place), and was as \(told)")
             }
             keep(number, place)
@@ -154,7 +157,7 @@ struct Oracle {
                     "t\(number) is \(place) now, and t\(known.number) was \(known.place)"
                 )
             }
-            if let told = asked[number].told, told != place, !isForgotten(number) {
+            if let told = asked[number].told, told != place {
                 return (.repeatsAgree, "t\(number) is \(place) now, and was \(told)")
             }
             if asked[number].told != place { keep(number, place) }
@@ -173,6 +176,7 @@ struct Oracle {
 
     private mutating func keep(_ number: Int, _ place: StreamPlace) {
         asked[number].told = place
+        asked[number].answers.append(place)
         if let key = asked[number].key { effects[key] = Effect(number: number, place: place) }
         let folder = asked[number].folder
         var flows = own[folder] ?? emptyFlows
@@ -224,18 +228,22 @@ struct Oracle {
     /// A folder's disk was exchanged for another: with the rest went what it knew of keys, and what its
     /// clients had seen there.
     ///
-    /// - Parameter keeps: whether the other disk has what was told of that transaction.
-    mutating func exchange(folder: Int, keeps: (Int) -> Bool) {
+    /// - Parameter place: where the transaction stands, as far as the other disk has what was told.
+    mutating func exchange(folder: Int, place: (Int) -> StreamPlace?) {
         shown[folder] = nil
         var flows = emptyFlows
         for number in asked.indices where asked[number].folder == folder {
-            if keeps(number) {
-                add(asked[number].postings, to: &flows)
-                continue
-            }
+            let kept = place(number)
+            if kept != nil { add(asked[number].postings, to: &flows) }
+            guard kept != asked[number].told else { continue }
+            asked[number].told = kept
             guard let key = asked[number].key else { continue }
             forgottenKeys.insert(key)
-            effects[key] = nil
+            if let kept {
+                effects[key] = Effect(number: number, place: kept)
+            } else if effects[key]?.number == number {
+                effects[key] = nil
+            }
         }
         own[folder] = flows
     }
@@ -249,9 +257,8 @@ struct Oracle {
         own[folder] = flows
     }
 
-    /// Nobody has the transaction's event any more.
-    mutating func lost(_ number: Int) {
-        guard number < asked.count else { return }
-        asked[number].isLost = true
+    /// Nobody has the event any more.
+    mutating func lost(_ place: StreamPlace) {
+        lost.insert(place)
     }
 }

@@ -83,7 +83,8 @@ extension SimulatedAgent {
         world.note { "    \(self.id) \(Words.note(note))" }
         switch note {
         case .progress(let tag, let progress):
-            world.mark(progress.ack.through.sequence > progress.released ? .released : .confirmedAgain)
+            world.mark(
+                progress.ack.through.sequence > progress.released ? .released : .confirmedAgain)
             world.checkRelease(self, tag, progress.ack.through)
         case .ends(let tag, let finding):
             world.mark(.streamEnded)

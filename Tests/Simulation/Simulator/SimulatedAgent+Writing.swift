@@ -122,8 +122,9 @@ extension SimulatedAgent {
             perform(commits.drew(contents.writing.record))
         case .odd(let odd):
             for (number, sequence) in odd.sound {
-                world.oracle.written(number, StreamPlace(stream: contents.tag, sequence: sequence))
-                disk.decay { $0.told.insert(number) }
+                let place = StreamPlace(stream: contents.tag, sequence: sequence)
+                world.oracle.written(number, place)
+                disk.decay { $0.told[number] = place }
             }
             // Nobody asked for it, as for a write that failed and took place all the same.
             perform(commits.failed(.unavailable(detail: "odd"), now: now.steady))

@@ -13,7 +13,7 @@ final class SimulatedClient {
     private unowned let world: World
     let number: Int
     /// The node of its agent.
-    private let node: Int
+    let node: Int
     private var random: SplitMix64
     private var request: Request?
     private var ticket: Ticket
@@ -80,7 +80,9 @@ final class SimulatedClient {
     }
 
     private func ask(_ request: Request) {
-        world.note { "client \(self.number) asks \(self.world.name(self.node)): \(Words.request(request))" }
+        world.note {
+            "client \(self.number) asks \(self.world.name(self.node)): \(Words.request(request))"
+        }
         world.after(SimulatedClient.patience, .client(number, .patienceEnds(ticket)))
         world.submit(request, ticket, toNode: node)
     }

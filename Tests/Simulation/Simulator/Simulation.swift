@@ -92,14 +92,16 @@ package enum Simulation {
     }
 
     private static func settle(_ world: World, _ limit: Int) {
-        let end = world.now + settlingTime
+        // Devices of one name have their turns one after the other.
+        let time = settlingTime * Int64(world.copiesMax)
+        let end = world.now + time
         while world.steps < limit, world.violation == nil {
             for _ in 0..<stepsBetweenLooks {
                 guard let next = world.timeline.next, next < end, world.step() else { break }
             }
-            guard let backlog = world.backlog else { return }
+            guard let backlog = world.look() else { return }
             if world.timeline.next.map({ $0 >= end }) ?? true {
-                return world.violate(.liveness, "\(backlog), \(settlingTime / Plan.second) s later")
+                return world.violate(.liveness, "\(backlog), \(time / Plan.second) s later")
             }
         }
     }

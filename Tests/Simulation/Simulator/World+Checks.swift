@@ -8,10 +8,8 @@ struct LogWatch {
     var checkedThrough = 0
     /// Streams of which there are, or were, copies.
     var copied: Set<StreamTag> = []
-    /// Nodes whose backlog has been zero since the faults stopped.
+    /// Devices that share their name with others, and had nothing left to do in their turn.
     var settled: Set<Int> = []
-    /// What each of the others lacked when it was looked at last.
-    var reasons: [Int: String] = [:]
     /// Streams whose disk is gone: what of them was under way may still come.
     var lost: Set<StreamTag> = []
 }

@@ -25,8 +25,10 @@ extension World {
             if let (invariant, fault) = oracle.told(request, outcomes) {
                 violate(invariant, fault)
             }
-            let numbers = request.parts.map(\.number).filter { oracle.asked[$0].told != nil }
-            agent.disk.decay { $0.told.formUnion(numbers) }
+            for number in request.parts.map(\.number) {
+                guard let place = oracle.asked[number].told else { continue }
+                agent.disk.decay { $0.told[number] = place }
+            }
         }
         if faults.strikes(.lostAnswer, ticket.client) != nil { return }
         after(World.hop, .client(ticket.client, .answered(ticket, answer)))

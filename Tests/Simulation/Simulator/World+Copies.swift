@@ -33,7 +33,8 @@ extension World {
     func putBack(_ number: Int, image: Int, isMarked: Bool) {
         note { "\(self.name(number)) is put back to copy \(image)\(isMarked ? ", marked" : "")" }
         halt(number)
-        if let agent = nodes[number] as? SimulatedAgent, var contents = agentImages[number]?[image] {
+        if let agent = nodes[number] as? SimulatedAgent, var contents = agentImages[number]?[image]
+        {
             mark(isMarked ? .restoredMarked : .restoredByHand)
             let before = agent.contents
             contents.mustDraw = isMarked
@@ -60,7 +61,7 @@ extension World {
         let copy = SimulatedAgent(self, device, name: original.name, contents: contents)
         watch.copied.formUnion(contents.streams.map(\.tag))
         add(copy)
-        oracle.copy(to: device.number) { contents.told.contains($0) }
+        oracle.copy(to: device.number) { contents.told[$0] != nil }
         note { "\(self.name(device.number)) begins beside \(self.name(number))" }
         let client = SimulatedClient(self, number: clients.count, node: device.number)
         clients.append(client)
@@ -73,14 +74,14 @@ extension World {
     /// An agent's folder is another one now.
     func exchanged(_ number: Int, _ before: AgentContents, _ after: AgentContents) {
         watch.copied.formUnion((before.streams + after.streams).map(\.tag))
-        oracle.exchange(folder: number) { after.told.contains($0) }
+        oracle.exchange(folder: number) { after.told[$0] }
         for stream in before.streams {
             watch.lost.insert(stream.tag)
             for stored in stream.segments {
                 let point = stored.end
                 if aggregator.contents.holds(stream.tag, point) { continue }
                 if isKept(stream.tag, point) { continue }
-                lose(stream.events(of: stored.sealed.segment))
+                lose(stream.events(of: stored.sealed.segment), of: stream.tag)
             }
         }
     }
@@ -96,11 +97,9 @@ extension World {
     }
 
     /// Nobody has these any more, and nobody is to blame.
-    func lose(_ events: [ReadEvent]) {
-        for case .event(let event) in events {
-            guard let text = event.transaction.reference, let number = Int(text.dropFirst())
-            else { continue }
-            oracle.lost(number)
+    func lose(_ events: [ReadEvent], of stream: StreamTag) {
+        for event in events {
+            oracle.lost(StreamPlace(stream: stream, sequence: event.sequence))
         }
     }
 
@@ -126,7 +125,7 @@ extension World {
         note { "\(self.name(number)): \(stored.sealed.segment.header.sequences) rot" }
         watch.lost.insert(stream.tag)
         if !aggregator.contents.holds(stream.tag, stored.end), !isKept(stream.tag, stored.end) {
-            lose(stream.events(of: stored.sealed.segment))
+            lose(stream.events(of: stored.sealed.segment), of: stream.tag)
         }
     }
 }

@@ -6,9 +6,8 @@ import TestSupport
 
 /// What must hold when the faults have stopped, and in the end.
 extension World {
-    /// What still has to be done; nil where all is done.
-    var backlog: String? {
-        for client in clients where !client.isIdle { return "client \(client.number) waits" }
+    /// Looks for what still has to be done; nil where all is done.
+    func look() -> String? {
         let aggregator = aggregator
         guard aggregator.device.isRunning, aggregator.device.transport.isUp else {
             return "the aggregator is not connected"
@@ -18,31 +17,30 @@ extension World {
         }
         var first: String?
         for agent in agents {
-            // Copies under one name push each other out, for ever: each must have been done once.
-            if hasCopies(agent), watch.settled.contains(agent.device.number) { continue }
             let number = agent.device.number
+            if hasCopies(number), watch.settled.contains(number) { continue }
             if let rest = self.backlog(of: agent, aggregator) {
-                // Of one that is pushed out now, what it lacked when it was not.
-                if agent.device.transport.isUp { watch.reasons[number] = rest }
-                first = first ?? "\(name(number)): \(watch.reasons[number] ?? rest)"
-            } else {
-                watch.settled.insert(agent.device.number)
+                first = first ?? "\(name(number)): \(rest)"
+            } else if hasCopies(number) {
+                watch.settled.insert(number)
+                endTurn(number)
             }
         }
         return first
     }
 
-    private func hasCopies(_ agent: SimulatedAgent) -> Bool {
-        agents.contains { $0.name == agent.name && $0.device.number != agent.device.number }
-    }
-
     private func backlog(of agent: SimulatedAgent, _ aggregator: SimulatedAggregator) -> String? {
         guard agent.device.isRunning, agent.device.transport.isUp else { return "not connected" }
+        for client in clients where client.node == agent.device.number && !client.isIdle {
+            return "client \(client.number) waits"
+        }
         guard agent.work.isEmpty, agent.reports.isEmpty, !agent.isWriting,
             !agent.commits.isWaiting, agent.commits.ending == nil
         else { return "at work" }
         for stream in agent.outbox.streams {
-            if let rest = self.backlog(of: stream, agent, aggregator) { return "\(stream.tag): \(rest)" }
+            if let rest = self.backlog(of: stream, agent, aggregator) {
+                return "\(stream.tag): \(rest)"
+            }
         }
         return missingBalances(agent, aggregator)
     }
@@ -160,10 +158,9 @@ extension World {
         var byKey: [Int: Int] = [:]
         for (number, asked) in oracle.asked.enumerated() {
             let isForgotten = oracle.isForgotten(number)
-            if let told = asked.told, !asked.isLost, !isForgotten,
-                placed[told]?.contains(number) != true
-            {
-                violate(.answeredIsKept, "t\(number) was answered as \(told), which is not there")
+            for answer in asked.answers where placed[answer]?.contains(number) != true {
+                guard !oracle.lost.contains(answer) else { continue }
+                violate(.answeredIsKept, "t\(number) was answered as \(answer), which is not there")
             }
             if asked.isUnreadable, counts[number] > 0 {
                 violate(.poisonStaysAlone, "t\(number) has an effect although it cannot be read")

@@ -90,7 +90,10 @@ extension World {
     }
 
     private func hold(_ client: Int, _ topic: Topic, _ bytes: [UInt8]) {
-        guard let node = nodes.firstIndex(where: { $0.client == client }) else { return }
+        let named = nodes.indices.filter { nodes[$0].client == client }
+        guard let node = named.first(where: { nodes[$0].device.isRunning }) ?? named.first else {
+            return
+        }
         var packet = Packet(node: node, epoch: 0, topic: topic, bytes: bytes)
         packet.isLate = true
         held.append(packet)

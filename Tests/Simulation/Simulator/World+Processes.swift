@@ -122,6 +122,7 @@ extension World {
             if node.device.isStalled { after(0, number, .resumes) }
             if !node.device.isRunning { after(Plan.second, number, .start) }
         }
+        beginTurns()
         for client in clients { client.finish() }
         pathsOpened()
     }
