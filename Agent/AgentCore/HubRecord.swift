@@ -79,6 +79,13 @@ struct FollowedHubs: Sendable {
         return frame.isSigned(by: current.genesis.publicKey, hasher, verifier)
     }
 
+    /// Whether a message that names a hub can be of it; of one that this agent has not met, nobody can
+    /// tell.
+    func maySign(_ frame: Frame, as tag: StreamTag) -> Bool {
+        guard let hub = all.last(where: { $0.tag == tag }) else { return true }
+        return frame.isSigned(by: hub.genesis.publicKey, hasher, verifier)
+    }
+
     func hasSigned(_ event: SignedHubEvent) -> Bool {
         guard let current, event.hub == current.tag else { return false }
         return event.isSigned(by: current.genesis.publicKey, verifier)

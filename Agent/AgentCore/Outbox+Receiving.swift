@@ -109,10 +109,12 @@ extension Outbox {
         _ random: inout some RandomNumberGenerator
     ) -> [Action] {
         guard notice.isUp, let tag = notice.hub.hub else { return [] }
-        if tag == hubs.current?.tag {
-            guard hubs.hasSigned(frame) else { return [.note(.forged(kind: frame.kind))] }
-        } else if hubs.all.contains(where: { $0.tag == tag }) {
+        guard hubs.maySign(frame, as: tag) else { return [.note(.forged(kind: frame.kind))] }
+        if tag != hubs.current?.tag, hubs.all.contains(where: { $0.tag == tag }) {
+            // Either the hub that is followed answers too, or this one hears that it is an older copy:
+            // also where nothing is to be sent.
             strayHub = tag
+            streams[lastIndex].session.aggregatorCameUp(now: now.steady, &random)
             return [.note(.stray(tag))]
         }
         for index in streams.indices {

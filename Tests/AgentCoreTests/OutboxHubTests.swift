@@ -113,6 +113,34 @@ import Testing
         #expect(world.outbox.hub?.tag == third.tag && world.events(of: stream) == [1, 2])
     }
 
+    @Test
+    func `a hub that was left and comes up hears so, also from an agent with nothing to send`()
+        throws
+    {
+        let stream = try TestStream(1, events: 2)
+        let hub = try TestHub(1)
+        let later = try TestHub(2, key: 8, parent: hub)
+        let world = try OutboxWorld([stream], hubs: [known(hub), known(later)])
+        world.connect()
+        world.open(stream, later, leaves: [2])
+        let greetings = world.hellos.count
+        let notice = Message.hub(
+            HubNotice(isUp: true, hub: Seen(hub: hub.tag, position: 3), at: world.now.wall))
+        // Anybody can say that a hub is up that is not.
+        world.receive(later.signed(notice))
+        world.pass(AgentLimits().resumeDelayMax + 100_000)
+        #expect(world.hellos.count == greetings && world.outbox.strayHub == nil)
+
+        world.receive(hub.signed(notice))
+        #expect(world.outbox.strayHub == hub.tag)
+        world.pass(AgentLimits().resumeDelayMax + 100_000)
+        #expect(world.hellos.count > greetings)
+        world.receive(hub.welcome(try #require(world.hello(of: stream))))
+        world.pass(AgentLimits().greetingDelayBase + 100_000)
+        world.answerOpenings()
+        #expect(world.proofs.map(\.hasLeft) == [false, true])
+    }
+
     @Test func `hub events are kept in their order, without a gap, and each once`() throws {
         let stream = try TestStream(1, events: 0)
         let hub = try TestHub(1)
