@@ -11,8 +11,11 @@ package protocol ReplayedLog {
     func names(
         of stream: StreamTag, leadingTo state: DictionaryState
     ) throws(Failure) -> [Definition?]
-    /// The segment of the log that a span is in; nil where there is none.
-    func segment(of span: EventSpan) throws(Failure) -> Segment?
+    /// The segment that a span is in, where it stands before a segment of the hub; nil where it does
+    /// not.
+    func segment(
+        of span: EventSpan, before hub: SealedSegment
+    ) throws(Failure) -> Segment?
 }
 
 /// The fold of the whole log: the merged ledger, and what the hub's events add up to.
@@ -83,7 +86,7 @@ package struct HubFold: Sendable {
                 return .unreadable(HubEventID(hub: hub, sequence: sequence), error)
             case .event(let event):
                 if case .released(let span) = event.content.fact, !isCounted,
-                    let trouble = try release(span, log)
+                    let trouble = try release(span, sealed, log)
                 {
                     return trouble
                 }
@@ -94,10 +97,10 @@ package struct HubFold: Sendable {
     }
 
     private mutating func release<Log: ReplayedLog>(
-        _ span: EventSpan, _ log: Log
+        _ span: EventSpan, _ hub: SealedSegment, _ log: Log
     ) throws(Log.Failure) -> Trouble? {
         // What was released before it was merged is merged as any other.
-        guard let segment = try log.segment(of: span) else { return nil }
+        guard let segment = try log.segment(of: span, before: hub) else { return nil }
         let names = try log.names(of: span.stream, leadingTo: segment.header.dictionary)
         return release([span], segment, names) ? nil : .unreleasable(span)
     }

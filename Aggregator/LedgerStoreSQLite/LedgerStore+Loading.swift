@@ -183,9 +183,17 @@ private struct LoggedSegments: ReplayedLog {
         try SegmentLog.names(database, of: try id(stream), leadingTo: state, hasher)
     }
 
-    func segment(of span: EventSpan) throws(StoreError) -> Segment? {
-        guard let id = ids[span.stream] else { return nil }
-        return try LedgerStore.segment(of: span, id, database)
+    func segment(
+        of span: EventSpan, before hub: SealedSegment
+    ) throws(StoreError) -> Segment? {
+        guard let id = ids[span.stream],
+            let found = try LedgerStore.stored(span, id, database)
+        else { return nil }
+        let header = hub.segment.header
+        let own = try SegmentLog.segment(
+            database, of: try self.id(header.stream), first: header.firstSequence, hash: hub.hash)
+        guard let own, found.position < own.position else { return nil }
+        return found.segment
     }
 
     private func id(_ stream: StreamTag) throws(StoreError) -> StreamID {

@@ -135,7 +135,7 @@ package final class LedgerStore: Sendable {
     /// The segment that a span is in; nil where the log does not have it.
     package func segment(of span: EventSpan) throws(StoreError) -> Segment? {
         guard let row = row(of: span.stream) else { return nil }
-        return try database.read { try LedgerStore.segment(of: span, row.id, $0) }
+        return try database.read { try LedgerStore.stored(span, row.id, $0)?.segment }
     }
 
     /// The position of that segment.
@@ -144,13 +144,7 @@ package final class LedgerStore: Sendable {
         return try database.read { try LedgerStore.stored(span, row.id, $0)?.position }
     }
 
-    static func segment(
-        of span: EventSpan, _ stream: StreamID, _ database: Database
-    ) throws(StoreError) -> Segment? {
-        try stored(span, stream, database)?.segment
-    }
-
-    private static func stored(
+    static func stored(
         _ span: EventSpan, _ stream: StreamID, _ database: Database
     ) throws(StoreError) -> StoredSegment? {
         try SegmentLog.segments(database, of: stream, containing: span.sequences.lowerBound)

@@ -235,6 +235,30 @@ import Testing
         #expect(bench.decided[DecisionNumber(2)] == .failure(.alreadyResolved))
     }
 
+    @Test func `what a former hub had released before its segment came has its effect once`() throws
+    {
+        var bench = try HubBench()
+        var writer = try writer(&bench, segments: 2)
+        try bench.open(&writer)
+        let former = try bench.formerHub()
+        let header = writer.segments[1].segment.header
+        let span = EventSpan(
+            stream: writer.tag, segment: writer.segments[1].hash,
+            sequences: header.firstSequence...header.firstSequence)
+        bench.say(
+            former.returns([.quarantined(span, .unknownKind(9)), .released(span)], to: writer),
+            writer)
+        bench.commit()
+        bench.send(1...2, writer)
+        bench.commit()
+        #expect(bench.facts == [.quarantined(span, .unknownKind(9)), .released(span)])
+        #expect(bench.hub.ledger.counts.setAside == 0)
+        expectOneDigest(bench)
+        bench.restart()
+        #expect(bench.hub.ledger.counts.events == header.lastSequence)
+        expectOneDigest(bench)
+    }
+
     // MARK: Decisions
 
     @Test func `a new stream of a known agent waits for approval where it must`() throws {

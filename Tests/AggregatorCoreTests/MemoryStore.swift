@@ -177,4 +177,8 @@ extension MemoryStore: ReplayedLog {
     func segment(of span: EventSpan) -> Segment? {
         log.first { $0.hash == span.segment }?.segment
     }
+
+    func segment(of span: EventSpan, before hub: SealedSegment) -> Segment? {
+        log.prefix { $0 != hub }.first { $0.hash == span.segment }?.segment
+    }
 }

@@ -206,4 +206,11 @@ extension AggregatorContents: ReplayedLog {
     func segment(of span: EventSpan) -> Segment? {
         stored(span.segment)?.segment
     }
+
+    func segment(of span: EventSpan, before hub: SealedSegment) -> Segment? {
+        guard let place = places[span.segment], let own = places[hub.hash], place < own else {
+            return nil
+        }
+        return whole[place].segment
+    }
 }
