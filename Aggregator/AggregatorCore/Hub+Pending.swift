@@ -82,15 +82,15 @@ extension Hub {
         watermarks = WaitingWatermarks()
     }
 
-    /// Keeps ahead of what is said of the clock: half of the promise is left when it is renewed.
+    /// Keeps ahead of what is said of the clock: half of the promise is left when it is renewed. A start
+    /// begins with what was promised, so a promise is never made upon a promise: a clock that crashes
+    /// moved on could run away from time.
     private mutating func promiseClock(_ now: ClockReading) {
-        let ahead = HybridTimestamp(
-            now.wall.advanced(byMicroseconds: parts.limits.clockPromise / 2))
-        let latest = max(clock.latest, ahead)
-        guard latest > clockPromised else { return }
-        let through = max(latest.time, now.wall)
-            .advanced(byMicroseconds: parts.limits.clockPromise)
-        pending.commit.clock = HybridTimestamp(through)
+        let promise = parts.limits.clockPromise
+        let ahead = HybridTimestamp(now.wall.advanced(byMicroseconds: promise / 2))
+        guard max(clock.latest, ahead) > clockPromised else { return }
+        let through = HybridTimestamp(now.wall.advanced(byMicroseconds: promise))
+        pending.commit.clock = max(clock.latest, through)
     }
 
     // MARK: Persisted
