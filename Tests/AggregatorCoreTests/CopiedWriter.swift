@@ -69,6 +69,14 @@ struct CopiedWriter {
         builder = SegmentBuilder(place: place, dictionary: dictionary)
     }
 
+    /// It hears of the hub's clock, and follows it.
+    mutating func observe(_ time: HybridTimestamp) {
+        clock.observe(time)
+    }
+
+    /// The latest time that it gave or heard of.
+    var latestTime: HybridTimestamp { clock.latest }
+
     /// What it knows of the hub, from the next segment on.
     var seen = Seen.nothing {
         didSet { builder.saw(seen) }

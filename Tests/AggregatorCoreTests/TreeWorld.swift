@@ -136,6 +136,20 @@ struct TreeWorld {
         commit()
     }
 
+    /// A copy sends these of its segments, which lie behind each other, cut into any messages.
+    mutating func take(_ segments: [SealedSegment], of copy: Int, _ random: inout SplitMix64) {
+        guard !segments.isEmpty else { return }
+        greet(copy, &random)
+        var rest = segments[...]
+        while !rest.isEmpty {
+            let run = rest.prefix(1 + random.below(4))
+            rest.removeFirst(run.count)
+            send(Array(run))
+            if random.oneIn(3) { commit() }
+        }
+        commit()
+    }
+
     private mutating func send(_ run: [SealedSegment]) {
         let message = SegmentsMessage(
             stream: session.stream, sentAt: now.wall, attempt: 1, segments: run.map(\.segment.bytes)
