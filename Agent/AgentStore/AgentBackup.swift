@@ -28,6 +28,10 @@ package enum AgentBackup {
     package static func restore(
         _ file: String, into folder: DataFolder, name: String
     ) throws(StoreError) -> BackupFile.Label {
-        try BackupFile.restore(file, into: folder, name: name)
+        try BackupFile.restore(file, into: folder, name: name) { database in
+            guard try Identity.isThere(database) else {
+                throw InvalidValue("this is the backup of an aggregator")
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@ import HTTPSupport
 import Logging
 import Metrics
 import Observability
+import TextFormats
 import Tracing
 
 /// `tributary-aggregator`: parse, compose, run.
@@ -15,7 +16,8 @@ struct AggregatorDaemon {
         let command = DaemonCommand(
             name: "tributary-aggregator",
             abstract: "The Tributary aggregator: merges the streams of all agents into one ledger.",
-            keys: AggregatorKeys.all, subcommands: [rebuild], check: AggregatorKeys.check, run: run)
+            keys: AggregatorKeys.all, subcommands: [rebuild, backup, restore],
+            check: AggregatorKeys.check, run: run)
         exit(await command.main().rawValue)
     }
 
@@ -30,6 +32,35 @@ struct AggregatorDaemon {
                 ? "the rows are deleted and will be made anew from the log"
                 : "there are no rows; they will be made from the log",
             metadata: ["aggregator.data": "\(data)"])
+    }
+
+    private static let backup = DaemonCommand.Subcommand(
+        "backup", operands: ["FILE"],
+        abstract: "copy the log and the key into one new file, which is to be kept secret; "
+            + "also while the aggregator runs"
+    ) { settings, logger, operands in
+        let data = settings.required(.data)
+        try AggregatorRuntime.backUp(
+            dataFolder: data, to: operands[0], softwareVersion: TributaryVersion.current)
+        logger.notice(
+            "backed up",
+            metadata: ["aggregator.data": "\(data)", "backup.file": "\(operands[0])"])
+    }
+
+    private static let restore = DaemonCommand.Subcommand(
+        "restore", operands: ["FILE"],
+        abstract:
+            "make a data folder, empty so far, from a backup: the hub goes on in a new stream, and "
+            + "agents send again what came since and they still keep"
+    ) { settings, logger, operands in
+        let data = settings.required(.data)
+        let madeAt = try AggregatorRuntime.restore(operands[0], into: data)
+        logger.notice(
+            "restored; the next start goes on in a new stream",
+            metadata: [
+                "aggregator.data": "\(data)", "backup.file": "\(operands[0])",
+                "backup.made_at": "\(RFC3339.text(microseconds: madeAt.microseconds))",
+            ])
     }
 
     @Sendable private static func run(_ settings: Settings, _ logger: Logger) async throws {

@@ -96,20 +96,22 @@ package enum BackupFile {
 
     /// Copies a backup into an empty folder.
     ///
-    /// - Parameter name: of the database in the folder.
+    /// - Parameters:
+    ///   - name: of the database in the folder.
+    ///   - check: throws where the database is of another kind of daemon.
     /// - Returns: what it had beside the database; the key is the caller's to write, at once: without
     ///   it the folder does not open.
     /// - Throws: `StoreError`, where the folder is not empty too; then it is as it was.
-    package static func restore(_ file: String, into folder: DataFolder, name: String)
-        throws(StoreError) -> Label
-    {
+    package static func restore(
+        _ file: String, into folder: DataFolder, name: String, check: (Database) throws -> Void
+    ) throws(StoreError) -> Label {
         guard SystemCall.status(of: file) != nil else { throw .unavailable("there is no \(file)") }
         try requireEmpty(folder)
         let target = folder.file(name)
         let temporary = "\(target).new"
         do throws(StoreError) {
             try SystemCall.copyFile(file, temporary)
-            let label = try open(temporary, file)
+            let label = try open(temporary, file, check)
             try SystemCall.put(temporary, inPlaceOf: target)
             return label
         } catch {
@@ -127,7 +129,9 @@ package enum BackupFile {
     }
 
     /// Makes a database again of a copy of a backup.
-    private static func open(_ copy: String, _ file: String) throws(StoreError) -> Label {
+    private static func open(
+        _ copy: String, _ file: String, _ check: (Database) throws -> Void
+    ) throws(StoreError) -> Label {
         guard let status = SystemCall.status(of: copy) else {
             throw .unavailable("there is no \(copy)")
         }
@@ -137,6 +141,7 @@ package enum BackupFile {
             let label = try queue.writeWithoutTransaction { database in
                 try checkPages(database)
                 let label = try self.label(database)
+                try check(database)
                 try database.inTransaction {
                     try database.execute(sql: "DROP TABLE backup")
                     try database.execute(
