@@ -3,7 +3,7 @@ import SyncProtocol
 
 extension OutboxSession {
     /// What flows in a session that is proved.
-    struct Window: Sendable {
+    struct Window: Hashable, Sendable {
         var session: UInt64
         var credit: Credit
         /// The last event that the aggregator is known to have.
@@ -26,7 +26,7 @@ extension OutboxSession {
         var confirmed = false
     }
 
-    struct InFlight: Sendable {
+    struct InFlight: Hashable, Sendable {
         /// At least one.
         var ends: [ChainPoint]
         let byteCount: Int

@@ -24,7 +24,7 @@ import SyncProtocol
 /// acknowledge; what is under way keeps within the credit, but for one segment, which may always
 /// go; `released` never moves back, also where the aggregator was restored and is sent older events
 /// again; once ended, nothing is sent until it is retired.
-package struct OutboxSession: Sendable {
+package struct OutboxSession: Hashable, Sendable {
     package enum Action: Hashable, Sendable {
         case sendHello(nonce: [UInt8], lastSession: UInt64)
         /// Find which of these places are in our chain, make the session's number durable, then say
@@ -86,7 +86,7 @@ package struct OutboxSession: Sendable {
         case ended(Finding)
     }
 
-    enum State: Sendable {
+    enum State: Hashable, Sendable {
         case offline
         case greeting(Greeting)
         case preparing(Preparing)
@@ -98,14 +98,14 @@ package struct OutboxSession: Sendable {
         case ended(Finding, sayAgainAt: SteadyTime?)
     }
 
-    struct Greeting: Sendable {
+    struct Greeting: Hashable, Sendable {
         var nonce: [UInt8]
         var deadline: SteadyTime
         /// What a hub answered that this agent has left for a later one.
         var stray: Welcome?
     }
 
-    struct Preparing: Sendable {
+    struct Preparing: Hashable, Sendable {
         var welcome: Welcome
         /// The answer will only tell a hub that this agent has left it.
         var isStray = false
@@ -127,7 +127,7 @@ package struct OutboxSession: Sendable {
     var attempt: UInt32 = 1
     var greetings = 0
     /// When to greet an aggregator that came up.
-    private var resumeAt: SteadyTime?
+    var resumeAt: SteadyTime?
     let limits: AgentLimits
 
     package init(

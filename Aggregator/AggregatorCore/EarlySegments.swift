@@ -2,7 +2,7 @@ import LedgerCore
 import SyncProtocol
 
 /// Segments of one stream that came before the ones that they name as their parents, by these.
-struct EarlySegments: Sendable {
+struct EarlySegments: Hashable, Sendable {
     enum Kept {
         case kept
         case duplicate

@@ -10,7 +10,7 @@ package struct BranchNames: Hashable, Sendable {
 }
 
 /// Names that were asked for, to go on behind a gap.
-struct MissingNames {
+struct MissingNames: Hashable {
     /// What waits for them: its names are checked with them.
     let next: SealedSegment
     var found: [Definition] = []

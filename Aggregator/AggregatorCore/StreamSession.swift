@@ -96,7 +96,7 @@ package struct StreamSession {
 
     /// A greeting that was answered and not yet proved. A session that is open goes on meanwhile:
     /// the greeting may be one of yesterday, delivered late.
-    private struct Challenge {
+    struct Challenge: Hashable {
         let bytes: [UInt8]
         /// Of the hello, which the proof signs.
         let greeting: Hash256
@@ -104,7 +104,7 @@ package struct StreamSession {
         let hello: Hello
     }
 
-    struct Open {
+    struct Open: Hashable {
         let session: UInt64
         /// The first event that the agent still has.
         let oldestRetained: UInt64
@@ -125,7 +125,7 @@ package struct StreamSession {
         var names: MissingNames?
     }
 
-    struct Gap {
+    struct Gap: Hashable {
         /// What was merged last when it was found, and the missing segment: another gap, further on,
         /// has its own time.
         let after: ChainPoint
@@ -135,7 +135,7 @@ package struct StreamSession {
     }
 
     /// What waits for the store's word.
-    enum Question {
+    enum Question: Hashable {
         case run([SealedSegment])
         /// Whether the tree has this head of the agent.
         case head(ChainPoint)
@@ -156,10 +156,10 @@ package struct StreamSession {
     var tree: StreamTree
     /// Gaps that nobody can fill. What comes late is merged all the same.
     var lostGaps: [HubFact.LostGap]
-    private var challenge: Challenge?
+    var challenge: Challenge?
     var open: Open?
     /// Whether the record is to be written before anything is acknowledged.
-    private var owesRecord = false
+    var owesRecord = false
     var early: EarlySegments
     var questions: [Question] = []
     /// The first question was asked and not yet answered.

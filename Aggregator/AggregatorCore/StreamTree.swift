@@ -20,8 +20,8 @@ package struct BranchEnd: Hashable, Sendable {
 ///
 /// **Invariants.** Every segment of the tree lies on the way to one of the ends; an end is the parent
 /// of no segment of the tree; `committed` of a branch never lies behind its `merged`.
-struct StreamTree: Sendable {
-    private struct Branch: Sendable {
+struct StreamTree: Hashable, Sendable {
+    private struct Branch: Hashable, Sendable {
         var merged: BranchEnd
         /// Nil for a branch that the store does not have yet.
         var committed: ChainPoint?

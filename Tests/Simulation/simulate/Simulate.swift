@@ -14,7 +14,10 @@ struct Simulate: ParsableCommand {
               simulate --seed 17 --trace            every step of one, in words
               simulate --seed 17 --minimise         the fewest faults and steps that still fail
               simulate merge a.json b.json          the parts of a long run as one
+              simulate exhaust --events 3           every history of so many events, without a seed
             """,
-        subcommands: [RunCommand.self, MergeCommand.self, WorkerCommand.self],
+        subcommands: [
+            RunCommand.self, ExhaustCommand.self, MergeCommand.self, WorkerCommand.self,
+        ],
         defaultSubcommand: RunCommand.self)
 }
