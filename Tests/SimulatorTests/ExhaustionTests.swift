@@ -83,8 +83,8 @@ import Testing
         var search = Exhaustion(bounds, .losesEventsInCrash)
         let violation = try #require(search.run().violation)
         #expect(violation.sentence == "a stream was closed, and there is no copy")
-        #expect(violation.trace.count == 9)
-        #expect(violation.trace.last == "folder 0 of agent 0 crashes")
+        #expect(violation.trace.count == 10)
+        #expect(violation.trace[8] == "folder 0 of agent 0 crashes")
     }
 
     @Test func `a search that has to end early says so`() {

@@ -151,9 +151,10 @@ package struct Exhaustion {
         if result.states >= statesMax { result.isCut = true }
         let world = node.step?.world ?? first
         let steps = Exhaustion.steps(from: world)
-        if let sentence = flaw(of: world, steps) {
+        if let flaw = flaw(of: world, steps) {
+            let calm = flaw.isInCalm ? ["from here on nothing goes wrong any more"] : []
             result.violation = Violation(
-                sentence: sentence, trace: words(node.path), isShortest: !isInDepth)
+                sentence: flaw.sentence, trace: words(node.path) + calm, isShortest: !isInDepth)
             return
         }
         ahead.append((node, steps))
@@ -167,16 +168,21 @@ package struct Exhaustion {
         }
     }
 
-    private mutating func flaw(of world: SmallWorld, _ steps: [Step]) -> String? {
-        if let violation = world.violation { return violation }
+    private struct Flaw {
+        let sentence: String
+        var isInCalm = false
+    }
+
+    private mutating func flaw(of world: SmallWorld, _ steps: [Step]) -> Flaw? {
+        if let violation = world.violation { return Flaw(sentence: violation) }
         if bounds.agents > 1, let step = steps.first(where: { !isSum(world, $0) }) {
-            return "what agent and hub do depends on another agent: \(step.choice)"
+            return Flaw(sentence: "it depends on another agent what comes of: \(world.words(step))")
         }
         guard world.isQuiet else { return nil }
         result.quiet += 1
         let digest = world.settlingDigest
         guard !settled.contains(digest) else { return nil }
-        if let flaw = world.settled() { return flaw }
+        if let sentence = world.settled() { return Flaw(sentence: sentence, isInCalm: true) }
         settled.insert(digest)
         result.settled += 1
         return nil

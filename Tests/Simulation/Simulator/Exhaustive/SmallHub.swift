@@ -11,7 +11,7 @@ struct SmallHub {
         /// Who proved each session.
         var holders: [UInt64: Letter.Sender] = [:]
         /// Of the segments' hashes.
-        fileprivate var sum = StateDigest.zero
+        var sum = StateDigest.zero
 
         /// The ends of its branches.
         var ends: [BranchEnd] {
@@ -33,28 +33,28 @@ struct SmallHub {
 
     struct Stream {
         let name: Int
-        fileprivate(set) var session: StreamSession
-        fileprivate(set) var stored: Stored?
-        fileprivate(set) var pending: [SealedSegment] = []
-        fileprivate(set) var owesRecord = false
-        fileprivate var holders: [UInt64: Letter.Sender] = [:]
+        var session: StreamSession
+        var stored: Stored?
+        var pending: [SealedSegment] = []
+        var owesRecord = false
+        var holders: [UInt64: Letter.Sender] = [:]
         /// The nonce and the challenge of the last hello, until it is proved.
-        fileprivate var nonce: UInt8?
-        fileprivate(set) var challenge: UInt8?
-        fileprivate(set) var digest = StateDigest.zero
+        var nonce: UInt8?
+        var challenge: UInt8?
+        var digest = StateDigest.zero
 
         var tag: StreamTag { session.stream }
         var hasWork: Bool { !pending.isEmpty || owesRecord }
         var names: FreshNames { FreshNames([nonce, challenge].compactMap { $0 }) }
     }
 
-    private(set) var streams: [Stream] = []
-    private let breakage: Breakage?
+    var streams: [Stream] = []
+    let breakage: Breakage?
     /// What must never be, in words.
-    private(set) var fault: String?
+    var fault: String?
 
-    private static let hasher = ToyHasher()
-    private static let genesis: Genesis = {
+    static let hasher = ToyHasher()
+    static let genesis: Genesis = {
         guard let id = try? AgentID("hub") else { preconditionFailure("hub") }
         return Genesis(
             writer: .hub, ledger: "market", agent: id,
@@ -62,10 +62,10 @@ struct SmallHub {
             publicKey: ToySigner(99).publicKey)
     }()
     static let tag = StreamTag(genesisHash: genesis.hash(hasher))
-    private static let now = ClockReading(
+    static let now = ClockReading(
         wall: Timestamp(microseconds: 0), steady: SteadyTime(microseconds: 0))
     /// Every time is up at once: that one is, is a choice of the world.
-    private static let limits = {
+    static let limits = {
         var limits = AggregatorLimits()
         limits.reorderWindow = 0
         limits.needsRepeat = 0
@@ -76,7 +76,7 @@ struct SmallHub {
 
     var hasWork: Bool { streams.contains(where: \.hasWork) }
 
-    private func index(_ tag: StreamTag) -> Int? { streams.firstIndex { $0.tag == tag } }
+    func index(_ tag: StreamTag) -> Int? { streams.firstIndex { $0.tag == tag } }
 
     /// Whether a segment is stored.
     func has(_ hash: Hash256, of tag: StreamTag) -> Bool {
@@ -114,7 +114,7 @@ struct SmallHub {
         streams.removeAll { $0.name != name }
     }
 
-    private static func session(
+    static func session(
         _ genesis: Genesis, _ ends: [BranchEnd], _ record: StreamSession.Record
     ) -> StreamSession {
         StreamSession(
@@ -138,7 +138,7 @@ struct SmallHub {
         }
     }
 
-    private mutating func greet(_ hello: Hello, _ name: Int, _ letters: inout [Letter]) {
+    mutating func greet(_ hello: Hello, _ name: Int, _ letters: inout [Letter]) {
         let start = ChainPoint(sequence: 0, hash: hello.genesis.hash(SmallHub.hasher))
         let tag = StreamTag(genesisHash: start.hash)
         if index(tag) == nil {
@@ -157,7 +157,7 @@ struct SmallHub {
         }
     }
 
-    private func freshName(_ name: Int, _ hello: Hello, _ letters: [Letter]) -> UInt8 {
+    func freshName(_ name: Int, _ hello: Hello, _ letters: [Letter]) -> UInt8 {
         var used = outerNames
         used.formUnion(FreshNames([hello.nonce[0]]))
         for letter in letters where letter.name == name { used.formUnion(letter.names) }
@@ -170,7 +170,7 @@ struct SmallHub {
     /// What the writers of that name refer to; set before each choice.
     var outerNames = FreshNames()
 
-    private mutating func prove(_ proof: Proof, _ letter: Letter, _ letters: inout [Letter]) {
+    mutating func prove(_ proof: Proof, _ letter: Letter, _ letters: inout [Letter]) {
         guard let index = index(proof.stream) else { return }
         let committed = streams[index].session.committed.sequence
         let place = StreamSession.HubPlace(tag: SmallHub.tag, events: 0, position: committed)
@@ -194,14 +194,14 @@ struct SmallHub {
         summarize(index)
     }
 
-    private mutating func forgetOthers(_ name: Int) {
+    mutating func forgetOthers(_ name: Int) {
         for index in streams.indices where streams[index].name != name {
             streams[index].session.forget()
             summarize(index)
         }
     }
 
-    private mutating func tell(
+    mutating func tell(
         _ tag: StreamTag, _ letters: inout [Letter],
         _ event: (inout StreamSession) -> [StreamSession.Action]
     ) {
@@ -230,7 +230,7 @@ struct SmallHub {
         restart()
     }
 
-    private mutating func write() {
+    mutating func write() {
         for index in streams.indices where streams[index].hasWork {
             let stream = streams[index]
             let record = stream.session.record
@@ -257,80 +257,9 @@ struct SmallHub {
         }
     }
 
-    // MARK: Actions
-
-    private mutating func perform(
-        _ action: StreamSession.Action, _ index: Int, _ letters: inout [Letter]
-    ) {
-        switch action {
-        case .sendWelcome(let welcome):
-            streams[index].challenge = welcome.challenge[0]
-            let names = [welcome.nonce[0], welcome.challenge[0]]
-            let frame = Message.welcome(welcome).framed(session: 0)
-            letters.append(Letter(to: streams[index].name, frame, names: names))
-        case .merge(let run): merge(run, index)
-        case .persistRecord, .persistWatermark, .close: streams[index].owesRecord = true
-        case .sendAck(let session, let point): acknowledge(point, session, index, &letters)
-        case .sendNeeds(let session, let needs):
-            let frame = Message.needs(needs).framed(session: session)
-            letters.append(Letter(to: streams[index].name, frame))
-        case .lookUp(let question): answer(question, index, &letters)
-        case .fallenBehind: fault = "the hub takes itself for an older copy"
-        case .sendNeedsDefinitions, .define: fault = "names were asked for, and none are missing"
-        case .lose: fault = "events were given up, and nothing is lost"
-        case .awaitApproval: fault = "a stream waits for approval, and none is needed"
-        case .drop: break
-        }
-    }
-
-    private mutating func merge(_ run: SegmentRun, _ index: Int) {
-        for sealed in run.segments {
-            if !isKnown(sealed.segment.header.previous, index) {
-                fault = "event \(sealed.end.sequence) is merged behind nothing"
-            }
-            if isKnown(sealed.hash, index) {
-                fault = "event \(sealed.end.sequence) is merged twice"
-            }
-            streams[index].pending.append(sealed)
-        }
-    }
-
-    private func isKnown(_ hash: Hash256, _ index: Int) -> Bool {
-        streams[index].session.genesis.hash(SmallHub.hasher) == hash
-            || streams[index].stored?.segments[hash] != nil
-            || streams[index].pending.contains { $0.hash == hash }
-    }
-
-    private mutating func acknowledge(
-        _ point: ChainPoint, _ session: UInt64, _ index: Int, _ letters: inout [Letter]
-    ) {
-        let stream = streams[index]
-        if point.sequence > 0, stream.stored?.segments[point.hash] == nil {
-            fault = "event \(point.sequence) is acknowledged and not durable"
-        }
-        if stream.stored?.record.provedSession ?? 0 < session {
-            fault = "an answer in session \(session), which is not durable"
-        }
-        let ack = Ack(
-            stream: stream.tag, through: point, hub: SmallHub.tag, runs: [],
-            receivedAt: SmallHub.now.wall, committedAt: SmallHub.now.wall)
-        letters.append(Letter(to: stream.name, Message.ack(ack).framed(session: session)))
-    }
-
-    private mutating func answer(_ question: LookUp, _ index: Int, _ letters: inout [Letter]) {
-        let stored = streams[index].stored
-        let start = streams[index].session.genesis.hash(SmallHub.hasher)
-        let answer = question.answer { place -> DictionaryState? in
-            stored?.segments[place.hash]?.segment.header.dictionary
-        } end: { point -> DictionaryState? in
-            point.hash == start ? .empty : stored?.segments[point.hash]?.segment.header.dictionary
-        }
-        tell(streams[index].tag, &letters) { $0.found(answer, now: SmallHub.now) }
-    }
-
     // MARK: The state
 
-    private mutating func summarize(_ index: Int) {
+    mutating func summarize(_ index: Int) {
         streams[index].digest = StateDigest { hasher in
             hasher.combine(streams[index].session)
             hasher.combine(streams[index].stored?.sum)

@@ -8,15 +8,15 @@ struct SmallWriter {
         let genesis: Genesis
         let start: ChainPoint
         let tag: StreamTag
-        fileprivate(set) var segments: [SealedSegment] = []
-        fileprivate(set) var lastSession: UInt64 = 0
+        var segments: [SealedSegment] = []
+        var lastSession: UInt64 = 0
         /// The last one that this folder, or the one that it is a copy of, has proved.
-        fileprivate var provedSession: UInt64 = 0
+        var provedSession: UInt64 = 0
         /// The end of what the hub has acknowledged.
-        fileprivate(set) var acknowledged: ChainPoint
-        fileprivate var names = StreamDictionary()
+        var acknowledged: ChainPoint
+        var names = StreamDictionary()
 
-        fileprivate init(_ genesis: Genesis) {
+        init(_ genesis: Genesis) {
             self.genesis = genesis
             start = ChainPoint(sequence: 0, hash: genesis.hash(SmallWriter.hasher))
             tag = StreamTag(genesisHash: start.hash)
@@ -25,7 +25,7 @@ struct SmallWriter {
 
         var head: ChainPoint { segments.last?.end ?? start }
 
-        fileprivate mutating func loseLast() {
+        mutating func loseLast() {
             guard head != acknowledged else { return }
             segments.removeLast()
         }
@@ -38,7 +38,7 @@ struct SmallWriter {
     /// What a crash leaves, and a copy has.
     struct Disk {
         /// The last one is written.
-        fileprivate(set) var streams: [OwnStream] = []
+        var streams: [OwnStream] = []
 
         func hash(into hasher: inout Hasher) {
             for stream in streams {
@@ -60,7 +60,7 @@ struct SmallWriter {
     }
 
     /// What the last hello and the last welcome of a stream named.
-    private struct Handshake: Hashable {
+    struct Handshake: Hashable {
         var greeting = Hash256.zero
         var nonce: UInt8 = 0
         var challenge: UInt8 = 0
@@ -68,22 +68,24 @@ struct SmallWriter {
 
     let number: Int
     let name: Int
-    private(set) var life = 0
-    private(set) var disk = Disk()
-    private var sessions: [OutboxSession] = []
-    private var handshakes: [Handshake] = []
-    private(set) var errands: [Errand] = []
-    private(set) var isConnected = false
+    var life = 0
+    var disk = Disk()
+    var sessions: [OutboxSession] = []
+    var handshakes: [Handshake] = []
+    var errands: [Errand] = []
+    var isConnected = false
     /// Never goes back, whatever copy is put back: in its place stand random numbers.
-    private var recorded = 0
-    private var drawn = 0
-    private(set) var fault: String?
+    var recorded = 0
+    var drawn = 0
+    var fault: String?
+    /// What the world around it refers to; set before each choice.
+    var outerNames = FreshNames()
 
-    private static let hasher = ToyHasher()
-    private static let now = SteadyTime(microseconds: 0)
-    private let limits: AgentLimits
-    private let breakage: Breakage?
-    private let signer: ToySigner
+    static let hasher = ToyHasher()
+    static let now = SteadyTime(microseconds: 0)
+    let limits: AgentLimits
+    let breakage: Breakage?
+    let signer: ToySigner
 
     /// - Parameter messagesMax: under way at once.
     init(number: Int, name: Int, messagesMax: Int, breakage: Breakage?) {
@@ -104,11 +106,11 @@ struct SmallWriter {
         draw()
     }
 
-    private var sender: Letter.Sender { Letter.Sender(writer: number, life: life) }
+    var sender: Letter.Sender { Letter.Sender(writer: number, life: life) }
 
     // MARK: The folder
 
-    private mutating func draw() {
+    mutating func draw() {
         guard let id = try? AgentID("till-\(name)") else { preconditionFailure("till-\(name)") }
         var nonce = [UInt8](repeating: 0, count: Genesis.nonceByteCount)
         nonce[0] = UInt8(number)
@@ -120,7 +122,7 @@ struct SmallWriter {
         open(disk.streams.count - 1)
     }
 
-    private mutating func open(_ index: Int) {
+    mutating func open(_ index: Int) {
         let stream = disk.streams[index]
         sessions.append(
             OutboxSession(
@@ -157,7 +159,7 @@ struct SmallWriter {
         perform(actions, index, &letters)
     }
 
-    private mutating func segment(behind stream: OwnStream) -> SealedSegment {
+    mutating func segment(behind stream: OwnStream) -> SealedSegment {
         recorded += 1
         let before = stream.segments.last?.segment.header.dictionary ?? .empty
         var builder = SegmentBuilder(
@@ -173,7 +175,7 @@ struct SmallWriter {
     }
 
     /// Unlike any other's: copies of a folder go on differently.
-    private func transaction() -> Transaction {
+    func transaction() -> Transaction {
         do {
             let posting = Posting(
                 source: .world, destination: try AccountAddress("till:\(number)"),
@@ -189,7 +191,7 @@ struct SmallWriter {
         for index in sessions.indices { greet(index, &letters) }
     }
 
-    private mutating func greet(_ index: Int, _ letters: inout [Letter]) {
+    mutating func greet(_ index: Int, _ letters: inout [Letter]) {
         var random = generator(letters)
         perform(sessions[index].connected(now: SmallWriter.now, &random), index, &letters)
     }
@@ -219,7 +221,7 @@ struct SmallWriter {
         }
     }
 
-    private mutating func answer(
+    mutating func answer(
         _ letter: Letter, _ index: Int, _ letters: [Letter]
     ) -> [OutboxSession.Action] {
         let tag = disk.streams[index].tag
@@ -259,195 +261,10 @@ struct SmallWriter {
         restart()
     }
 
-    private mutating func writeErrand() -> Errand {
+    mutating func writeErrand() -> Errand {
         let errand = errands.removeFirst()
         let last = disk.streams[errand.stream].lastSession
         disk.streams[errand.stream].lastSession = max(last, errand.session)
         return errand
-    }
-
-    // MARK: Actions
-
-    private mutating func perform(
-        _ actions: [OutboxSession.Action], _ index: Int, _ letters: inout [Letter]
-    ) {
-        var queue = actions[...]
-        while let action = queue.popFirst() { queue = perform(action, index, &letters) + queue }
-    }
-
-    private mutating func perform(
-        _ action: OutboxSession.Action, _ index: Int, _ letters: inout [Letter]
-    ) -> [OutboxSession.Action] {
-        let stream = disk.streams[index]
-        switch action {
-        case .sendHello(let nonce, let lastSession):
-            sendHello(nonce, lastSession, index, &letters)
-        case .prepare(let session, let leaves, let announced):
-            errands.append(
-                Errand(stream: index, session: session, leaves: leaves, announced: announced))
-        case .sendProof(let challenge, let session, let proof):
-            sendProof(challenge, session, proof, index, &letters)
-        case .sendSegments(let session, let after, let through, _):
-            return send(after, through, session, index, &letters)
-        case .locate(let places):
-            let found = places.filter(stream.contains).max { $0.sequence < $1.sequence }
-            var random = generator(letters)
-            return sessions[index].rewound(
-                to: found, of: places, unsentBytes: 0, now: SmallWriter.now, &random)
-        case .progress(let progress): release(progress.ack.through, index)
-        case .end:
-            sessions[index].retire()
-            if index == disk.streams.count - 1 { draw() }
-            // The stream that ended drains now, and the new one begins.
-            if isConnected {
-                for next in [index, disk.streams.count - 1] { greet(next, &letters) }
-            }
-        case .sendDefinitions: fault = "names were asked for, and none are missing"
-        case .hold, .refuse: break
-        }
-        return []
-    }
-
-    private mutating func release(_ point: ChainPoint, _ index: Int) {
-        if !disk.streams[index].contains(point) {
-            fault = "released at event \(point.sequence) of another chain"
-        }
-        if point.sequence > disk.streams[index].acknowledged.sequence {
-            disk.streams[index].acknowledged = point
-        }
-    }
-
-    private mutating func sendHello(
-        _ nonce: [UInt8], _ lastSession: UInt64, _ index: Int, _ letters: inout [Letter]
-    ) {
-        let stream = disk.streams[index]
-        let acknowledged = stream.acknowledged
-        let hello = Hello(
-            nonce: nonce, lastSession: lastSession, head: stream.head, acknowledged: acknowledged,
-            acknowledgedAt: acknowledged.sequence > 0
-                ? LogPlace(hub: SmallHub.tag, position: acknowledged.sequence) : nil,
-            seen: .nothing, oldestRetained: 1, softwareVersion: "", genesis: stream.genesis)
-        handshakes[index] = Handshake(
-            greeting: hello.digest(SmallWriter.hasher), nonce: nonce[0], challenge: 0)
-        guard isConnected else { return }
-        let frame = Message.hello(hello).framed(session: 0)
-        letters.append(Letter(from: name, frame, names: [nonce[0]]))
-    }
-
-    private mutating func sendProof(
-        _ challenge: [UInt8], _ session: UInt64, _ proof: Proof, _ index: Int,
-        _ letters: inout [Letter]
-    ) {
-        if disk.streams[index].lastSession != session {
-            fault = "session \(session) is proved, and the disk does not say so"
-        }
-        if session <= disk.streams[index].provedSession {
-            fault = "session \(session) is proved twice"
-        }
-        disk.streams[index].provedSession = session
-        guard isConnected else { return }
-        let content = proof.signedContent(
-            challenge: challenge, greeting: handshakes[index].greeting, session: session)
-        let frame = Message.proof(proof).framed(session: session, signature: signer.sign(content))
-        letters.append(
-            Letter(
-                from: name, frame, names: [handshakes[index].nonce, challenge[0]], sender: sender,
-                challenge: challenge[0]))
-    }
-
-    private mutating func send(
-        _ after: UInt64, _ through: UInt64, _ session: UInt64, _ index: Int,
-        _ letters: inout [Letter]
-    ) -> [OutboxSession.Action] {
-        let stream = disk.streams[index]
-        let chosen = stream.segments.filter {
-            $0.segment.header.firstSequence > after && $0.end.sequence <= through
-        }
-        guard isConnected, let last = chosen.last else { return [] }
-        let message = SegmentsMessage(
-            stream: stream.tag, sentAt: Timestamp(microseconds: 0), attempt: 1,
-            segments: chosen.map(\.segment.bytes))
-        let content = SegmentsMessage.signedContent(
-            session: session, stream: stream.tag, lastHash: last.hash)
-        let frame = Message.segments(message).framed(
-            session: session, signature: signer.sign(content))
-        letters.append(Letter(from: name, frame))
-        return sessions[index].sent(
-            ends: chosen.map(\.end), byteCount: chosen.reduce(0) { $0 + $1.segment.bytes.count },
-            at: nil)
-    }
-
-    // MARK: What may still matter
-
-    private func generator(_ letters: [Letter]) -> FreshNames.Generator {
-        var used = outerNames
-        for letter in letters where letter.name == name { used.formUnion(letter.names) }
-        used.formUnion(names)
-        return FreshNames.Generator(name: used.next)
-    }
-
-    /// What the world around it refers to; set before each choice.
-    var outerNames = FreshNames()
-
-    /// Of handshakes that are not over.
-    var names: FreshNames {
-        var used: [UInt8] = []
-        for index in sessions.indices where isGreeting(index) {
-            used += [handshakes[index].nonce, handshakes[index].challenge]
-        }
-        return FreshNames(used)
-    }
-
-    private func isGreeting(_ index: Int) -> Bool {
-        sessions[index].phase == .greeting || errands.contains { $0.stream == index }
-    }
-
-    func awaits(_ nonce: [UInt8]) -> Bool {
-        sessions.contains { $0.awaits(nonce) }
-    }
-
-    /// Whether an acknowledgement may still change something.
-    func mayUse(_ ack: Ack, session: UInt64) -> Bool {
-        guard let index = disk.streams.firstIndex(where: { $0.tag == ack.stream }) else {
-            return false
-        }
-        guard sessions[index].streamingSession == session else {
-            return mayEnter(session, of: ack.stream)
-        }
-        guard let confirmed = sessions[index].confirmed else { return true }
-        return ack.through.sequence > confirmed.acknowledged.sequence
-    }
-
-    /// Whether that session is open, or may still be.
-    func mayEnter(_ session: UInt64, of stream: StreamTag) -> Bool {
-        guard let index = disk.streams.firstIndex(where: { $0.tag == stream }) else { return false }
-        return sessions[index].streamingSession == session
-            || errands.contains { $0.stream == index && $0.session == session }
-            || disk.mayEnter(session, of: stream)
-    }
-
-    var writing: StreamTag { disk.streams[disk.streams.count - 1].tag }
-
-    var digest: StateDigest {
-        StateDigest { hasher in
-            hasher.combine(number)
-            hasher.combine(life)
-            hasher.combine(recorded)
-            hasher.combine(drawn)
-            hasher.combine(isConnected)
-            disk.hash(into: &hasher)
-            for index in sessions.indices {
-                hasher.combine(sessions[index])
-                if isGreeting(index) { hasher.combine(handshakes[index]) }
-            }
-            hasher.combine(errands)
-        }
-    }
-}
-
-extension SmallWriter.Disk {
-    /// Whether a folder with this disk may come to prove that session.
-    func mayEnter(_ session: UInt64, of stream: StreamTag) -> Bool {
-        streams.contains { $0.tag == stream && session > $0.lastSession }
     }
 }
