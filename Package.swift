@@ -279,8 +279,8 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "FleetHarness", "LedgerCore", "Signing", "SyncProtocol", "TestSupport", "Workload",
-                grdb,
+                "FleetHarness", "LedgerCore", "MQTTTransport", "Signing", "SyncProtocol",
+                "TestSupport", "Workload", grdb,
             ],
             path: "Tests/IntegrationTests", swiftSettings: strict),
         .testTarget(

@@ -47,6 +47,11 @@ package final class Link: Sendable {
         control.setTamper(down: { [change($0, $1)] })
     }
 
+    /// As ``tamper(_:)``, but that a message may be kept back, or go on with others.
+    package func divert(_ change: @escaping @Sendable (String, [UInt8]) -> [[UInt8]]) {
+        control.setTamper(up: change)
+    }
+
     /// As ``tamper(_:)``, but that each message goes on twice.
     package func repeatEach() {
         control.setTamper(up: { [$1, $1] })

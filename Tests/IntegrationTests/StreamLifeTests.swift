@@ -4,8 +4,8 @@ import Testing
 import Workload
 
 extension IntegrationTests {
-    /// Folders that are copied, put back, cloned and lost: nothing that a client was told is lost or
-    /// doubled, and nobody is refused meanwhile.
+    /// Agents' folders that are copied, put back, cloned and lost: nothing that a client was told is lost
+    /// or doubled, and nobody is refused meanwhile.
     @Suite struct StreamLifeTests {
         private static func sales(_ range: ClosedRange<Int>) -> [Workload.Operation] {
             range.map { Workload.Operation.sale($0) }
@@ -158,58 +158,6 @@ extension IntegrationTests {
             }
         }
 
-        // MARK: The aggregator
-
-        @Test(arguments: CopyMoment.allCases)
-        func `an aggregator put back from an older copy, twice, has everything again`(
-            moment: CopyMoment
-        ) async throws {
-            try await withRunningFleet(agents: ["till-1", "till-2"]) { fleet in
-                let hub = fleet.aggregator.daemon
-                try accept(1...20, fleet)
-                try fleet.waitUntilDrained()
-                let copy = try hub.copyData(moment, as: "copy")
-                try accept(21...40, fleet)
-                try fleet.waitUntilDrained()
-                let facts = try self.facts(fleet)
-                for round in 0..<2 {
-                    try hub.replaceData(with: copy)
-                    try hub.start()
-                    try waitUntil("the facts again", within: .seconds(60)) {
-                        try self.facts(fleet) == facts || round > 0
-                    }
-                    let range = 41 + 20 * round...60 + 20 * round
-                    try accept(range, fleet)
-                    try expectAll(range.upperBound, fleet)
-                }
-                fleet.expectCleanEnds()
-                try fleet.expectSoundFolders()
-            }
-        }
-
-        @Test func `an aggregator whose disk was lost is rebuilt from what its agents keep`()
-            async throws
-        {
-            try await withRunningFleet(agents: ["till-1", "till-2"]) { fleet in
-                try accept(1...40, fleet)
-                try fleet.waitUntilDrained()
-                let facts = try self.facts(fleet)
-                let former = try hubStream(fleet)
-                try fleet.aggregator.daemon.replaceData(with: nil)
-                try fleet.aggregator.daemon.start()
-                try waitUntil("the facts again", within: .seconds(60)) {
-                    try self.facts(fleet) == facts
-                }
-                try waitUntil("another hub stream", within: .seconds(20)) {
-                    try hubStream(fleet) != former
-                }
-                try accept(41...60, fleet)
-                try expectAll(60, fleet)
-                fleet.expectCleanEnds()
-                try fleet.expectSoundFolders()
-            }
-        }
-
         // MARK: What is asked
 
         private func stream(_ agent: AgentNode) throws -> String {
@@ -218,15 +166,6 @@ extension IntegrationTests {
 
         private func waitForNewStream(_ agent: AgentNode, after former: String) throws {
             try waitUntil("a new stream", within: .seconds(40)) { try stream(agent) != former }
-        }
-
-        private func accept(_ range: ClosedRange<Int>, _ fleet: Fleet) throws {
-            for (index, agent) in fleet.agents.enumerated() {
-                try agent.client.accept(
-                    range.filter { $0 % fleet.agents.count == index }.map {
-                        Workload.Operation.sale($0)
-                    })
-            }
         }
 
         /// Every sale up to that number is in the ledger, once.
@@ -248,18 +187,6 @@ extension IntegrationTests {
             let agent = try fleet.aggregator.client.http.json("/v1/agents/till-1")
             let shown = agent["streams"].array?.first { $0["stream"].string == stream }
             #expect(["forked", "rolled_back"].contains(shown?["standing"].string))
-        }
-
-        private func facts(_ fleet: Fleet) throws -> String? {
-            try fleet.aggregator.client.ledger().json["facts_digest"].string
-        }
-
-        private func hubStream(_ fleet: Fleet) throws -> String {
-            let agent = fleet.agents[0]
-            return try wait(for: "a balance with its hub", within: .seconds(30)) {
-                let account = try agent.client.http.json("/v1/accounts/stores:1:sales")
-                return account["balances"][0]["as_of"]["hub"].string
-            }
         }
     }
 }
