@@ -25,9 +25,6 @@ package struct AggregatorLimits: Sendable, Hashable {
     /// How far an agent's clock may be ahead of ours, or behind, before its events are shown at other
     /// times than it says, in microseconds: more than honest clocks differ by, less than a shift.
     package var driftMax: Int64 = 300_000_000
-    /// How far ahead the hub promises what it says of its own clock, in microseconds: an idle hub
-    /// writes once in that time.
-    package var clockPromise: Int64 = 60_000_000
     /// How long an agent is waited for to acknowledge hub events before it is told them again; doubled
     /// each time, in microseconds.
     package var tellRepeatMin: Int64 = 1_000_000

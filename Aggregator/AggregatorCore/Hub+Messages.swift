@@ -61,7 +61,7 @@ extension Hub {
         }
         let hub = Seen(hub: tag, position: committedEvents)
         guard hello.genesis.ledger == genesis.ledger else {
-            let refusal = Welcome.refusal(of: hello, hub, genesis, clock: said(now), now: now.wall)
+            let refusal = Welcome.refusal(of: hello, hub, genesis, clock: clockCommitted, now: now.wall)
             return [
                 .note(.foreignLedger(hello.genesis.ledger, agent)),
                 send(.welcome(refusal), session: 0, to: agent),
@@ -72,7 +72,7 @@ extension Hub {
         }
         let messages = parts.limits.messagesPerAgent(agents: fleet.agentCount)
         let credit = Credit(bytes: parts.limits.bytesPerAgentMax, messages: messages)
-        let clock = said(now)
+        let clock = clockCommitted
         let own = genesis
         let actions = fleet.session(stream) {
             $0.greeted(

@@ -57,9 +57,9 @@ extension Hub {
         precondition(underWay == nil, "one commit at a time")
         if withCheckpoint && sinceCheckpoint.segments > 0 || mustCheckpoint { addCheckpoint() }
         if hasPending || watermarks.isDue(now.steady, parts.limits) { addWatermarks(now) }
-        promiseClock(now)
         pending.commit.hubSegments = journal.take()
         guard !pending.commit.isEmpty else { return nil }
+        pending.commit.clock = clock.tick(now: now.wall)
         underWay = pending
         pending = Pending()
         return underWay?.commit
@@ -80,17 +80,6 @@ extension Hub {
     private mutating func addWatermarks(_ now: ClockReading) {
         for tag in watermarks.tags { record(tag, now.wall) }
         watermarks = WaitingWatermarks()
-    }
-
-    /// Keeps ahead of what is said of the clock: half of the promise is left when it is renewed. A start
-    /// begins with what was promised, so a promise is never made upon a promise: a clock that crashes
-    /// moved on could run away from time.
-    private mutating func promiseClock(_ now: ClockReading) {
-        let promise = parts.limits.clockPromise
-        let ahead = HybridTimestamp(now.wall.advanced(byMicroseconds: promise / 2))
-        guard max(clock.latest, ahead) > clockPromised else { return }
-        let through = HybridTimestamp(now.wall.advanced(byMicroseconds: promise))
-        pending.commit.clock = max(clock.latest, through)
     }
 
     // MARK: Persisted
@@ -133,7 +122,7 @@ extension Hub {
         let last = commit.arrivals.last?.run.segments.last ?? commit.hubSegments.last
         hash = last?.hash ?? hash
         committedEvents = journal.end.sequence
-        clockPromised = commit.clock ?? clockPromised
+        clockCommitted = commit.clock
         if commit.checkpoint != nil { sinceCheckpoint = Pending.Size() }
     }
 
@@ -157,7 +146,7 @@ extension Hub {
         guard let agent = fleet.existing(tag)?.genesis.agent else { return [] }
         var ack = Ack(
             stream: tag, through: point, hub: self.tag, runs: runs, receivedAt: receivedAt,
-            committedAt: now.wall, clock: said(now))
+            committedAt: now.wall, clock: clockCommitted)
         ack.traces = tracing.acknowledging(tag)
         fleet.noteAck(agent, now.wall)
         let actions = [

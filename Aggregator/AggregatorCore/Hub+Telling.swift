@@ -88,7 +88,7 @@ extension Hub {
     ) {
         guard !hasPending, underWay == nil, succession == nil else { return }
         let place = SnapshotSchedule.Place(
-            hub: tag, position: UInt64(position), clock: said(now), now: now)
+            hub: tag, position: UInt64(position), clock: clockCommitted, now: now)
         let (fleet, parts) = (fleet, parts)
         schedule.turn(
             place, &fold.ledger, messagesMax: messagesMax,

@@ -91,8 +91,8 @@ package struct Hub {
     var fleet: Fleet
     var schedule: SnapshotSchedule
     var clock: HybridClock
-    /// What the store has promised of the clock.
-    var clockPromised: HybridTimestamp
+    /// What agents are told of the clock: it stood there at the last commit, behind all that it has.
+    var clockCommitted: HybridTimestamp
     /// The last position of the log, and the hash of the segment there.
     package internal(set) var position: Int64
     var hash: Hash256
@@ -125,7 +125,7 @@ package struct Hub {
         fold = origin.fold
         journal = HubJournal(origin.genesis, end: origin.end, parts.hasher)
         clock = HybridClock(latest: origin.clock)
-        clockPromised = origin.clock
+        clockCommitted = origin.clock
         position = origin.position
         hash = origin.hash
         committedEvents = 0
@@ -223,12 +223,5 @@ package struct Hub {
         let shards = shardsToTell.prefix(Hub.shardsPerTick)
         shardsToTell.removeFirst(shards.count)
         return shards.map { .announce(frame, shard: $0) }
-    }
-
-    /// A moment of the hub's clock that nothing before had, to be said.
-    mutating func said(_ now: ClockReading) -> HybridTimestamp {
-        let time = clock.tick(now: now.wall)
-        // What lies beyond the promise could be said again behind a restart.
-        return min(time, clockPromised)
     }
 }

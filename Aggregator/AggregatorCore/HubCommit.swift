@@ -64,15 +64,15 @@ package struct HubCommit: Sendable {
     /// Where the branches of a stream end behind the arrivals, where it has several or had.
     package var branchEnds: [StreamTag: [ChainPoint]] = [:]
     package var records: [StreamTag: StreamSession.Record] = [:]
-    /// Whatever the hub says of its clock before its next start lies before this.
-    package var clock: HybridTimestamp?
+    /// Where the hub's clock stands, behind all that is written.
+    package var clock = HybridTimestamp(rawValue: 0)
     package var checkpoint: Checkpoint?
 
     package init() {}
 
     package var isEmpty: Bool {
         hub == nil && streams.isEmpty && names.isEmpty && hubSegments.isEmpty && arrivals.isEmpty
-            && records.isEmpty && clock == nil && checkpoint == nil
+            && records.isEmpty && checkpoint == nil
     }
 }
 
@@ -108,7 +108,7 @@ package struct HubOrigin: Sendable {
     /// log is empty.
     package var position: Int64
     package var hash: Hash256
-    /// What an earlier run promised of its clock.
+    /// Where its clock stood at the last commit.
     package var clock: HybridTimestamp
     /// The database is a copy that was put back: another stream is to be drawn.
     package var isRestored: Bool

@@ -23,11 +23,9 @@ extension LedgerStore {
             let positions = try commit.arrivals.map { try write($0, rows, now, database) }
             for (tag, ends) in commit.branchEnds { try write(ends, rows[tag], database) }
             for (tag, record) in commit.records { try write(record, rows[tag], database) }
-            if let clock = commit.clock {
-                try database.execute(
-                    sql: "UPDATE aggregator SET clock = ?",
-                    arguments: [Int64(bitPattern: clock.rawValue)])
-            }
+            try database.execute(
+                sql: "UPDATE aggregator SET clock = ?",
+                arguments: [Int64(bitPattern: commit.clock.rawValue)])
             if let checkpoint = commit.checkpoint { try write(checkpoint, database) }
             return (rows: rows, positions: positions)
         }

@@ -25,7 +25,7 @@ struct MemoryStore {
         hubs = [hub]
     }
 
-    private var hubTags: [StreamTag] { hubs.map { StreamTag(genesisHash: $0.hash(hasher)) } }
+    var hubTags: [StreamTag] { hubs.map { StreamTag(genesisHash: $0.hash(hasher)) } }
 
     /// The hub's events, in their order.
     var hubEvents: [HubEvent] {
@@ -62,7 +62,7 @@ struct MemoryStore {
         }
         for (tag, points) in commit.branchEnds { setEnds(points, of: tag) }
         for (tag, record) in commit.records { streams[index(tag)].record = record }
-        clock = commit.clock ?? clock
+        clock = commit.clock
         if let fold = commit.checkpoint { checkpoint = (fold, log.count) }
         return (positions, Durable(position: Int64(log.count)))
     }
@@ -132,11 +132,29 @@ struct MemoryStore {
 
     /// The fold of the log, from its beginning or from the last checkpoint.
     func fold(fromCheckpoint: Bool) -> HubFold {
-        let checkpoint = fromCheckpoint ? checkpoint : nil
-        var replay = LogReplay(
-            self, hubs: hubTags, balances: checkpoint?.fold.balances ?? Balances(),
-            counts: checkpoint?.fold.counts ?? GlobalLedger.Counts())
-        let position = checkpoint?.position ?? 0
+        guard fromCheckpoint, let checkpoint else { return fold(Balances(), .init(), behind: 0) }
+        return fold(
+            checkpoint.fold.balances, checkpoint.fold.counts, behind: checkpoint.position)
+    }
+
+    /// The fold of the log behind a snapshot of what its first segments add up to.
+    func fold(behindSnapshotAt position: Int) -> HubFold {
+        let snapshot = reordered(Array(log[..<position])).fold(fromCheckpoint: false).ledger
+        return fold(snapshot.balances, snapshot.counts, behind: position)
+    }
+
+    /// With these segments, in that order.
+    func reordered(_ log: [SealedSegment]) -> MemoryStore {
+        var other = self
+        other.log = log
+        other.checkpoint = nil
+        return other
+    }
+
+    private func fold(
+        _ balances: Balances, _ counts: GlobalLedger.Counts, behind position: Int
+    ) -> HubFold {
+        var replay = LogReplay(self, hubs: hubTags, balances: balances, counts: counts)
         for sealed in log[..<position] where hubTags.contains(sealed.segment.header.stream) {
             expect(replay.countIn(hub: sealed))
         }

@@ -60,7 +60,7 @@ struct AggregatorContents: DiskContents {
             streams[tag]?.ends = ends
         }
         for (tag, record) in commit.records { streams[tag]?.record = record }
-        clock = commit.clock ?? clock
+        clock = commit.clock
         if let fold = commit.checkpoint { checkpoint = (fold, whole.count) }
     }
 
