@@ -61,7 +61,8 @@ extension Hub {
         }
         let hub = Seen(hub: tag, position: committedEvents)
         guard hello.genesis.ledger == genesis.ledger else {
-            let refusal = Welcome.refusal(of: hello, hub, genesis, clock: clockCommitted, now: now.wall)
+            let refusal = Welcome.refusal(
+                of: hello, hub, genesis, clock: clockCommitted, now: now.wall)
             return [
                 .note(.foreignLedger(hello.genesis.ledger, agent)),
                 send(.welcome(refusal), session: 0, to: agent),
