@@ -59,7 +59,8 @@ extension Outbox {
         return .send(Message.hello(hello).framed(session: 0))
     }
 
-    /// With the proof of the stream that is written goes what former hubs had told.
+    /// With each proof goes what former hubs had told: a hub that does not have their key believes what
+    /// is of a stream only when it has met that.
     private func prove(
         _ index: Int, _ challenge: [UInt8], _ session: UInt64, _ proof: Proof
     ) -> [Action] {
@@ -69,7 +70,7 @@ extension Outbox {
             challenge: challenge, greeting: greeting, session: session)
         let frame = Message.proof(proof).framed(
             session: session, signature: device.signer.sign(content))
-        guard hubs.all.count > 1, stream.isWriting, !proof.hasLeft else { return [.send(frame)] }
+        guard hubs.all.count > 1, !proof.hasLeft else { return [.send(frame)] }
         return [.send(frame), .ask(.hubEvents(of: stream.tag, session: session, to: hub))]
     }
 

@@ -140,7 +140,7 @@ extension IntegrationTests {
         // MARK: A lost disk
 
         @Test
-        func `a lost disk is rebuilt from what agents keep: events and positions`()
+        func `a lost disk is rebuilt from what agents keep: events, positions and hub events`()
             async throws
         {
             try await withRunningFleet(agents: Self.tills) { fleet in
@@ -183,6 +183,9 @@ extension IntegrationTests {
                 }
                 first.link.heal()
                 try expectNewStream(&known, facts, fleet)
+                try waitUntil("the stream is closed again", within: .seconds(40)) {
+                    try shown(closed, "standing", fleet)?.string == standing
+                }
                 let told = try log(hub)
                 #expect(told.contains("reordered"), "\(told.suffix(2_000))")
                 try accept(41...60, fleet)
