@@ -99,8 +99,11 @@ extension Hub {
                 decide(stream, .lost, now)
                 return write(.declaredLost(stream), number, by, agent, now)
             case .resolve(let id):
-                let conflict = try openConflict(id)
-                return write(.resolved(conflict.id), number, by, nil, now)
+                let conflict = try conflict(id)
+                guard conflict.isOpen else { throw .alreadyResolved }
+                // Who was told of it is told this, too.
+                let agent = conflict.event.content.address?.agent
+                return write(.resolved(conflict.id), number, by, agent, now)
             case .release(let id): return try release(id, number, by)
             }
         } catch {
@@ -118,9 +121,8 @@ extension Hub {
         return session.genesis.agent
     }
 
-    private func openConflict(_ id: HubEventID) throws(DecisionFailure) -> HubState.Conflict {
-        guard let conflict = fold.state.conflict(id) else { throw .unknownConflict }
-        guard conflict.isOpen else { throw .alreadyResolved }
+    private func conflict(_ id: HubEventID) throws(DecisionFailure) -> Conflict {
+        guard let conflict = fold.state.conflicts[id] else { throw .unknownConflict }
         return conflict
     }
 
@@ -138,14 +140,15 @@ extension Hub {
     private mutating func release(
         _ id: HubEventID, _ number: DecisionNumber, _ by: HubEvent.Decision
     ) throws(DecisionFailure) -> [Action] {
-        let conflict = try openConflict(id)
+        let conflict = try conflict(id)
         guard case .quarantined(let span, _) = conflict.event.content.fact,
             let agent = fleet.existing(span.stream)?.genesis.agent
         else { throw .unknownConflict }
-        let parts = fold.state.quarantined(in: span.segment).filter { $0.id == conflict.id }
-        let spans = parts.map {
-            EventSpan(stream: span.stream, segment: span.segment, sequences: $0.sequences)
+        // Whoever settled it without releasing them may think again.
+        let spans = fold.state.conflicts.withoutEffect(conflict).map {
+            EventSpan(stream: span.stream, segment: span.segment, sequences: $0)
         }
+        guard !spans.isEmpty else { throw .alreadyResolved }
         return release(spans, number: number, decision: by, origin: nil, telling: agent)
     }
 

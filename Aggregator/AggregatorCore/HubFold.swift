@@ -68,7 +68,7 @@ package struct HubFold: Sendable {
     }
 
     func quarantined(_ segment: Hash256) -> [ClosedRange<UInt64>] {
-        state.quarantined(in: segment).map(\.sequences)
+        state.conflicts.quarantined(in: segment).map(\.sequences)
     }
 
     /// The next segment of the log, of the hub's stream that is written.

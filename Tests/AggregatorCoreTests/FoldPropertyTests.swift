@@ -133,7 +133,7 @@ import Testing
         bench.commit()
         #expect(Set(bench.digests).count == 1, "seed \(seed)")
         var decisions: UInt64 = 0
-        for conflict in bench.hub.state.conflicts where random.oneIn(2) {
+        for conflict in bench.hub.state.conflicts.all where random.oneIn(2) {
             decisions += 1
             try bench.decide(.release(conflict.id), decisions)
         }
@@ -141,7 +141,7 @@ import Testing
         #expect(Set(bench.digests).count == 1, "seed \(seed)")
         bench.restart()
         #expect(Set(bench.digests).count == 1, "seed \(seed)")
-        let open = bench.hub.state.quarantinedCount
+        let open = bench.hub.state.conflicts.quarantinedCount
         #expect(bench.hub.ledger.counts.setAside == open, "seed \(seed)")
     }
 }

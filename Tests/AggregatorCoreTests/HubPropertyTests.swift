@@ -68,7 +68,7 @@ private struct HubWorld {
 
     private mutating func decide(_ tag: StreamTag) throws {
         decisions += 1
-        let conflict = bench.hub.state.conflicts.randomElement(using: &bench.random)?.id
+        let conflict = bench.hub.state.conflicts.all.randomElement(using: &bench.random)?.id
         let choice: [OperatorDecision] = [
             .approve(tag), .approve(tag), .closeStream(tag), .declareLost(tag),
             conflict.map { .resolve($0) } ?? .approve(tag),

@@ -43,7 +43,7 @@ import Testing
         #expect(evidence.isSigned(by: one.genesis.publicKey, ToyVerifier()))
         #expect(bench.told(other).map(\.content.fact) == [closed])
         #expect(bench.hub.state.standing(of: one.tag) == .rolledBack)
-        #expect(bench.hub.state.conflicts.map(\.event.content.fact) == [closed])
+        #expect(bench.hub.state.conflicts.all.map(\.event.content.fact) == [closed])
         // What the copy recorded is merged all the same.
         bench.send(3...3, other)
         bench.commit()
@@ -184,13 +184,13 @@ import Testing
         }
         #expect(span.segment == writer.segments[1].hash && bench.facts.count == 1)
         #expect(bench.hub.ledger.counts.setAside == UInt64(span.sequences.count))
-        #expect(bench.hub.state.quarantinedCount == UInt64(span.sequences.count))
+        #expect(bench.hub.state.conflicts.quarantinedCount == UInt64(span.sequences.count))
         expectOneDigest(bench)
         let id = HubEventID(hub: bench.hub.tag, sequence: 1)
         try bench.decide(.release(id))
         bench.commit()
         #expect(bench.decided[DecisionNumber(1)] == .failure(.cannotRelease))
-        #expect(bench.hub.state.conflict(id)?.isOpen == true)
+        #expect(bench.hub.state.conflicts[id]?.isOpen == true)
     }
 
     @Test func `an event that a former hub had in quarantine stays there until it is released`()
@@ -222,8 +222,10 @@ import Testing
         }
         #expect(bench.facts.last == .released(span))
         #expect(bench.store.hubEvents.last?.content.decision?.reason == "it can be read now")
-        #expect(bench.hub.ledger.counts.setAside == 0 && bench.hub.state.quarantinedCount == 0)
-        #expect(bench.hub.state.conflict(id)?.isOpen == false)
+        #expect(
+            bench.hub.ledger.counts.setAside == 0 && bench.hub.state.conflicts.quarantinedCount == 0
+        )
+        #expect(bench.hub.state.conflicts[id]?.isOpen == false)
         expectOneDigest(bench)
         var plain = GlobalLedger()
         for sealed in writer.segments { _ = plain.merge(sealed.segment) }
@@ -310,7 +312,7 @@ import Testing
                     == .success(HubEventID(hub: bench.hub.tag, sequence: UInt64(number) + 1)))
         }
         #expect(bench.hub.state.standing(of: writer.tag) == .lost)
-        #expect(bench.hub.state.openConflictCount == 0)
+        #expect(bench.hub.state.conflicts.openCount == 0)
         #expect(bench.store.hubEvents.dropFirst().allSatisfy { $0.content.decision != nil })
         try bench.decide(.declareLost(writer.tag), 4)
         #expect(bench.decided[DecisionNumber(4)] == .failure(.standing(.lost)))
@@ -376,12 +378,12 @@ import Testing
         try bench.open(&writer)
         bench.send(1...3, writer)
         bench.commit()
-        #expect(bench.hub.state.conflicts.count == 1 && bench.facts.count == 3)
-        #expect(bench.hub.state.conflicts[0].repeats == 2)
-        try bench.decide(.resolve(bench.hub.state.conflicts[0].id))
+        #expect(bench.hub.state.conflicts.all.count == 1 && bench.facts.count == 3)
+        #expect(bench.hub.state.conflicts.all[0].repeats == 2)
+        try bench.decide(.resolve(bench.hub.state.conflicts.all[0].id))
         bench.send(4...4, writer)
         bench.commit()
-        #expect(bench.hub.state.conflicts.count == 2)
+        #expect(bench.hub.state.conflicts.all.count == 2)
         expectOneDigest(bench)
     }
 
