@@ -92,8 +92,8 @@ let package = Package(
         .target(
             name: "HTTPSupport",
             dependencies: [
-                "LedgerCore", "Observability", "TextFormats", httpTypes, hummingbird,
-                hummingbirdCore,
+                "LedgerCore", "Observability", "SyncProtocol", "TextFormats", httpTypes,
+                hummingbird, hummingbirdCore,
                 logging, metrics, nio, nioHTTP1, nioHTTPTypes, serviceLifecycle,
             ],
             path: "Shared/HTTPSupport", swiftSettings: strict),

@@ -109,7 +109,7 @@ package struct AgentRoutes<Context: RequestContext>: Sendable {
         let found = try await settled { () async throws(ServiceFailure) in
             try await service.transaction(id)
         }
-        guard let found else { throw unknown(id) }
+        guard let found else { throw try await unknown(id) }
         var json = JSONWriter()
         found.write(to: &json)
         return .json(json)
@@ -120,18 +120,26 @@ package struct AgentRoutes<Context: RequestContext>: Sendable {
         let found = try await settled { () async throws(ServiceFailure) in
             try await service.journey(id)
         }
-        guard let found else { throw unknown(id) }
+        guard let found else { throw try await unknown(id) }
         var json = JSONWriter()
         found.write(to: &json)
         return .json(json)
     }
 
-    private func unknown(_ id: EventID) -> Problem {
+    private func unknown(_ id: EventID) async throws(Problem) -> Problem {
         if service.wasPruned(id) {
             return Problem(
                 .notFound,
                 "transaction \(id) was merged, and was pruned here when it was older than the "
                     + "retention: ask the aggregator for it, GET /v1/transactions/\(id) there")
+        }
+        let conflicts = try await settled { () async throws(ServiceFailure) in
+            try await service.conflicts()
+        }
+        if id.agent == service.agent,
+            let conflict = conflicts.concerning(id.place, in: nil).first
+        {
+            return .notFound(id, because: conflict)
         }
         return Problem(.notFound, "agent \(service.agent) has no transaction \(id)")
     }

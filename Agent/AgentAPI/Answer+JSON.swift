@@ -13,6 +13,9 @@ extension RecordedTransaction {
             json.member("hlc", event.time.rawValue)
             if let trace = event.trace { json.member("trace_id", trace.traceID.hexadecimal) }
             event.transaction.writeMembers(to: &json)
+            guard !conflicts.isEmpty else { return }
+            json.name("conflicts")
+            json.array(of: conflicts) { json, id in json.value(id.description) }
         }
     }
 }
@@ -29,6 +32,7 @@ extension Journey {
             json.object { json in
                 json.member("first", segmentFirst)
                 json.member("count", Int64(segmentCount))
+                json.member("hash", segmentHash.description)
             }
             json.name("receipt")
             guard let receipt else { return json.null() }
@@ -133,7 +137,8 @@ extension SyncStatus.Stream {
         json.object { json in
             json.member("stream", tag.description)
             json.member("state", state.rawValue)
-            json.member("head", head)
+            json.member("head", head.sequence)
+            json.member("hash", head.hash.description)
             json.member("acked", acknowledged)
             json.member("oldest_retained", oldestRetained)
             guard let end else { return }

@@ -46,11 +46,17 @@ extension Schema {
             [
                 "id": transactionID,
                 "status": .explained(
-                    .words(["accepted", "merged"]),
-                    "accepted: durable here; merged: committed by the aggregator, too."),
+                    .words(["accepted", "merged", "conflict"]),
+                    "accepted: durable here; merged: committed by the aggregator, too; conflict: likewise, and conflicts say what became of it there."
+                ),
                 "accepted_at": .time,
                 "hlc": .explained(quantity, "The hybrid logical clock at which it was accepted."),
-            ], optional: ["trace_id": .explained(traceID, "Left out where nobody traces it.")]))
+            ],
+            optional: [
+                "trace_id": .explained(traceID, "Left out where nobody traces it."),
+                "conflicts": .explained(
+                    .array(of: conflictID), "Those that it is in; left out where there is none."),
+            ]))
 
     static let batchResult = Schema.named(
         "BatchResult",
@@ -79,7 +85,7 @@ extension Schema {
         .object([
             "transaction": recordedTransaction, "agent": agentID, "accepted_at": .time,
             "durable_at": .time,
-            "segment": .object(["first": count, "count": count]),
+            "segment": .object(["first": count, "count": count, "hash": hash]),
             "receipt": .explained(
                 .orNull(receipt), "What the aggregator's acknowledgement said; null until it came."
             ),
@@ -120,7 +126,9 @@ extension Schema {
                     .words(SyncStatus.Stream.State.allCases.map(\.rawValue)),
                     "writing: new transactions go there; draining: a former one, of which the "
                         + "aggregator may lack something; drained: a former one that it has."),
-                "head": count, "acked": count, "oldest_retained": count,
+                "head": count,
+                "hash": .explained(hash, "Of the segment that ends with the head."),
+                "acked": count, "oldest_retained": count,
             ],
             optional: [
                 "ended": .explained(

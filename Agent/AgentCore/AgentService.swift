@@ -70,16 +70,21 @@ package struct RecordedTransaction: Sendable {
         case accepted
         /// Committed by the aggregator too.
         case merged
+        /// Committed by the aggregator, and a conflict says what became of it there.
+        case conflict
     }
 
     package let id: EventID
     package let event: Event
     package let status: Status
+    /// Those that it is in.
+    package let conflicts: [EventID]
 
-    package init(id: EventID, event: Event, status: Status) {
+    package init(id: EventID, event: Event, status: Status, conflicts: [EventID] = []) {
         self.id = id
         self.event = event
         self.status = status
+        self.conflicts = conflicts
     }
 }
 
@@ -88,18 +93,20 @@ package struct Journey: Sendable {
     package let transaction: RecordedTransaction
     package let segmentFirst: UInt64
     package let segmentCount: UInt32
+    package let segmentHash: Hash256
     package let durableAt: Timestamp
     /// Nil until an acknowledgement covers it.
     package let receipt: Receipt?
 
     package init(
         transaction: RecordedTransaction, segmentFirst: UInt64, segmentCount: UInt32,
-        durableAt: Timestamp,
+        segmentHash: Hash256, durableAt: Timestamp,
         receipt: Receipt?
     ) {
         self.transaction = transaction
         self.segmentFirst = segmentFirst
         self.segmentCount = segmentCount
+        self.segmentHash = segmentHash
         self.durableAt = durableAt
         self.receipt = receipt
     }
@@ -240,6 +247,8 @@ package protocol AgentService: Sendable {
     /// Those that this agent has used, in the order of their first use.
     func accounts(cursor: String?, limit: Int) async throws(ServiceFailure) -> Page<AccountView>?
     func syncStatus() async throws(ServiceFailure) -> SyncStatus
+    /// Of this agent's streams, as the aggregator has told it.
+    func conflicts() async throws(ServiceFailure) -> OwnConflicts
     /// Nil where transactions can be taken durably now, else why not.
     func unreadiness() -> String?
 }

@@ -43,7 +43,7 @@ package struct SyncStatus: Sendable {
 
         package var tag: StreamTag
         package var state: State
-        package var head: UInt64
+        package var head: ChainPoint
         package var acknowledged: UInt64
         /// The first event that is kept; one beyond the head where none is.
         package var oldestRetained: UInt64
@@ -51,7 +51,7 @@ package struct SyncStatus: Sendable {
         package var end: StreamEnd?
 
         package init(
-            tag: StreamTag, state: State, head: UInt64, acknowledged: UInt64,
+            tag: StreamTag, state: State, head: ChainPoint, acknowledged: UInt64,
             oldestRetained: UInt64, end: StreamEnd?
         ) {
             self.tag = tag

@@ -77,6 +77,7 @@ struct AgentDaemon {
             about: APIAbout(title: "tributary-agent", version: TributaryVersion.current),
             routes: { router in
                 routes.add(to: router)
+                AgentConflictRoutes(service: runtime).add(to: router)
                 AgentEventRoutes(source: runtime).add(to: router)
                 MetricsPage(
                     registry,

@@ -106,7 +106,24 @@ extension AgentMetrics {
         "tributary_agent_last_acknowledgement_timestamp_seconds", .gauge,
         "When the last acknowledgement came, in seconds since 1970; absent before the first.")
 
+    static let streams = MetricDefinition(
+        "tributary_agent_streams", .gauge, labels: ["state"],
+        "Streams of this data folder: the one that is written, and former ones that the aggregator lacks something of (draining) or has (drained)."
+    )
+    static let conflicts = MetricDefinition(
+        "tributary_agent_conflicts_total", .counter, labels: ["kind"],
+        "Conflicts of this device's streams that the aggregator has told of, settled ones included."
+    )
+    static let openConflicts = MetricDefinition(
+        "tributary_agent_open_conflicts", .gauge, labels: ["kind"],
+        "Those of them that nobody has settled, as far as was told.")
+    static let quarantined = MetricDefinition(
+        "tributary_agent_quarantined_events", .gauge,
+        "Events of this device that have no effect at the aggregator, because it cannot read them, or not yet."
+    )
+
     static let definitions = [
+        streams, conflicts, openConflicts, quarantined,
         accepted, replayed, refused, commitDuration, commitTransactions, commitFailures, head,
         acknowledged, backlog, backlogBytes, backlogAge, oldestRetained, storage, quota, ready,
         connected,

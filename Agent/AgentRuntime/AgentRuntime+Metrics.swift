@@ -2,6 +2,7 @@ import AgentCore
 import LedgerCore
 import Observability
 import SegmentStore
+import SyncProtocol
 
 extension AgentRuntime: MetricSource {
     package static var definitions: [MetricDefinition] { AgentMetrics.definitions }
@@ -50,15 +51,37 @@ extension AgentRuntime: MetricSource {
         }
     }
 
+    private static func samples(of conflicts: OwnConflicts) -> [MetricSample] {
+        Conflict.Kind.allCases.flatMap { kind in
+            let ofKind = conflicts.all.filter { $0.kind == kind }
+            return [
+                MetricSample(AgentMetrics.conflicts, labeled: [kind.rawValue], ofKind.count),
+                MetricSample(
+                    AgentMetrics.openConflicts, labeled: [kind.rawValue],
+                    ofKind.count(where: \.isOpen)),
+            ]
+        }
+    }
+
+    private static func samples(of streams: [SyncStatus.Stream]) -> [MetricSample] {
+        SyncStatus.Stream.State.allCases.map { state in
+            MetricSample(
+                AgentMetrics.streams, labeled: [state.rawValue],
+                streams.count { $0.state == state })
+        }
+    }
+
     /// What only the database knows; left out where it cannot be read, which `ready` tells.
     private func storedSamples() async -> [MetricSample] {
         do throws(ServiceFailure) {
             let status = try await syncStatus()
+            let conflicts = try await conflicts()
             let age = status.backlog.oldest.map { max(0, status.now.microseconds(since: $0)) } ?? 0
             return [
                 MetricSample(AgentMetrics.storage, status.storage.bytes),
                 MetricSample(AgentMetrics.backlogAge, Double(age) / 1_000_000),
-            ]
+                MetricSample(AgentMetrics.quarantined, conflicts.quarantinedCount),
+            ] + AgentRuntime.samples(of: conflicts) + AgentRuntime.samples(of: status.streams)
         } catch {
             return []
         }

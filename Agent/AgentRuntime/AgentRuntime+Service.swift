@@ -155,7 +155,8 @@ extension AgentRuntime: AgentService {
     package func transaction(_ id: EventID) async throws(ServiceFailure) -> RecordedTransaction? {
         guard owns(id) else { return nil }
         return try await reading { [self] (store) throws(StoreError) in
-            try find(id, store).map { recorded($0.event, of: id.stream) }
+            guard let found = try find(id, store) else { return nil }
+            return recorded(found, of: id.stream, try store.conflicts())
         }
     }
 
@@ -165,9 +166,10 @@ extension AgentRuntime: AgentService {
             guard let found = try find(id, store) else { return nil }
             let header = found.stored.segment.header
             return Journey(
-                transaction: recorded(found.event, of: id.stream),
+                transaction: recorded(found, of: id.stream, try store.conflicts()),
                 segmentFirst: header.firstSequence,
                 segmentCount: header.count,
+                segmentHash: found.stored.hash,
                 durableAt: found.stored.recordedAt,
                 receipt: try store.receipt(covering: id.place))
         }
@@ -192,6 +194,19 @@ extension AgentRuntime: AgentService {
         return RecordedTransaction(id: place.id(agent), event: event, status: status)
     }
 
+    /// With the conflicts that it is in.
+    private func recorded(
+        _ found: AgentStore.FoundEvent, of stream: StreamTag, _ conflicts: OwnConflicts
+    ) -> RecordedTransaction {
+        let plain = recorded(found.event, of: stream)
+        guard !conflicts.isEmpty else { return plain }
+        let place = EventPlace(stream: stream, sequence: found.event.sequence)
+        let concerning = conflicts.concerning(place, in: found.stored.hash)
+        guard !concerning.isEmpty else { return plain }
+        return RecordedTransaction(
+            id: plain.id, event: plain.event, status: .conflict, conflicts: concerning.map(\.id))
+    }
+
     package func transactions(
         _ filter: TransactionFilter, cursor: String?, limit: Int
     ) async throws(ServiceFailure) -> Page<RecordedTransaction>? {
@@ -206,9 +221,15 @@ extension AgentRuntime: AgentService {
             let (events, next) = try store.events(
                 before: before, limit: limit, segmentsMax: configuration.limits.listingSegmentsMax
             ) { filter.admits($0.transaction) }
-            return Page(
-                items: events.map { recorded($0.event, of: $0.place.stream) },
-                next: next.map(\.description))
+            let conflicts = try store.conflicts()
+            let items = try events.map { (listed) throws(StoreError) in
+                // Which branch it is on, only its segment tells.
+                guard !conflicts.concerning(listed.place, in: nil).isEmpty,
+                    let found = try store.event(listed.place)
+                else { return recorded(listed.event, of: listed.place.stream) }
+                return recorded(found, of: listed.place.stream, conflicts)
+            }
+            return Page(items: items, next: next.map(\.description))
         }
     }
 

@@ -72,7 +72,7 @@ extension SyncBoard.Stream {
         let state: SyncStatus.Stream.State =
             if end == nil { .writing } else { backlog == 0 && isOffered ? .drained : .draining }
         return SyncStatus.Stream(
-            tag: tag, state: state, head: head.sequence, acknowledged: acknowledged,
+            tag: tag, state: state, head: head, acknowledged: acknowledged,
             oldestRetained: oldestRetained, end: end)
     }
 }

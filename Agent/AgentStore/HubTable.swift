@@ -83,6 +83,19 @@ enum HubTable {
         try update.execute(arguments: [hub, number])
     }
 
+    /// All that hubs have told, in the order in which the hubs were followed, each hub's in its order.
+    static func events(
+        _ database: Database
+    ) throws -> [(hub: StreamTag, event: HubEvent)] {
+        let rows = try Row.fetchCursor(
+            database,
+            sql: """
+                SELECT h.tag, e.bytes, e.signature FROM hub_events e JOIN hubs h ON h.id = e.hub
+                ORDER BY h.id, e.number
+                """)
+        return try signed(rows).map { ($0.hub, $0.event) }
+    }
+
     /// What hubs have told in so far as no other hub has repeated it, by the hubs.
     static func events(
         besides hub: StreamTag, _ database: Database
@@ -96,7 +109,11 @@ enum HubTable {
                     WHERE o.origin_hub = h.tag AND o.origin_number = e.number)
                 ORDER BY h.id, e.number
                 """, arguments: [Int64(bitPattern: hub.rawValue)])
-        var found: [StreamTag: [SignedHubEvent]] = [:]
+        return Dictionary(grouping: try signed(rows), by: \.hub)
+    }
+
+    private static func signed(_ rows: RowCursor) throws -> [SignedHubEvent] {
+        var found: [SignedHubEvent] = []
         while let row = try rows.next() {
             guard let tag = StreamTag(rawValue: UInt64(bitPattern: row[0] as Int64)) else {
                 continue
@@ -104,10 +121,10 @@ enum HubTable {
             let signature: Data = row[2]
             guard signature.count == Signature.byteCount else { continue }
             do throws(WireError) {
-                let event = try SignedHubEvent(
-                    hub: tag, bytes: Array(row[1] as Data),
-                    signature: Signature(bytes: Array(signature)))
-                found[tag, default: []].append(event)
+                found.append(
+                    try SignedHubEvent(
+                        hub: tag, bytes: Array(row[1] as Data),
+                        signature: Signature(bytes: Array(signature))))
             } catch {
                 throw StoreError.corrupt(
                     place: "table hub_events", detail: "an event of hub \(tag): \(error)")
