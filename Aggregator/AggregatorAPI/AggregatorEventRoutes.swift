@@ -5,7 +5,7 @@ import LedgerCore
 import SyncProtocol
 import TextFormats
 
-/// `GET /v1/events`: merges and changes of the fleet, as they happen.
+/// `GET /v1/events`: merges, conflicts, decisions and changes of the fleet, as they happen.
 ///
 /// An event's id is the place in the log up to which its reader has heard: the log is read again from
 /// there, also after a new start of the aggregator.
@@ -146,6 +146,17 @@ struct AggregatorEventPages: EventPages {
                     json.member("reason", reason)
                 }
             }
+        case .news(let news):
+            if news.event.content.decision == nil {
+                events.event("conflict", id: place.id) { json in
+                    news.write(outcome, to: &json)
+                }
+            } else {
+                events.event("decision", id: place.id) { json in
+                    news.write(outcome, to: &json)
+                }
+            }
+        case .recorded: break
         }
     }
 }
@@ -156,6 +167,28 @@ extension LoggedOutcome {
         json.member("agent", id.agent.description)
         json.member("position", position)
         json.member("merged_at", microseconds: committedAt.microseconds)
+    }
+}
+
+extension HubNews {
+    fileprivate func write(_ outcome: LoggedOutcome, to json: inout JSONWriter) {
+        json.object { json in
+            json.member("event", outcome.id.description)
+            json.member("what", event.content.fact.name)
+            json.member("position", outcome.position)
+            json.member("at", microseconds: event.time.time.microseconds)
+            json.member("agent", ifPresent: agent?.description)
+            let stream = event.content.fact.stream ?? conflict?.conflict.stream
+            json.member("stream", ifPresent: stream?.description)
+            if let decision = event.content.decision {
+                json.member("operator", decision.operatorName)
+                json.member("reason", decision.reason)
+            }
+            if let conflict {
+                json.name("conflict")
+                conflict.write(to: &json)
+            }
+        }
     }
 }
 

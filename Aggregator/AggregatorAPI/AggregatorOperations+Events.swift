@@ -1,9 +1,11 @@
 import HTTPSupport
 import LedgerCore
+import SyncProtocol
 
 extension AggregatorOperations {
     static let events = APIOperation(
-        "followEvents", "Server-sent events: merges, and changes of the fleet.",
+        "followEvents",
+        "Server-sent events: merges, conflicts, what operators decide, and changes of the fleet.",
         parameters: [
             .query("agent", .agentID, "Only of this agent."),
             .query("account", .account, "Only merges with a posting from or to this account."),
@@ -13,7 +15,7 @@ extension AggregatorOperations {
         ],
         problems: [.invalidField, .overloaded, .unavailable])
 
-    /// The data of one of the events `merged`, `set_aside`, `fleet` and `reset`.
+    /// The data of one of the events `merged`, `set_aside`, `conflict`, `decision`, `fleet` and `reset`.
     private static let event = Schema.named(
         "LedgerEvent",
         .either([
@@ -26,7 +28,15 @@ extension AggregatorOperations {
                 "reason": .string(),
             ]),
             .object(
-                ["change": .words(["online", "offline", "forked", "rolled_back", "refused"])],
+                [
+                    "event": .conflictID, "what": .string(), "position": .count, "at": .time,
+                ],
+                optional: [
+                    "agent": .agentID, "stream": .streamTag, "operator": .string(),
+                    "reason": .string(), "conflict": .conflict,
+                ]),
+            .object(
+                ["change": .words(["online", "offline"] + Standing.allCases.map(\.name))],
                 optional: ["agent": .agentID, "at": .time, "stream": .streamTag]),
             .object(["change": .words(["missed"]), "detail": .string()]),
             .object(["reason": .words(["ahead"]), "position": .count, "detail": .string()]),
@@ -65,9 +75,9 @@ extension Schema {
     private static let laggard = Schema.object(
         [
             "agent": agentID, "complete_through": .orNull(.time), "backlog": count,
-            "cause": .words([
-                "offline", "replaced", "backlog", "clock_behind", "silent", "forked", "rolled_back",
-            ]),
+            "cause": .words(
+                ["offline", "replaced", "backlog", "clock_behind", "silent"]
+                    + Standing.allCases.filter { $0 != .open }.map(\.name)),
         ],
         optional: [
             "since": .orNull(.time), "clock_offset_seconds": .number(),

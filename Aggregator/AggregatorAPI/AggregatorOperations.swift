@@ -47,11 +47,6 @@ enum AggregatorOperations {
         "getAgent", "One agent as the aggregator sees it.", parameters: [agentID],
         answers: [.ok("The agent.", .agent)], problems: [.invalidField, .notFound, .unavailable])
 
-    static let conflicts = APIOperation(
-        "listConflicts", "Conflicts. No rule makes any yet.", parameters: APIParameter.paging,
-        answers: [.page("A page of conflicts: always empty so far.", of: .object([:]))],
-        problems: [.invalidField])
-
     // MARK: State
 
     static let health = APIOperation(

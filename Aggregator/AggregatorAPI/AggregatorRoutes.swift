@@ -20,7 +20,6 @@ package struct AggregatorRoutes<Context: RequestContext>: Sendable {
         router.get("/v1/ledger", AggregatorOperations.ledger, use: ledger)
         router.get("/v1/agents", AggregatorOperations.agents, use: agents)
         router.get("/v1/agents/:id", AggregatorOperations.agent, use: agent)
-        router.get("/v1/conflicts", AggregatorOperations.conflicts, use: conflicts)
         router.get("/healthz", AggregatorOperations.health, use: health)
         router.get("/readyz", AggregatorOperations.readiness, use: readiness)
     }
@@ -34,6 +33,12 @@ package struct AggregatorRoutes<Context: RequestContext>: Sendable {
             try await service.transaction(id)
         }
         guard let found else {
+            let book = try await answered { () async throws(AggregatorFailure) in
+                try await service.conflicts()
+            }
+            if let conflict = book.concerning(id).first {
+                throw Problem.notFound(id, because: conflict)
+            }
             throw Problem(.notFound, "transaction \(id) is not in the global ledger")
         }
         var json = JSONWriter()
@@ -120,12 +125,6 @@ package struct AggregatorRoutes<Context: RequestContext>: Sendable {
         var json = JSONWriter()
         found.write(to: &json)
         return .json(json)
-    }
-
-    /// No rule makes conflicts yet; streams that were stopped show among the agents.
-    private func conflicts(_ request: Request, _ context: Context) throws -> Response {
-        _ = try QueryParameters(request, known: ["cursor", "limit"]).limit()
-        return .page([Never](), next: nil, of: request) { _, _ in }
     }
 
     // MARK: State

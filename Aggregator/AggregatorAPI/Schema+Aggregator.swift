@@ -1,5 +1,6 @@
 import AggregatorCore
 import HTTPSupport
+import SyncProtocol
 
 /// What the aggregator's answers are made of.
 extension Schema {
@@ -82,10 +83,23 @@ extension Schema {
             "streams": .array(
                 of: .object(
                     [
-                        "stream": streamTag, "standing": .string(), "announced": count,
+                        "stream": streamTag, "standing": .words(Standing.allCases.map(\.name)),
+                        "announced": count,
                         "merged": count, "session": count, "complete_through": .orNull(.time),
                         "current": .explained(
                             .boolean, "The agent's last greeting since the start named it."),
+                        "open_conflicts": .explained(
+                            count, "Conflicts of this stream that nobody has settled."),
+                        "branches": .explained(
+                            .array(of: branchEnd),
+                            "Where its chains end in this ledger: several where it forked."),
+                        "gaps": .explained(
+                            .array(
+                                of: .object([
+                                    "first": count, "last": count,
+                                    "status": .words(["open", "resolved"]),
+                                ])),
+                            "Events that nobody has any more: conflicts of kind gap_lost."),
                     ],
                     optional: [
                         "lacking": .explained(

@@ -107,6 +107,11 @@ extension AgentView {
                     json.member("session", stream.session)
                     json.member("complete_through", stream.watermark?.time)
                     json.member("current", stream.isCurrent)
+                    json.member("open_conflicts", stream.openConflicts)
+                    json.name("branches")
+                    json.array(of: stream.branches) { json, end in end.write(to: &json) }
+                    json.name("gaps")
+                    json.array(of: stream.gaps) { json, gap in gap.write(to: &json) }
                     if let lacking = stream.lacking {
                         json.name("lacking")
                         json.object { json in
@@ -128,10 +133,18 @@ extension AgentView {
 
     /// In a word, the worst first.
     var state: String {
-        if let stopped = streams.first(where: { $0.standing != .open }) {
-            return stopped.standing.name
-        }
+        if let stopped { return stopped.standing.name }
         if streams.contains(where: { $0.lacking != nil }) { return "lacking" }
         return isOnline ? "online" : "offline"
+    }
+}
+
+extension AgentView.StreamView.Gap {
+    fileprivate func write(to json: inout JSONWriter) {
+        json.object { json in
+            json.member("first", sequences.lowerBound)
+            json.member("last", sequences.upperBound)
+            json.member("status", isOpen ? "open" : "resolved")
+        }
     }
 }

@@ -58,19 +58,38 @@ package struct LoggedOutcome: Sendable {
         case merged(Event)
         /// Without effect: it makes no event, or one that this version does not know.
         case setAside(reason: String)
+        /// An event of the hub.
+        case recorded(HubEvent)
+        /// The same, with what it is to people.
+        case news(HubNews)
     }
 
     package let id: EventID
     /// Of its segment in the log.
     package let position: Int64
     package let committedAt: Timestamp
-    package let content: Content
+    package var content: Content
 
     package init(id: EventID, position: Int64, committedAt: Timestamp, content: Content) {
         self.id = id
         self.position = position
         self.committedAt = committedAt
         self.content = content
+    }
+}
+
+/// What an event of the hub is to the readers of events.
+package struct HubNews: Sendable {
+    package let event: HubEvent
+    /// Whose stream it is about, where that is known.
+    package let agent: AgentID?
+    /// The conflict that it recorded, or settled; nil for none.
+    package let conflict: ConflictView?
+
+    package init(event: HubEvent, agent: AgentID?, conflict: ConflictView?) {
+        self.event = event
+        self.agent = agent
+        self.conflict = conflict
     }
 }
 
@@ -87,7 +106,7 @@ package struct OutcomePage: Sendable {
         }
     }
 
-    package let outcomes: [LoggedOutcome]
+    package var outcomes: [LoggedOutcome]
     /// Nil where the log has nothing more.
     package let end: End?
     package let hasMore: Bool

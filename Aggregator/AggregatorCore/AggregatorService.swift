@@ -133,6 +133,13 @@ package struct AuditResult: Hashable, Sendable {
 /// An agent as the aggregator sees it.
 package struct AgentView: Sendable {
     package struct StreamView: Sendable {
+        /// Events that nobody has any more, and the conflict that they are.
+        package struct Gap: Hashable, Sendable {
+            package let sequences: ClosedRange<UInt64>
+            package let conflict: HubEventID
+            package let isOpen: Bool
+        }
+
         package let tag: StreamTag
         /// The highest head that the stream has announced.
         package let announced: UInt64
@@ -147,6 +154,11 @@ package struct AgentView: Sendable {
         package let lacking: ClosedRange<UInt64>?
         /// Whether it is the one that its agent last greeted with.
         package let isCurrent: Bool
+        /// Where its branches end, as committed; several only where it forked.
+        package var branches: [ChainPoint] = []
+        package var gaps: [Gap] = []
+        /// Conflicts that nobody has settled.
+        package var openConflicts = 0
 
         package init(
             tag: StreamTag, announced: UInt64, merged: UInt64, standing: Standing, session: UInt64,
@@ -167,7 +179,7 @@ package struct AgentView: Sendable {
 
     package let id: AgentID
     package let isOnline: Bool
-    package let streams: [StreamView]
+    package var streams: [StreamView]
     package let softwareVersion: String
     package let lastSeenAt: Timestamp?
     /// When it went; nil while it is online, and where that was before this aggregator was started.
@@ -194,9 +206,23 @@ package struct AgentView: Sendable {
         self.setAside = setAside
     }
 
+    /// The stream that an operator has to look at first; nil where there is none. One that is closed
+    /// needs nobody when its conflict is settled: its agent goes on in another.
+    package var stopped: StreamView? { streams.first(where: \.needsDecision) }
+
     /// Announced and not yet merged.
     package var backlog: UInt64 {
         streams.reduce(0) { $0 + $1.announced - min($1.announced, $1.merged) }
+    }
+}
+
+extension AgentView.StreamView {
+    package var needsDecision: Bool {
+        switch standing {
+        case .open, .lost, .closed: false
+        case .unapproved, .refused: true
+        case .forked, .rolledBack: openConflicts > 0
+        }
     }
 }
 
@@ -216,7 +242,7 @@ package struct AggregatorHealth: Sendable {
 
 /// What the aggregator's HTTP API needs of the aggregator. The API and the store meet here and
 /// nowhere else.
-package protocol AggregatorService: Sendable {
+package protocol AggregatorService: ConflictService {
     func transaction(_ id: EventID) async throws(AggregatorFailure) -> MergedTransaction?
     /// Nil for one that is neither in the ledger nor announced by its agent.
     func journey(_ id: EventID) async throws(AggregatorFailure) -> MergedJourney?
@@ -226,8 +252,6 @@ package protocol AggregatorService: Sendable {
         prefix: String?, cursor: String?, limit: Int
     ) async throws(AggregatorFailure) -> MergedPage<MergedAccount>?
     func ledger() async throws(AggregatorFailure) -> LedgerSummary
-    /// In the order of their ids.
-    func agents() async throws(AggregatorFailure) -> [AgentView]
     /// Without waiting for the audit.
     func completeness() async throws(AggregatorFailure) -> Completeness
     func state() -> AggregatorHealth

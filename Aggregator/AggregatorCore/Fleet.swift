@@ -247,13 +247,22 @@ extension Fleet {
 
     func views(_ state: HubState, now: SteadyTime) -> [AgentView] {
         let streams = Dictionary(grouping: sessions.values) { $0.genesis.agent }
+        var open: [StreamTag: Int] = [:]
+        for conflict in state.conflicts.all where conflict.isOpen {
+            open[conflict.stream, default: 0] += 1
+        }
         return agents.sorted { $0.key < $1.key }.map { id, agent in
             AgentView(
                 id: id, isOnline: agent.isOnline,
                 streams: (streams[id] ?? []).filter { $0.record.provedSession > 0 }.sorted {
                     $0.stream < $1.stream
                 }
-                .map { view(of: $0, state, isCurrent: $0.stream == agent.writing, now) },
+                .map { session in
+                    var view = view(
+                        of: session, state, isCurrent: session.stream == agent.writing, now)
+                    view.openConflicts = open[session.stream] ?? 0
+                    return view
+                },
                 softwareVersion: agent.softwareVersion, lastSeenAt: agent.lastSeenAt,
                 offlineSince: agent.offlineSince, lastAckAt: agent.lastAckAt,
                 clockOffset: agent.clockOffset, setAside: agent.setAside)
@@ -263,7 +272,7 @@ extension Fleet {
     private func view(
         of session: StreamSession, _ state: HubState, isCurrent: Bool, _ now: SteadyTime
     ) -> AgentView.StreamView {
-        AgentView.StreamView(
+        var view = AgentView.StreamView(
             tag: session.stream, announced: announced(session),
             merged: session.committed.sequence, standing: session.record.standing,
             session: session.record.provedSession,
@@ -271,6 +280,12 @@ extension Fleet {
             missing: missing(session, state, now),
             lacking: session.lacking ?? state.openGaps(of: session.stream).first?.gap.sequences,
             isCurrent: isCurrent)
+        view.branches = session.leaves
+        view.gaps = state.recordedGaps(of: session.stream).map { gap, conflict in
+            AgentView.StreamView.Gap(
+                sequences: gap.sequences, conflict: conflict.id, isOpen: conflict.isOpen)
+        }
+        return view
     }
 
     /// What nobody has any more, the gaps before what came early, and what was announced and has not

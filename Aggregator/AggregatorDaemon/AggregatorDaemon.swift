@@ -84,6 +84,7 @@ struct AggregatorDaemon {
                 AggregatorRoutes(service: runtime).add(to: router)
                 SearchRoutes(search: runtime, service: runtime).add(to: router)
                 TraceRoutes(archive: runtime).add(to: router)
+                ConflictRoutes(service: runtime).add(to: router)
                 AggregatorEventRoutes(source: runtime).add(to: router)
                 CoverageRoutes(service: runtime).add(to: router)
                 MetricsPage(

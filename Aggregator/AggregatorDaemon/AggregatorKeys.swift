@@ -24,9 +24,15 @@ enum AggregatorKeys {
         "tracing.storage", .bytes, default: "256MiB",
         help: "How much room spans may take, in bytes; then the oldest go.")
 
+    static let streamsApproval = ConfigurationKey(
+        "streams.approval", .word(["none", "operator"]), default: "none",
+        help:
+            "Who lets in a new stream of an agent that is known, as after a replaced disk: nobody has to, or an operator (POST /v1/agents/ID/approve)."
+    )
+
     static let all =
         [.data, id, listen] + ConfigurationKey.brokerKeys + [
-            .ledger, tracingRetention, tracingStorage, .logLevel, .logFormat,
+            .ledger, streamsApproval, tracingRetention, tracingStorage, .logLevel, .logFormat,
         ]
 
     /// What the keys' kinds cannot say.
@@ -48,6 +54,7 @@ enum AggregatorKeys {
                 url: settings.required(.broker), username: settings[.brokerUser],
                 password: settings[.brokerPassword],
                 tls: settings.brokerTLS))
+        configuration.needsApproval = settings.required(streamsApproval) == "operator"
         configuration.traceLimits = traceLimits(settings)
         configuration.tracer = TributaryTracer(
             service: "tributary-aggregator", instance: settings.required(id),

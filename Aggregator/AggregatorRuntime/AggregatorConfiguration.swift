@@ -13,6 +13,8 @@ package struct AggregatorConfiguration: Sendable {
     package var data: String
     package var broker: Broker
     package var limits: AggregatorLimits
+    /// Whether a new stream of an agent that has others waits for an operator.
+    package var needsApproval = false
     /// Nil for an aggregator that records no spans of its own. It keeps those of agents all the same.
     package var tracer: TributaryTracer?
     package var traceLimits = TraceStoreLimits()

@@ -90,7 +90,36 @@ extension AggregatorMetrics {
         "Agents that have ever greeted, by whether they are online now.")
     static let stoppedStreams = MetricDefinition(
         "tributary_aggregator_stopped_streams", .gauge,
-        "Streams that take nothing any more, because a copy of a device was seen: an operator must decide."
+        "Streams that an operator has to look at: a copy of a device was seen and nobody has settled it, or a new stream waits for approval."
+    )
+    static let streams = MetricDefinition(
+        "tributary_aggregator_streams", .gauge, labels: ["standing"],
+        "Streams of agents that have ever proved themselves, by how they stand: forked, rolled_back, lost and closed ones take what their writers had recorded, and nothing new."
+    )
+    static let conflicts = MetricDefinition(
+        "tributary_aggregator_conflicts_total", .counter, labels: ["kind"],
+        "Conflicts that were recorded, settled ones included, since the ledger's beginning.")
+    static let openConflicts = MetricDefinition(
+        "tributary_aggregator_open_conflicts", .gauge, labels: ["kind"],
+        "Conflicts that nobody has settled.")
+    static let quarantined = MetricDefinition(
+        "tributary_aggregator_quarantined_events", .gauge,
+        "Events that are kept and have no effect now, because they cannot be read, or not yet.")
+    static let lost = MetricDefinition(
+        "tributary_aggregator_lost_events", .gauge,
+        "Events that neither this ledger nor a device has any more, of gaps that nobody has settled."
+    )
+    static let restamped = MetricDefinition(
+        "tributary_aggregator_restamped_segments_total", .counter,
+        "Segments whose clock stood wrong, and which are shown at other times than they say, since the ledger's beginning."
+    )
+    static let hubStreams = MetricDefinition(
+        "tributary_aggregator_hub_streams_total", .counter,
+        "Streams that the hub has drawn: one, and one more for each time that it was restored from a copy."
+    )
+    static let clockOffsetWorst = MetricDefinition(
+        "tributary_aggregator_clock_offset_worst_seconds", .gauge,
+        "Of the agents online, by how much the clock that differs most from ours does, by its last message; the way it took is in it."
     )
     static let lackingStreams = MetricDefinition(
         "tributary_aggregator_lacking_streams", .gauge,
@@ -137,7 +166,10 @@ extension AggregatorMetrics {
         droppedSpanMessages, setAside, position, indexed, commitDuration, commitTransactions,
         commitFailures,
         acknowledgements,
-        agents, stoppedStreams, lackingStreams, backlog, backlogWorst, lagWorst, conserved, audited,
+        agents, streams, stoppedStreams, lackingStreams, conflicts, openConflicts, quarantined,
+        lost,
+        restamped, hubStreams, clockOffsetWorst, backlog, backlogWorst, lagWorst, conserved,
+        audited,
         unreadableLog, storage, ready, connected, connections, rejected,
     ]
 }

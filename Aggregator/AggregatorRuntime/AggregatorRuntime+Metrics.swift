@@ -2,6 +2,7 @@ import AggregatorCore
 import LedgerCore
 import Observability
 import SegmentStore
+import SyncProtocol
 import Workers
 
 extension AggregatorRuntime: MetricSource {
@@ -62,13 +63,52 @@ extension Intake.Figures {
             MetricSample(AggregatorMetrics.agents, labeled: ["offline"], agents.count - online),
             MetricSample(
                 AggregatorMetrics.stoppedStreams,
-                agents.reduce(0) { $0 + $1.streams.count { $0.standing != .open } }),
+                agents.reduce(0) { $0 + $1.streams.count(where: \.needsDecision) }),
             MetricSample(
                 AggregatorMetrics.lackingStreams,
                 agents.reduce(0) { $0 + $1.streams.count { $0.lacking != nil } }),
             MetricSample(AggregatorMetrics.backlog, behind.reduce(0) { $0 + $1.backlog }),
             MetricSample(AggregatorMetrics.backlogWorst, behind.map(\.backlog).max() ?? 0),
             MetricSample(AggregatorMetrics.lagWorst, Double(lags.max() ?? 0) / 1_000_000),
+        ] + hubSamples
+    }
+
+    /// What the hub's events add up to.
+    private var hubSamples: [MetricSample] {
+        let all = state.conflicts.all
+        let restamped = all.filter { $0.kind == .clockSuspect }.reduce(0) { $0 + $1.repeats + 1 }
+        let offsets = agents.filter(\.isOnline).compactMap { $0.clockOffset?.magnitude }
+        let kinds = Conflict.Kind.allCases.flatMap { kind in
+            let ofKind = all.filter { $0.kind == kind }
+            return [
+                MetricSample(
+                    AggregatorMetrics.conflicts, labeled: [kind.rawValue], ofKind.count),
+                MetricSample(
+                    AggregatorMetrics.openConflicts, labeled: [kind.rawValue],
+                    ofKind.count(where: \.isOpen)),
+            ]
+        }
+        let standings = Standing.allCases.map { standing in
+            MetricSample(
+                AggregatorMetrics.streams, labeled: [standing.name],
+                agents.reduce(0) { $0 + $1.streams.count { $0.standing == standing } })
+        }
+        return kinds + standings + [
+            MetricSample(AggregatorMetrics.quarantined, state.conflicts.quarantinedCount),
+            MetricSample(AggregatorMetrics.lost, lostCount),
+            MetricSample(AggregatorMetrics.restamped, restamped),
+            MetricSample(AggregatorMetrics.hubStreams, state.hubs.count),
+            MetricSample(
+                AggregatorMetrics.clockOffsetWorst, Double(offsets.max() ?? 0) / 1_000_000),
         ]
+    }
+
+    private var lostCount: UInt64 {
+        state.conflicts.all.reduce(0) { sum, conflict in
+            guard conflict.isOpen, case .gapLost(let gap) = conflict.event.content.fact else {
+                return sum
+            }
+            return sum + UInt64(gap.sequences.count)
+        }
     }
 }

@@ -34,9 +34,7 @@ extension AggregatorRuntime: AggregatorService {
             let posted = intake.post(.look { continuation.resume(returning: $0) })
             if posted != .taken { continuation.resume(returning: nil) }
         }
-        guard let snapshot else {
-            throw .unavailable(detail: "the aggregator is stopping, or has too much to do")
-        }
+        guard let snapshot else { throw AggregatorRuntime.tooBusy }
         return snapshot
     }
 
@@ -78,7 +76,8 @@ extension AggregatorRuntime: AggregatorService {
     }
 
     package func agents() async throws(AggregatorFailure) -> [AgentView] {
-        try await look().agents
+        guard let figures = await figures() else { throw AggregatorRuntime.tooBusy }
+        return figures.agents
     }
 
     package func completeness() async throws(AggregatorFailure) -> Completeness {

@@ -76,7 +76,7 @@ package final class AggregatorRuntime: Sendable {
             store: store, origin: try store.load(),
             hub: Hub.Parts(
                 limits: configuration.limits, hasher: hasher, verifier: Ed25519Verifier(),
-                signer: signer),
+                signer: signer, needsApproval: configuration.needsApproval),
             logger: logger, health: health, feed: feed,
             broken: onBroken, tracer: configuration.tracer,
             publish: { [connection, logger] message in

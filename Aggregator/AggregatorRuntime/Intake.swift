@@ -11,20 +11,23 @@ import Workers
 /// The one thread that merges: it owns the hub's machine, and everything that waits becomes one
 /// transaction of the store.
 final class Intake: Sendable {
-    typealias DecisionReply = @Sendable (Result<HubEventID, DecisionFailure>) -> Void
+    typealias DecisionReply = @Sendable (Result<EventID, DecisionFailure>) -> Void
 
     enum Work: Sendable {
         case mqtt(MQTTEvent)
         /// A look at the fold and the fleet, between two commits.
         case look(@Sendable (Snapshot) -> Void)
-        /// Counts and the fleet, without the fold.
+        /// Counts, the fleet and what the hub's events add up to, without the fold.
         case tell(@Sendable (Figures) -> Void)
         /// What an operator has decided; the reply comes when it is durable.
         case decide(OperatorDecision, HubEvent.Decision, DecisionReply)
     }
 
-    /// What the metrics need: a fold lent out would be copied by the next merge.
+    /// All but the fold, which would be copied by the next merge if it were lent out.
     struct Figures: Sendable {
+        /// The name under which the hub writes its stream.
+        let hub: AgentID
+        let state: HubState
         let position: Int64
         let counts: GlobalLedger.Counts
         let agents: [AgentView]
@@ -97,6 +100,7 @@ private struct IntakeLoop {
     private var hub: Hub
     private var random = SystemRandomNumberGenerator()
     private var looks: [@Sendable (Intake.Snapshot) -> Void] = []
+    private var tells: [@Sendable (Intake.Figures) -> Void] = []
     private var replies: [DecisionNumber: Intake.DecisionReply] = [:]
     private var decisionCount: UInt64 = 0
     private var lastTick = SteadyTime(microseconds: 0)
@@ -139,11 +143,7 @@ private struct IntakeLoop {
     private mutating func take(_ work: Intake.Work) {
         switch work {
         case .look(let body): looks.append(body)
-        case .tell(let body):
-            body(
-                Intake.Figures(
-                    position: hub.position, counts: hub.ledger.counts,
-                    agents: hub.agents(now: SteadyClock.now())))
+        case .tell(let body): tells.append(body)
         case .decide(let decision, let by, let reply):
             guard loadIfSpent() else { return reply(.failure(.notWritten)) }
             decisionCount += 1
@@ -198,9 +198,16 @@ private struct IntakeLoop {
         case .announce(let frame, let shard): publish(frame, Topics.hub(shard: shard))
         case .lookUp(let lookUp, let stream): perform(answer(lookUp, stream))
         case .fetch(let span): perform(fetch(span))
-        case .decided(let number, let result): replies.removeValue(forKey: number)?(result)
+        case .decided(let number, let result): reply(to: number, result)
         case .note(let note): journal.write(note)
         }
+    }
+
+    private mutating func reply(
+        to number: DecisionNumber, _ result: Result<HubEventID, DecisionFailure>
+    ) {
+        let name = hub.genesis.agent
+        replies.removeValue(forKey: number)?(result.map { $0.text(hub: name) })
     }
 
     private func publish(_ frame: Frame, _ topic: String) {
@@ -291,13 +298,24 @@ private struct IntakeLoop {
 
     // MARK: Looks
 
+    /// Nothing is pending now: all that is told is durable.
     private mutating func look() {
-        guard !looks.isEmpty else { return }
+        guard !looks.isEmpty || !tells.isEmpty else { return }
         _ = loadIfSpent()
-        let snapshot = Intake.Snapshot(
-            position: hub.position, ledger: hub.ledger, state: hub.state, leaves: hub.leaves,
-            agents: hub.agents(now: SteadyClock.now()))
-        for look in looks { look(snapshot) }
-        looks.removeAll()
+        let agents = hub.agents(now: SteadyClock.now())
+        if !tells.isEmpty {
+            let figures = Intake.Figures(
+                hub: hub.genesis.agent, state: hub.state, position: hub.position,
+                counts: hub.ledger.counts, agents: agents)
+            for tell in tells { tell(figures) }
+            tells.removeAll()
+        }
+        if !looks.isEmpty {
+            let snapshot = Intake.Snapshot(
+                position: hub.position, ledger: hub.ledger, state: hub.state, leaves: hub.leaves,
+                agents: agents)
+            for look in looks { look(snapshot) }
+            looks.removeAll()
+        }
     }
 }

@@ -10,8 +10,8 @@ extension LedgerStore {
     /// Many small segments, or one that is full.
     private static let outcomesReadLimit = ReadLimit(segments: 64, bytes: 64 << 10)
 
-    /// The agents' events behind a place of the log that the filter admits. A page ends with a
-    /// segment, so that none is decoded twice: it may have as many events more as a segment holds.
+    /// The agents' events behind a place of the log that the filter admits, and all of the hub's. A page
+    /// ends with a segment, so that none is decoded twice: it may have as many events more as a segment holds.
     package func outcomes(
         after place: EventPlace, _ filter: EventFilter, eventsMax: Int
     ) throws(StoreError) -> OutcomePage {
@@ -30,10 +30,11 @@ extension LedgerStore {
             let position = decoded.stored.position
             end = OutcomePage.End(
                 position: position, sequence: decoded.stored.segment.header.lastSequence)
-            let agent = decoded.stream.genesis.agent
-            guard decoded.stream.genesis.writer == .agent, filter.admits(agent) else {
+            if decoded.stream.genesis.writer == .hub {
+                found += hubOutcomes(decoded, behind: told)
                 return .next
             }
+            guard filter.admits(decoded.stream.genesis.agent) else { return .next }
             for read in decoded.events where read.sequence > told {
                 guard let content = filter.content(of: read) else { continue }
                 found.append(
@@ -45,6 +46,18 @@ extension LedgerStore {
             return .next
         }
         return OutcomePage(outcomes: found, end: end, hasMore: hasMore)
+    }
+
+    /// One that cannot be read would have kept the ledger from being loaded.
+    private func hubOutcomes(
+        _ decoded: DecodedSegment, behind told: UInt64
+    ) -> [LoggedOutcome] {
+        decoded.stored.segment.hubEvents().compactMap { read in
+            guard case .event(let event) = read, event.sequence > told else { return nil }
+            return LoggedOutcome(
+                id: decoded.id(of: event.sequence), position: decoded.stored.position,
+                committedAt: decoded.stored.recordedAt, content: .recorded(event))
+        }
     }
 }
 

@@ -13,6 +13,8 @@ extension ProblemCode {
         case .alreadyDecided: "It was decided before"
         case .alreadyReversed: "It was reversed before"
         case .notTheDecider: "This is for another to decide"
+        case .wrongStanding: "The stream does not stand so that this could be decided"
+        case .cannotRelease: "The events can still not be read"
         case .tooLarge: "The request is too large"
         case .unsupportedMediaType: "The body is of a type that is not taken here"
         case .insufficientFunds: "The account does not hold that much"
@@ -45,6 +47,10 @@ extension ProblemCode {
             "Ask again soon, under the same key: the answer of the first request comes back."
         case .alreadyDecided: "Nothing: the decision that stands is in the answer."
         case .alreadyReversed: "Nothing: the transfer is reversed in full."
+        case .wrongStanding:
+            "See GET /v1/agents/{id} for how each stream stands, and decide what is left to decide."
+        case .cannotRelease:
+            "Upgrade the aggregator to a version that can read them, and release them then. Or resolve the conflict with a reason: they stay without effect."
         case .notTheDecider: "Ask whom the answer names, or ask again when the hub can be reached."
         case .tooLarge: "Send less at once; the detail names the limit."
         case .unsupportedMediaType: "Send one of the types that the Accept header lists."

@@ -14,6 +14,8 @@ package enum ProblemCode: String, CaseIterable, Sendable {
     case alreadyDecided = "already_decided"
     case alreadyReversed = "already_reversed"
     case notTheDecider = "not_the_decider"
+    case wrongStanding = "wrong_standing"
+    case cannotRelease = "cannot_release"
     case tooLarge = "too_large"
     case unsupportedMediaType = "unsupported_media_type"
     case insufficientFunds = "insufficient_funds"
@@ -35,7 +37,8 @@ package enum ProblemCode: String, CaseIterable, Sendable {
         case .forbidden: .forbidden
         case .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
-        case .insufficientRights, .inFlight, .alreadyDecided, .alreadyReversed, .notTheDecider:
+        case .insufficientRights, .inFlight, .alreadyDecided, .alreadyReversed, .notTheDecider,
+            .wrongStanding, .cannotRelease:
             .conflict
         case .tooLarge: .contentTooLarge
         case .unsupportedMediaType: .unsupportedMediaType

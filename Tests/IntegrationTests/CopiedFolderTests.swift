@@ -59,7 +59,7 @@ extension IntegrationTests {
                 #expect(streams[0]["ended"]["cause"].string == cause, "\(streams[0])")
                 #expect(try #require(streams[0]["ended"]["detail"].string).contains("copy"))
                 try agent.client.accept(sales(61...70))
-                try fleet.expectConvergence(with: Oracle(sales(1...70)))
+                try fleet.expectConvergence(with: Oracle(sales(1...70)), conflicts: ["fork"])
                 try waitUntil("the former stream drained", within: .seconds(30)) {
                     try agent.client.sync().json["streams"][0]["state"] == "drained"
                 }
@@ -103,7 +103,8 @@ extension IntegrationTests {
                 try agent.daemon.killAndRestart()
                 let fed = try feeder.wait(within: .seconds(60))
                 #expect(fed.accepted == load.count && fed.refused == 0, "\(fed)")
-                try fleet.expectConvergence(with: Oracle(early + late + load))
+                try fleet.expectConvergence(
+                    with: Oracle(early + late + load), conflicts: ["fork"])
                 #expect(try agent.client.sync().json["streams"].array?.count == 2)
                 fleet.expectCleanEnds()
                 try fleet.expectSoundFolders()
@@ -124,7 +125,7 @@ extension IntegrationTests {
                 try agent.client.accept(sales(21...30))
                 let streams = try endedStreams(agent)
                 #expect(streams[0]["ended"]["cause"] == "rolled_back", "\(streams[0])")
-                try fleet.expectConvergence(with: Oracle(sales(1...30)))
+                try fleet.expectConvergence(with: Oracle(sales(1...30)), conflicts: ["fork"])
                 fleet.expectCleanEnds()
                 try fleet.expectSoundFolders()
             }
@@ -165,12 +166,12 @@ extension IntegrationTests {
                 #expect(streams[0]["ended"]["cause"] == "rolled_back", "\(streams[0])")
                 #expect(try #require(streams[0]["ended"]["detail"].string).contains("older copy"))
                 try agent.client.accept(sales(21...30))
-                try fleet.expectConvergence(with: Oracle(sales(1...30)))
+                try fleet.expectConvergence(with: Oracle(sales(1...30)), conflicts: ["fork"])
                 try FileManager.default.removeItem(atPath: "\(fleet.home)/original")
                 try putBack("\(copy)-2", agent, fleet)
                 try agent.client.accept(sales(31...40))
                 _ = try endedStreams(agent)
-                try fleet.expectConvergence(with: Oracle(sales(1...40)))
+                try fleet.expectConvergence(with: Oracle(sales(1...40)), conflicts: ["fork"])
                 #expect(try standings(agent, fleet).count == 3)
                 fleet.expectCleanEnds()
                 try fleet.expectSoundFolders()
@@ -212,7 +213,7 @@ extension IntegrationTests {
                 try waitUntil("both backlogs empty", within: .seconds(180)) {
                     try clients.allSatisfy { try $0.sync().backlog == 0 }
                 }
-                try fleet.expectConvergence(with: Oracle(sales(1...55)))
+                try fleet.expectConvergence(with: Oracle(sales(1...55)), conflicts: ["fork"])
                 #expect(try standings(agent, fleet).contains { $0 != "open" })
                 for (operation, id) in zip(sales(21...30), ids) {
                     let kept = try agent.client.http.json("/v1/transactions/\(id)")

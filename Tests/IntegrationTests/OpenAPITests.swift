@@ -19,11 +19,17 @@ extension IntegrationTests {
         /// What a test could only provoke by breaking the machine, or in another test: the queues
         /// full, the disk full or failed, the daemon stopping.
         private static let unprovoked: Set = [500, 503, 507]
+        /// What only another version can: it reads what this one cannot.
+        private static let ofOtherVersions = ["releaseQuarantined": Set([200])]
 
         @Test func `every route of an agent answers as its document says`() async throws {
             try await withRunningFleet { fleet in
                 let agent = fleet.agents[0]
-                let id = try agent.client.accept((1...3).map { .sale($0) })[0]
+                _ = try fleet.makeFork()
+                let conflict = try wait(for: "the fork is told", within: .seconds(20)) {
+                    try agent.client.http.items("/v1/conflicts").first?["id"].string
+                }
+                let id = try agent.client.accept((41...43).map { .sale($0) })[0]
                 try fleet.waitUntilDrained()
                 try waitUntil("the receipt is written", within: .seconds(15)) {
                     try agent.client.http.json("/v1/transactions/\(id)/journey")["receipt"] != .null
@@ -31,9 +37,10 @@ extension IntegrationTests {
                 let api = try DescribedAPI(agent.client.http)
                 try recordEverything(with: api)
                 try walk(
-                    api, values: values(id),
+                    api, values: values(id, conflict),
                     queries: [
-                        "account": "customers:1", "reference": "r",
+                        "account": "customers:1", "reference": "r", "kind": "fork",
+                        "status": "open",
                         "last_event_id": "\(id.split(separator: ".")[1])-0",
                     ])
                 fleet.expectCleanEnds()
@@ -41,10 +48,12 @@ extension IntegrationTests {
         }
 
         @Test func `every route of an aggregator answers as its document says`() async throws {
-            try await withRunningFleet { fleet in
-                let id = try fleet.agents[0].client.accept((1...3).map { .sale($0) })[0]
+            try await withRunningFleet(aggregatorArguments: ["--streams-approval", "operator"]) {
+                fleet in
+                _ = try fleet.makePoison()
+                let id = try fleet.agents[0].client.accept((4...6).map { .sale($0) })[0]
                 _ = try fleet.agents[0].client.http.post(
-                    "/v1/transactions", Workload.Operation.sale(4).transactionJSON(),
+                    "/v1/transactions", Workload.Operation.sale(7).transactionJSON(),
                     headers: ["traceparent": "00-\(Self.trace)-00f067aa0ba902b7-01"])
                 try fleet.waitUntilDrained()
                 _ = try fleet.aggregator.client.auditedLedger()
@@ -60,12 +69,14 @@ extension IntegrationTests {
                 let lines = try api.ask(
                     "searchTransactions", "/v1/transactions", status: 200,
                     headers: ["Accept": "application/x-ndjson"])
-                #expect(lines.text.split(separator: "\n").count == 4)
+                #expect(lines.text.split(separator: "\n").count == 6)
+                let conflict = try decideEverything(with: api, fleet)
                 try walk(
-                    api, values: values(id),
+                    api, values: values(id, conflict),
                     queries: [
                         "account": "customers:1", "agent": "till-1", "reference": "r",
                         "prefix": "customers", "kind": "transfer", "status": "merged",
+                        "listConflicts kind": "quarantined", "listConflicts status": "open",
                         "from": "2026-01-01T00:00:00Z", "to": "2999-01-01T00:00:00Z",
                         "last_event_id": "1-0-1",
                     ])
@@ -75,8 +86,11 @@ extension IntegrationTests {
 
         private static let trace = "4bf92f3577b34da6a3ce929d0e0e4736"
 
-        private func values(_ id: String) -> [String: Value] {
+        private func values(_ id: String, _ conflict: String) -> [String: Value] {
             [
+                "ConflictID": Value(
+                    known: conflict, unknown: conflict.replacing(#/\d+$/#, with: "999"),
+                    malformed: "what"),
                 "TransactionID": Value(
                     known: id, unknown: id.replacing(#/\d+$/#, with: "999"), malformed: "what"),
                 "Account": Value(
@@ -131,6 +145,62 @@ extension IntegrationTests {
             }
         }
 
+        /// What an operator decides, and what is refused.
+        ///
+        /// - Returns: a conflict.
+        private func decideEverything(with api: DescribedAPI, _ fleet: Fleet) throws -> String {
+            let agent = fleet.agents[0]
+            let good = #"{"operator":"ada","reason":"a test"}"#
+            let id = try #require(try fleet.aggregator.client.conflicts().first?["id"].string)
+            let conflict = "/v1/conflicts/\(id)/resolve"
+            let quarantine = "/v1/quarantine/\(id)/release"
+            let agents = "/v1/agents/till-1"
+            try api.ask("releaseQuarantined", quarantine, status: 409, body: good)
+            try api.ask("resolveConflict", conflict, status: 200, body: good)
+            try api.ask("resolveConflict", conflict, status: 409, body: good)
+            try api.ask("approveStream", "\(agents)/approve", status: 409, body: good)
+            try agent.daemon.replaceData(with: nil)
+            try agent.daemon.start()
+            let stream = try #require(try agent.client.sync().json["stream"].string)
+            try waitUntil("it waits for approval", within: .seconds(30)) {
+                try fleet.aggregator.client.agents()[0]["state"] == "unapproved"
+            }
+            try api.ask("approveStream", "\(agents)/approve", status: 200, body: good)
+            let named = #"{"operator":"ada","reason":"a test","stream":"\#(stream)"}"#
+            try api.ask("closeStream", "\(agents)/close-stream", status: 200, body: named)
+            try api.ask("closeStream", "\(agents)/close-stream", status: 409, body: named)
+            try api.ask("declareLost", "\(agents)/declare-lost", status: 200, body: named)
+            try api.ask("declareLost", "\(agents)/declare-lost", status: 409, body: named)
+            let foreign = #"{"operator":"ada","reason":"a test","stream":"00000000"}"#
+            for (name, path) in [
+                ("approveStream", "approve"), ("closeStream", "close-stream"),
+                ("declareLost", "declare-lost"),
+            ] {
+                try api.ask(name, "\(agents)/\(path)", status: 404, body: foreign)
+                try api.ask(name, "/v1/agents/till-9/\(path)", status: 404, body: good)
+                try refuseEverything(name, "\(agents)/\(path)", with: api)
+            }
+            for (name, path) in [("resolveConflict", conflict), ("releaseQuarantined", quarantine)]
+            {
+                let unknown = path.replacing(id, with: "hub.00000000.1")
+                try api.ask(name, unknown, status: 404, body: good)
+                try refuseEverything(name, path, with: api)
+                try api.ask(name, path, status: 400, body: named)
+            }
+            return id
+        }
+
+        private func refuseEverything(
+            _ name: String, _ path: String, with api: DescribedAPI
+        ) throws {
+            for bad in ["{", "{}", #"{"operator":"","reason":"a"}"#, #"{"operator":"a"}"#] {
+                try api.ask(name, path, status: 400, body: bad)
+            }
+            let long = String(repeating: " ", count: 1 << 20)
+            try api.ask(name, path, status: 413, body: long)
+            try api.ask(name, path, status: 415, headers: ["Content-Type": "text/csv"], body: "{}")
+        }
+
         // MARK: What can be asked without
 
         private func walk(
@@ -144,6 +214,7 @@ extension IntegrationTests {
             for operation in api.operations {
                 let missing = operation.statuses.subtracting(api.seen[operation.id] ?? [])
                     .subtracting(Self.unprovoked)
+                    .subtracting(Self.ofOtherVersions[operation.id] ?? [])
                 #expect(missing.isEmpty, "\(operation.id) was never made to answer \(missing)")
             }
             try api.expectOtherMethodsRefused()
@@ -178,7 +249,8 @@ extension IntegrationTests {
             try api.expectQueryParametersDescribed(operation, path: known)
             for parameter in operation.parameters(in: "query") {
                 let name = try #require(parameter["name"].string)
-                guard let value = name == "limit" ? "1" : queries[name] else {
+                let wished = queries["\(operation.id) \(name)"] ?? queries[name]
+                guard let value = name == "limit" ? "1" : wished else {
                     #expect(name == "cursor", "\(operation.id): a value for \(name)")
                     continue
                 }

@@ -20,7 +20,7 @@ func withHome(_ body: @Sendable (String) throws -> Void) async throws {
 /// Runs the body with a fleet that is not yet started, and ends whatever runs at its end.
 func withFleet(
     agents: [String] = ["till-1"], over broker: BrokerKind = .mosquitto,
-    agentArguments: [String] = [],
+    agentArguments: [String] = [], aggregatorArguments: [String] = [],
     _ body: @Sendable (Fleet) throws -> Void
 ) async throws {
     try await withHome { home in
@@ -28,19 +28,23 @@ func withFleet(
             home: home, binaries: try FleetPlan.binariesBesideThis(), agents: agents)
         plan.broker = broker
         plan.agentArguments = agentArguments
+        plan.aggregatorArguments = aggregatorArguments
         let fleet = try Fleet(plan)
         defer { fleet.end() }
         try body(fleet)
     }
 }
 
-/// As ``withFleet(agents:over:agentArguments:_:)``, with everything started and ready.
+/// As ``withFleet(agents:over:agentArguments:aggregatorArguments:_:)``, with everything started and ready.
 func withRunningFleet(
     agents: [String] = ["till-1"], over broker: BrokerKind = .mosquitto,
-    agentArguments: [String] = [],
+    agentArguments: [String] = [], aggregatorArguments: [String] = [],
     _ body: @Sendable (Fleet) throws -> Void
 ) async throws {
-    try await withFleet(agents: agents, over: broker, agentArguments: agentArguments) { fleet in
+    try await withFleet(
+        agents: agents, over: broker, agentArguments: agentArguments,
+        aggregatorArguments: aggregatorArguments
+    ) { fleet in
         try fleet.start()
         try body(fleet)
     }
@@ -68,16 +72,19 @@ extension Fleet {
         }
     }
 
-    /// Waits until nothing waits, and expects of the global ledger what the oracle says, and no conflict.
+    /// Waits until nothing waits, and expects of the global ledger what the oracle says, and no conflicts but of
+    /// these kinds.
     func expectConvergence(
-        with oracle: Oracle, within limit: Duration = .seconds(60),
+        with oracle: Oracle, conflicts kinds: Set<String> = [],
+        within limit: Duration = .seconds(60),
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         try waitUntilDrained(within: limit)
         let reconciliation = try Reconciliation(aggregator.client, with: oracle)
         #expect(reconciliation.differences == [], sourceLocation: sourceLocation)
         #expect(reconciliation.findings == [], sourceLocation: sourceLocation)
-        #expect(try aggregator.client.conflicts() == [], sourceLocation: sourceLocation)
+        let found = try aggregator.client.conflicts()
+        #expect(Set(found.compactMap(\.["kind"].string)) == kinds, sourceLocation: sourceLocation)
     }
 }
 

@@ -79,13 +79,8 @@ extension IntegrationTests {
             try await withFleet(agents: ["till-1", "till-2"]) { fleet in
                 // Each agent writes its poison itself, into its own log, so that it is well signed.
                 let before = try Self.recordOffline(fleet, 1...5)
-                try Self.poisonLastSegment(of: fleet.agents[0]) { parts in
-                    let range = parts.eventRanges()[2]
-                    // Its time is spelled too long.
-                    parts.events[range.lowerBound + 1] = 0x80
-                    parts.events[range.lowerBound + 2] = 0x00
-                }
-                try Self.poisonLastSegment(of: fleet.agents[1]) { parts in
+                try fleet.agents[0].poisonLastSegment { $0.spoil(event: 2) }
+                try fleet.agents[1].poisonLastSegment { parts in
                     // The first account's name begins with what no account may.
                     parts.definitions[2] = UInt8(ascii: " ")
                 }
@@ -178,44 +173,6 @@ extension IntegrationTests {
                 #expect(agent.daemon.stop() == .status(0))
                 return operations
             }
-        }
-
-        /// Changes the last segment of a log whose agent does not run, and makes lengths, checksum,
-        /// dictionary and hash right again.
-        private static func poisonLastSegment(
-            of agent: AgentNode, _ change: (inout SegmentBytes) -> Void
-        ) throws {
-            let queue = try DatabaseQueue(path: "\(agent.daemon.data)/agent.db")
-            try queue.write { database in
-                let row = try #require(
-                    try Row.fetchOne(
-                        database,
-                        sql: "SELECT position, bytes FROM segments ORDER BY position DESC LIMIT 1"))
-                let bytes: Data = row[1]
-                let before = try Segment(decoding: Array(bytes))
-                var parts = SegmentBytes(before)
-                change(&parts)
-                let hasher = SHA256Hasher()
-                let dictionary = DictionaryState.empty.advanced(
-                    by: Int(before.header.definitionCount), encoded: parts.definitions, hasher)
-                let old = before.header.dictionary.rolling
-                let place = try #require(Data(parts.header).range(of: Data(old))?.lowerBound)
-                parts.header.replaceSubrange(place..<place + old.count, with: dictionary.rolling)
-                let after = try Segment(decoding: parts.assembled())
-                let immutable = "segments_are_immutable"
-                let trigger = try #require(
-                    try String.fetchOne(
-                        database, sql: "SELECT sql FROM sqlite_master WHERE name = ?",
-                        arguments: [immutable]))
-                try database.execute(sql: "DROP TRIGGER \(immutable)")
-                try database.execute(
-                    sql: "UPDATE segments SET bytes = ?, hash = ? WHERE position = ?",
-                    arguments: [
-                        Data(after.bytes), Data(after.hash(hasher).bytes), row[0] as Int64,
-                    ])
-                try database.execute(sql: trigger)
-            }
-            try queue.close()
         }
     }
 }
