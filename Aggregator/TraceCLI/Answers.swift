@@ -156,6 +156,16 @@ struct FleetAnswer: Codable {
         var merged: UInt64
         var current: Bool
         var lacking: Lacking?
+        var openConflicts: UInt64
+        var branches: [BranchAnswer]
+        var gaps: [Gap]
+    }
+
+    /// Events that nobody has any more.
+    struct Gap: Codable {
+        var first: UInt64
+        var last: UInt64
+        var status: String
     }
 
     struct Agent: Codable {

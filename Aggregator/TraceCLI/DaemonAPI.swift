@@ -54,6 +54,30 @@ struct DaemonAPI: Sendable {
         }
     }
 
+    /// Sends a decision.
+    ///
+    /// - Throws: `TraceFailure` with what the daemon says, where it refuses.
+    func post<Value: Decodable>(
+        _ path: String, _ body: some Encodable, as _: Value.Type = Value.self
+    ) async throws -> Value {
+        guard let url = URL(string: path, relativeTo: base) else {
+            throw TraceFailure.usage("\(path) makes no address below \(base)")
+        }
+        var request = URLRequest(url: url)
+        request.timeoutInterval = DaemonAPI.patience
+        request.httpMethod = "POST"
+        request.setValue("application/json", forHTTPHeaderField: "Content-Type")
+        request.httpBody = try JSONEncoder().encode(body)
+        let (answer, status) = try await send(request)
+        let detail = ProblemBody.sentence(of: answer)
+        switch status {
+        case 200: return try DaemonAPI.decoder.decode(Value.self, from: answer)
+        case 400: throw TraceFailure.usage(detail)
+        case 404: throw TraceFailure.notFound(detail)
+        default: throw TraceFailure.failed("refused: \(detail)")
+        }
+    }
+
     /// Whatever the daemon answers, with its status.
     ///
     /// - Throws: `TraceFailure.unreachable` where nothing answers.

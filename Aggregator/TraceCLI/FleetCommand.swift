@@ -86,18 +86,18 @@ extension FleetAnswer {
 extension FleetAnswer.Agent {
     /// Offline with something left to send, or stopped, or unable to send what the ledger lacks.
     var needsSomebody: Bool {
-        streams.contains { $0.standing != "open" || $0.lacking != nil } || setAside > 0
-            || (!online && backlog > 0)
+        streams.contains(where: \.needsSomebody) || (!online && backlog > 0)
     }
 
     var note: String {
-        if let stopped = streams.first(where: { $0.standing != "open" }) {
+        if let stopped = streams.first(where: { $0.needsSomebody && $0.standing != "open" }) {
             return "stream \(stopped.stream) is \(stopped.standing)"
         }
         if let lacking = lacking.first {
             return "lost: events \(lacking.first) to \(lacking.through)"
         }
-        return setAside > 0 ? Wording.count(setAside, "event") + " set aside" : ""
+        let open = streams.reduce(0) { $0 + $1.openConflicts }
+        return open > 0 ? Wording.count(open, "open conflict") : ""
     }
 
     /// What neither the ledger nor the device has any more.

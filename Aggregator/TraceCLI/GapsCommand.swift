@@ -171,8 +171,8 @@ extension GapsAnswer.Gap {
     fileprivate var nextLines: [String] {
         guard standing == "open" else {
             return [
-                "Nothing of this stream is merged any more: it is \(standing).",
-                "Next: keep the data folders; decide which copy of the device is the real one.",
+                "The stream is \(standing): what its writer has recorded is still merged.",
+                "Next: keep the data folders, and see tributary-trace conflicts --agent \(agent)",
             ]
         }
         guard online else {

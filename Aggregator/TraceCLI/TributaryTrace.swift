@@ -17,7 +17,8 @@ struct TributaryTrace: AsyncParsableCommand {
         version: TributaryVersion.current,
         subcommands: [
             Why.self, JourneyCommand.self, FollowCommand.self, FleetCommand.self,
-            GapsCommand.self, Verify.self, Tap.self, Decode.self, SQLCommand.self,
+            GapsCommand.self, ConflictsCommand.self, ForksCommand.self, QuarantineCommand.self,
+            DiffCommand.self, Verify.self, Tap.self, Decode.self, SQLCommand.self,
         ])
 
     static func main() async {
