@@ -136,6 +136,9 @@ private struct IntakeLoop {
         while commit() {}
         commit(withCheckpoint: true)
         look()
+        // Where the store has failed, nobody is left to write what was decided.
+        for reply in replies.values { reply(.failure(.notWritten)) }
+        replies.removeAll()
     }
 
     // MARK: Work
