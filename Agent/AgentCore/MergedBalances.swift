@@ -97,7 +97,7 @@ package struct MergedBalances: Sendable {
             hub: snapshot.hub, position: snapshot.position, time: snapshot.takenAt)
         for account in snapshot.accounts {
             let number = dictionary.existing(account.address)
-            for balance in account.balances {
+            for balance in whole(account, own) {
                 let place = Place(account: account.address, asset: balance.asset)
                 guard isNews(place, asOf) else { continue }
                 let now = own.sums(of: place.account, in: place.asset)
@@ -111,6 +111,21 @@ package struct MergedBalances: Sendable {
             }
         }
         return nil
+    }
+
+    /// With what the hub has nothing of: events that only a hub before had are lost there.
+    private func whole(
+        _ account: AccountSnapshot.Account, _ own: Balances
+    ) -> [AccountSnapshot.Balance] {
+        guard account.balances.count < AccountSnapshot.balancesMax else { return account.balances }
+        var known = Set((own.cells(of: account.address) ?? []).map { own.asset($0.asset) })
+        known.formUnion(shown[account.address, default: [:]].keys)
+        known.subtract(account.balances.map(\.asset))
+        guard !known.isEmpty else { return account.balances }
+        return account.balances
+            + known.sorted { $0.description < $1.description }.map {
+                AccountSnapshot.Balance(asset: $0, input: 0, output: 0)
+            }
     }
 
     private func isNews(_ place: Place, _ asOf: AsOf) -> Bool {

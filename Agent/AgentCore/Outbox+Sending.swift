@@ -102,31 +102,42 @@ extension Outbox {
         }
     }
 
-    private func parcel(
+    private mutating func parcel(
         _ tag: StreamTag, _ session: UInt64, _ found: [SealedSegment], _ now: ClockReading
     ) -> [Action] {
-        guard let last = found.last, let stream = streams.last(where: { $0.tag == tag }),
-            stream.session.streamingSession == session
+        guard let last = found.last, let index = index(tag),
+            streams[index].session.streamingSession == session
         else { return [] }
         let content = SegmentsMessage.signedContent(
             session: session, stream: tag, lastHash: last.hash)
         let parcel = SegmentsParcel(
             stream: tag, session: session, segments: found, sentAt: now.wall,
-            attempt: stream.session.attemptOfNext, signature: device.signer.sign(content))
-        return formerPlaces(of: found, stream, session) + [.sendSegments(parcel)]
+            attempt: streams[index].session.attemptOfNext, signature: device.signer.sign(content))
+        return formerPlaces(of: found, index, session) + [.sendSegments(parcel)]
     }
 
     /// Where former hubs have placed these segments: the one that follows them hears it before it
-    /// places them.
-    private func formerPlaces(
-        of found: [SealedSegment], _ stream: OutboxStream, _ session: UInt64
+    /// places them. It is said once in a session: with each try, it would take the transport's last room
+    /// each time, and no segments would ever go.
+    private mutating func formerPlaces(
+        of found: [SealedSegment], _ index: Int, _ session: UInt64
     ) -> [Action] {
+        let released = streams[index].session.released
         guard hubs.all.count > 1, let hub = hubs.current?.tag, let last = found.last,
-            let first = found.first?.segment.header.firstSequence,
-            first <= stream.session.released
+            let first = found.first?.segment.header.firstSequence, first <= released
         else { return [] }
-        let sequences = first...min(last.end.sequence, stream.session.released)
-        return [.ask(.placements(of: stream.tag, session: session, sequences, to: hub))]
+        let through = min(last.end.sequence, released)
+        if let returned = streams[index].returned, returned.session == session,
+            returned.through >= through
+        {
+            return []
+        }
+        streams[index].returned = (session, through)
+        return [
+            .ask(
+                .placements(
+                    of: streams[index].tag, session: session, first...through, to: hub))
+        ]
     }
 
     /// The transport has taken the message, or has not: then it is asked again in time.

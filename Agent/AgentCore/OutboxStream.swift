@@ -22,6 +22,8 @@ package struct OutboxStream: Sendable {
     var settledAt: Moment?
     /// A former stream that has yet to be offered to the hub.
     var isDue: Bool
+    /// How far a session has said where former hubs had placed its segments.
+    var returned: (session: UInt64, through: UInt64)?
     /// Of the greeting that a proof follows.
     var greeting: Hash256?
     /// What events up to a place had to wait for, for their receipts.

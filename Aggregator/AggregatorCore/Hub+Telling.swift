@@ -18,7 +18,6 @@ extension Hub {
         tellings[agent] = Telling(
             seen: position, sent: position, repeatAt: now,
             repeatInterval: parts.limits.tellRepeatMin)
-        fold.state.saw(agent, through: position)
     }
 
     /// The agent says in passing what it has.
@@ -30,7 +29,6 @@ extension Hub {
         telling.sent = max(seen.position, telling.sent)
         telling.repeatInterval = parts.limits.tellRepeatMin
         tellings[agent] = telling
-        fold.state.saw(agent, through: seen.position)
     }
 
     /// Tells an agent the next events that are durable, as many as one message takes.

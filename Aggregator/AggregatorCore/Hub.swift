@@ -148,7 +148,6 @@ package struct Hub {
         let tag = journal.tag
         if !fold.state.hubs.contains(where: { $0.tag == tag }) { fold.state.begin(tag) }
         committedEvents = journal.end.sequence
-        clock.observe(origin.clock)
         schedule = SnapshotSchedule(limits: parts.limits)
         fleet.load(origin.streams, fold.state, now: now)
         pending = Pending()

@@ -29,7 +29,8 @@ package struct HubState: Sendable {
     private var gaps: [StreamTag: [RecordedGap]] = [:]
     /// All of them, with what was decided, and the events in quarantine.
     package private(set) var conflicts = ConflictFold()
-    /// What the hub that is written has to tell each agent, in its order.
+    /// What the hub that is written has to tell each agent, in its order. All of it is kept: a folder
+    /// that was put back, or begins anew, is told again what another of that name has seen.
     private var addressed: [AgentID: [HubEvent]] = [:]
 
     package init() {}
@@ -115,14 +116,6 @@ package struct HubState: Sendable {
             gaps[gap.stream, default: []].append(RecordedGap(gap: gap, id: id))
         case .quarantined, .released, .restamped, .reordered, .resolved, .unknown: break
         }
-    }
-
-    /// An agent has its events up to there, and is not told them again.
-    package mutating func saw(_ agent: AgentID, through sequence: UInt64) {
-        // The last one stays: the next one names it.
-        guard var events = addressed[agent], let last = events.last else { return }
-        events.removeAll { $0.sequence <= sequence && $0.sequence < last.sequence }
-        addressed[agent] = events
     }
 }
 

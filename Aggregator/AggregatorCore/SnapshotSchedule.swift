@@ -402,7 +402,8 @@ package struct SnapshotSchedule: Sendable {
 }
 
 extension Balances {
-    /// The account as messages say it: in one part, but for one of very many assets.
+    /// The account as messages say it: in one part, but for one of very many assets. Each of several
+    /// parts is full, so that one that is not is known to be the whole account.
     fileprivate func snapshot(of number: AccountNumber) -> [AccountSnapshot.Account] {
         let balances = cells(of: number).map {
             AccountSnapshot.Balance(asset: asset($0.asset), input: $0.input, output: $0.output)
@@ -414,7 +415,8 @@ extension Balances {
         return stride(from: 0, to: balances.count, by: AccountSnapshot.balancesMax).map { start in
             let end = min(start + AccountSnapshot.balancesMax, balances.count)
             return AccountSnapshot.Account(
-                address: address, balances: Array(balances[start..<end]))
+                address: address, balances: Array(balances[end - AccountSnapshot.balancesMax..<end])
+            )
         }
     }
 }

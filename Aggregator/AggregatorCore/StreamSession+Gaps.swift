@@ -42,6 +42,8 @@ extension StreamSession {
         while let gap = hopelessGap() {
             lostGaps.append(gap)
             open?.reached = gap.end
+            // Once said: a fork behind it makes it unknown again where the agent's chain is.
+            open?.lacksPruned = false
             open?.owesAck = true
             actions.append(.lose(gap))
             let waiting = early.take(childrenOf: gap.resumesBehind)
@@ -51,14 +53,28 @@ extension StreamSession {
 
     /// What is missing behind the end of the agent's own chain, and neither here nor there any more.
     private func hopelessGap() -> HubFact.LostGap? {
-        guard let open, let reached = open.reached else { return nil }
+        guard let open, let reached = base(open) else { return nil }
         for next in nextPlaces(open) where next.sequence > reached.sequence {
             let missing = reached.sequence + 1...next.sequence
             guard isHopeless(missing, open) else { continue }
-            return HubFact.LostGap(
+            let gap = HubFact.LostGap(
                 stream: stream, sequences: missing, before: reached.hash, resumesBehind: next.hash)
+            if !lostGaps.contains(gap) { return gap }
         }
         return nil
+    }
+
+    /// The end of what is here of the agent's chain, as far as that can be known. Of a closed stream
+    /// with nothing that the agent still has, it is the furthest that its chain may have gone through.
+    private func base(_ open: Open) -> ChainPoint? {
+        if let reached = open.reached { return reached }
+        let ends = tree.ends.map(\.point)
+        if open.lacksPruned {
+            return ends.filter { $0.sequence + 1 < open.oldestRetained }
+                .max { $0.sequence < $1.sequence } ?? start
+        }
+        let unreadable = open.unreadable.map(\.lowerBound).min()
+        return ends.first { $0.sequence + 1 == unreadable }
     }
 
     /// Where the agent's chain is known again: before the oldest event that it keeps, and before what
@@ -101,6 +117,9 @@ extension StreamSession {
     func isLost(_ sequence: UInt64) -> Bool {
         lostGaps.contains { $0.sequences.contains(sequence) }
     }
+
+    /// Whether a gap that was given up ends there.
+    func isLost(_ end: ChainPoint) -> Bool { lostGaps.contains { $0.end == end } }
 
     /// The last event that was given up; 0 for none.
     var lostThrough: UInt64 { lostGaps.reduce(0) { max($0, $1.sequences.upperBound) } }

@@ -33,6 +33,12 @@ extension StreamSession {
         case (_, nil): actions.append(.drop(.notLookedUp))
         case (.head(let head), let answer?):
             if answer.dictionary != nil { reach(head) }
+        case (.retained(let point), let answer?):
+            if answer.dictionary != nil || isLost(point) {
+                reach(accounted(for: point))
+            } else {
+                open?.lacksPruned = true
+            }
         case (.acknowledged, let answer?):
             if answer.dictionary == nil { return [.fallenBehind] }
         case (.run(let run), let answer?): place(run, answer, &actions)
@@ -152,7 +158,8 @@ extension StreamSession {
         while !isAsking, let question = questions.first {
             let lookUp: LookUp
             switch question {
-            case .head(let point), .acknowledged(let point): lookUp = LookUp(point)
+            case .head(let point), .acknowledged(let point), .retained(let point):
+                lookUp = LookUp(point)
             case .run(let run):
                 if tree.placement(of: run) != .unknown {
                     questions.removeFirst()

@@ -112,6 +112,8 @@ package struct StreamSession {
         let retainedBehind: Hash256?
         /// When it was proved, by our clock.
         let provedAt: Timestamp
+        /// The tree has not what the agent has pruned last.
+        var lacksPruned = false
         /// What the agent cannot read from its own disk.
         var unreadable: [ClosedRange<UInt64>] = []
         /// How far of the agent's own chain is merged, or lost for good; nil where a closed stream has
@@ -141,6 +143,8 @@ package struct StreamSession {
         case head(ChainPoint)
         /// Whether it has what we once acknowledged.
         case acknowledged(ChainPoint)
+        /// Whether it has what the agent has pruned last.
+        case retained(ChainPoint)
     }
 
     package let genesis: Genesis
@@ -245,11 +249,13 @@ package struct StreamSession {
         return challenge.bytes
     }
 
-    /// The ends that a welcome names, also of gaps that are lost: those that the greeting speaks of,
-    /// then the furthest.
+    /// The ends that a welcome names, also of gaps that are lost, where the agent has nothing of them
+    /// either: those that the greeting speaks of, then the furthest.
     private func leaves(for hello: Hello) -> [ChainPoint] {
         let spokenOf = [hello.head, hello.acknowledged]
-        let lost = lostGaps.map(\.end).filter { !leaves.contains($0) }
+        let lost = lostGaps.map(\.end).filter {
+            !leaves.contains($0) && $0.sequence < hello.oldestRetained
+        }
         let ordered = (leaves + lost).sorted { left, right in
             let (first, second) = (spokenOf.contains(left), spokenOf.contains(right))
             return first == second ? left.sequence > right.sequence : first
@@ -344,10 +350,14 @@ package struct StreamSession {
             // Its chain passes through what was announced, and so through all that is merged.
             let reached = accounted(for: tree.merged)
             open?.reached = reached
-        } else if tree.ends(with: head) {
+        } else if tree.ends(with: head) || head.sequence < hello.oldestRetained && isLost(head) {
             open?.reached = head
-        } else if head.sequence <= tree.merged.sequence {
-            questions.append(.head(head))
+        } else {
+            if head.sequence <= tree.merged.sequence { questions.append(.head(head)) }
+            if let hash = hello.retainedBehind, hello.oldestRetained > 1 {
+                let point = ChainPoint(sequence: hello.oldestRetained - 1, hash: hash)
+                questions.append(.retained(point))
+            }
         }
         let isOurs = hello.acknowledgedAt?.hub == hub.tag && hello.acknowledged.sequence > 0
         let isKnown =

@@ -134,6 +134,8 @@ extension LedgerStore {
         }
         guard !points.isEmpty else { return nil }
         return try points.map { point in
+            // Of a stream whose first events are lost, and may yet come.
+            guard point.sequence > 0 else { return BranchEnd(point: point, dictionary: .empty) }
             guard let stored = try SegmentLog.segment(database, of: row.id, endingAt: point) else {
                 throw StoreError.corrupt(
                     place: "table branch_ends, stream \(row.tag)",

@@ -297,6 +297,36 @@ import Testing
         #expect(bench.hub.leaves.map(\.end) == [writer.head])
     }
 
+    @Test func `a closed stream goes on behind what nobody retains, too`() throws {
+        var (bench, writer) = try gap(namesInside: false)
+        try bench.decide(.closeStream(writer.tag))
+        bench.commit()
+        let (before, behind) = (writer.segments[1].end, writer.segments[3].end)
+        writer.lastSession =
+            try bench.greet(
+                writer, oldestRetained: behind.sequence + 1, retainedBehind: behind.hash
+            ).session
+        bench.commit()
+        let lost = HubFact.LostGap(
+            stream: writer.tag, sequences: before.sequence + 1...behind.sequence,
+            before: before.hash, resumesBehind: behind.hash)
+        #expect(bench.facts.last == .gapLost(lost))
+        bench.send(5...6, writer)
+        bench.commit()
+        #expect(bench.hub.leaves.map(\.end).contains(writer.head))
+    }
+
+    @Test func `an agent that has what lies in a gap is not told to go on behind it`() throws {
+        var (bench, writer) = try gap(namesInside: false)
+        let behind = writer.segments[3].end
+        writer.lastSession =
+            try bench.greet(
+                writer, oldestRetained: behind.sequence + 1, retainedBehind: behind.hash
+            ).session
+        bench.commit()
+        #expect(try bench.greet(writer).leaves.contains(behind) == false)
+    }
+
     @Test func `names that are not those of the chain are not believed`() throws {
         var (bench, writer) = try gap(namesInside: true)
         let behind = writer.segments[3].end

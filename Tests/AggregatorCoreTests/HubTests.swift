@@ -91,6 +91,37 @@ import Testing
         #expect(bench.told(other).isEmpty)
     }
 
+    @Test func `a folder that was put back is told again what had been seen`() throws {
+        var bench = try HubBench()
+        var writer = try writer(&bench, segments: 1)
+        for _ in 0..<2 { try writer.writePoisoned(&bench.random) }
+        try bench.open(&writer)
+        bench.send(1...3, writer)
+        bench.commit()
+        #expect(Set(bench.told(writer).map(\.sequence)) == [1, 2])
+        // Then a copy greets that has seen nothing of it.
+        try bench.greet(writer, seen: Seen(hub: bench.hub.tag, position: 2))
+        bench.commit()
+        bench.forgetSent()
+        try bench.greet(writer)
+        bench.commit()
+        #expect(Set(bench.told(writer).map(\.sequence)) == [1, 2])
+    }
+
+    @Test func `failed writes do not push the hub's clock ahead`() throws {
+        var bench = try HubBench()
+        var writer = try writer(&bench, segments: 1)
+        try bench.open(&writer)
+        let before = try bench.greet(writer).clock
+        for _ in 0..<20 {
+            bench.failToCommit()
+            bench.tick(after: 100_000)
+            try bench.greet(writer)
+        }
+        let after = try bench.greet(writer).clock
+        #expect(after.time.microseconds(since: before.time) < 10_000_000)
+    }
+
     @Test
     func `a proof that comes again, or was altered, or comes from another agent, begins nothing`()
         throws

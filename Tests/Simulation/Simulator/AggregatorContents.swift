@@ -32,8 +32,14 @@ struct AggregatorContents: DiskContents {
     private(set) var checkpoint: (fold: HubCommit.Checkpoint, position: Int)?
     private var clock = HybridTimestamp(rawValue: 0)
     var isRestored = false
+    /// Segments with times that cannot be right. The simulator's own note.
+    private(set) var suspect: Set<Hash256> = []
 
-    init(hub: Genesis) {
+    /// The number of its key.
+    let key: UInt64
+
+    init(hub: Genesis, key: UInt64) {
+        self.key = key
         hubs = [hub]
     }
 
@@ -54,7 +60,12 @@ struct AggregatorContents: DiskContents {
         }
         for sealed in commit.hubSegments { keep(sealed) }
         for added in commit.names { names[added.names.state] = added.names.definitions }
-        for sealed in commit.arrivals.flatMap(\.run.segments) { append(sealed) }
+        for arrival in commit.arrivals {
+            for sealed in arrival.run.segments {
+                append(sealed)
+                noteClock(sealed, arrival)
+            }
+        }
         for (tag, points) in commit.branchEnds {
             let ends = points.map(end)
             streams[tag]?.ends = ends
@@ -62,6 +73,19 @@ struct AggregatorContents: DiskContents {
         for (tag, record) in commit.records { streams[tag]?.record = record }
         clock = commit.clock
         if let fold = commit.checkpoint { checkpoint = (fold, whole.count) }
+    }
+
+    private static let oldestTime: Int64 = 1_704_067_200_000_000
+
+    /// By other code than the hub's.
+    private mutating func noteClock(_ sealed: SealedSegment, _ arrival: HubCommit.Arrival) {
+        let base = sealed.segment.header.base.time
+        let ahead = base.microseconds(since: arrival.receivedAt)
+        guard
+            ahead > AggregatorLimits().driftMax
+                || base.microseconds < AggregatorContents.oldestTime
+        else { return }
+        suspect.insert(sealed.hash)
     }
 
     private mutating func keep(_ sealed: SealedSegment) {
@@ -184,19 +208,26 @@ extension AggregatorContents: ReplayedLog {
     func dictionary(before sealed: SealedSegment) -> DictionaryState {
         let header = sealed.segment.header
         if let parent = stored(header.previous) { return parent.segment.header.dictionary }
-        if header.definitionCountBefore == 0 { return .empty }
-        let known = names.keys.first { state in
+        if header.definitionCount == 0 { return header.dictionary }
+        let isBefore = { (state: DictionaryState) in
             state.count == header.definitionCountBefore
                 && state.advanced(
                     by: Int(header.definitionCount), encoded: sealed.segment.definitionBytes,
                     ToyHasher()) == header.dictionary
         }
-        return known ?? .empty
+        if isBefore(.empty) { return .empty }
+        let stored = log.lazy.filter { $0.segment.header.stream == header.stream }
+            .map(\.segment.header.dictionary)
+        guard let found = names.keys.first(where: isBefore) ?? stored.first(where: isBefore) else {
+            preconditionFailure("the names in front of \(header.sequences) are missing")
+        }
+        return found
     }
 
     /// Those in front of one of a stream's segments with that state; all such are the same.
     func names(of stream: StreamTag, leadingTo state: DictionaryState) -> [Definition?] {
         if let known = names[state] { return known }
+        if state == .empty { return [] }
         let found = log.first {
             $0.segment.header.stream == stream && $0.segment.header.dictionary == state
         }

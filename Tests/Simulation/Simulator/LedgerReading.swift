@@ -15,17 +15,28 @@ struct LedgerReading {
     private(set) var flows: [String: Flow] = [:]
     private(set) var eventCount: UInt64 = 0
     private(set) var withoutEffect: UInt64 = 0
+    /// Events that cannot be read, or are of a kind that is not known.
+    private(set) var unsound: Set<LoggedEvent> = []
     /// What is wrong with the log itself.
     private(set) var fault: (Invariant, String)?
 
     private var namesBehind: [Hash256: [Definition]] = [:]
     private var timeBehind: [Hash256: HybridTimestamp] = [:]
 
-    /// - Parameter log: with every segment behind the one that it names.
-    init(_ log: some Collection<SealedSegment>) {
+    /// - Parameters:
+    ///   - log: with every segment behind the one that it names.
+    ///   - gapNames: those in front of a segment whose parent is lost.
+    init(
+        _ log: some Collection<SealedSegment>, gapNames: (SealedSegment) -> [Definition?]
+    ) {
         var children: [Hash256: Int] = [:]
         for sealed in log { children[sealed.segment.header.previous, default: 0] += 1 }
+        let held = Set(log.map(\.hash))
         for sealed in log {
+            let header = sealed.segment.header
+            if header.definitionCountBefore > 0, !held.contains(header.previous) {
+                namesBehind[header.previous] = gapNames(sealed).compactMap { $0 }
+            }
             read(sealed, siblings: children[sealed.segment.header.previous] ?? 1)
         }
     }
@@ -48,6 +59,7 @@ struct LedgerReading {
             eventCount += 1
             guard case .event(let event) = event else {
                 withoutEffect += 1
+                unsound.insert(LoggedEvent(segment: sealed.hash, sequence: event.sequence))
                 continue
             }
             if event.time <= latest {

@@ -29,6 +29,10 @@ package enum Mark: UInt8, CaseIterable, Sendable {
     case restoredByHand
     case clonedOld
     case clonedRunning
+    case hubRestoredMarked
+    case hubRestoredByHand
+    case hubLost
+    case hubDrew
 
     // The agent's half of a session.
     case helloSent

@@ -59,7 +59,12 @@ struct Oracle {
     private var all: [Flow] = []
     /// By folder: what it has answered for, and what it has shown.
     private var own: [Int: [Flow]] = [:]
+    /// By folder, whose flows these are.
+    private var counted: [Int: Set<Int>] = [:]
+    private var numbers: [StreamPlace: [Int]] = [:]
     private var shown: [Int: [Flow]] = [:]
+    /// By folder and account, by whose word.
+    private var shownBy: [Int: [StreamTag?]] = [:]
     private var places = Places.market
 
     // MARK: Asking
@@ -177,6 +182,8 @@ struct Oracle {
     private mutating func keep(_ number: Int, _ place: StreamPlace) {
         asked[number].told = place
         asked[number].answers.append(place)
+        numbers[place, default: []].append(number)
+        counted[asked[number].folder, default: []].insert(number)
         if let key = asked[number].key { effects[key] = Effect(number: number, place: place) }
         let folder = asked[number].folder
         var flows = own[folder] ?? emptyFlows
@@ -196,10 +203,14 @@ struct Oracle {
     // MARK: Reads
 
     /// An agent tells of an account.
+    ///
+    /// - Parameter formerHubs: streams of the hub of which a disk was exchanged: what it shows after
+    ///   that may lie behind what it showed before, until another stream says so.
     mutating func read(
-        _ account: AccountAddress, _ view: AccountView?, folder: Int
+        _ account: AccountAddress, _ view: AccountView?, folder: Int, formerHubs: Set<StreamTag>
     ) -> (Invariant, String)? {
         var before = shown[folder] ?? emptyFlows
+        var hubs = shownBy[folder] ?? [StreamTag?](repeating: nil, count: places.count)
         let own = own[folder] ?? emptyFlows
         for asset in places.assets {
             guard let index = places.index(account, asset) else { continue }
@@ -209,7 +220,11 @@ struct Oracle {
             if flow.input < own[index].input || flow.output < own[index].output {
                 return (.ownWrites, "\(what), less than its own writes: \(own[index])")
             }
-            if flow.input < before[index].input || flow.output < before[index].output {
+            let hub = balance?.asOf?.hub
+            let isAnotherWord = hub != hubs[index] || hub.map(formerHubs.contains) ?? false
+            if !isAnotherWord || hubs[index] == nil,
+                flow.input < before[index].input || flow.output < before[index].output
+            {
                 return (.noReadGoesBack, "\(what), and it was \(before[index])")
             }
             if forgottenKeys.isEmpty, !all.isEmpty,
@@ -218,8 +233,10 @@ struct Oracle {
                 return (.readsAreTrue, "\(what), more than anybody asked for: \(all[index])")
             }
             before[index] = flow
+            hubs[index] = hub
         }
         shown[folder] = before
+        shownBy[folder] = hubs
         return nil
     }
 
@@ -232,9 +249,13 @@ struct Oracle {
     mutating func exchange(folder: Int, place: (Int) -> StreamPlace?) {
         shown[folder] = nil
         var flows = emptyFlows
+        counted[folder] = []
         for number in asked.indices where asked[number].folder == folder {
             let kept = place(number)
-            if kept != nil { add(asked[number].postings, to: &flows) }
+            if let kept, !lost.contains(kept) {
+                add(asked[number].postings, to: &flows)
+                counted[folder, default: []].insert(number)
+            }
             guard kept != asked[number].told else { continue }
             asked[number].told = kept
             guard let key = asked[number].key else { continue }
@@ -249,16 +270,34 @@ struct Oracle {
     }
 
     /// A copy of a folder begins to be used: it has what the folder has.
-    mutating func copy(to folder: Int, keeps: (Int) -> Bool) {
+    mutating func copy(to folder: Int, place: (Int) -> StreamPlace?) {
         var flows = emptyFlows
-        for (number, asked) in asked.enumerated() where keeps(number) {
+        for (number, asked) in asked.enumerated() {
+            guard let kept = place(number), !lost.contains(kept) else { continue }
             add(asked.postings, to: &flows)
+            counted[folder, default: []].insert(number)
         }
         own[folder] = flows
     }
 
-    /// Nobody has the event any more.
+    /// Nobody has the event any more: also its own agent will show the account without it, once it is
+    /// said to be lost.
     mutating func lost(_ place: StreamPlace) {
-        lost.insert(place)
+        guard lost.insert(place).inserted else { return }
+        for number in numbers[place] ?? [] where asked[number].told == place {
+            for folder in counted.keys where counted[folder]?.remove(number) != nil {
+                take(asked[number].postings, from: &own[folder])
+                take(asked[number].postings, from: &shown[folder])
+            }
+        }
+    }
+
+    private func take(_ postings: [Posting], from flows: inout [Flow]?) {
+        guard let before = flows else { return }
+        var taken = emptyFlows
+        add(postings, to: &taken)
+        flows = zip(before, taken).map {
+            Flow(input: $0.input - $1.input, output: $0.output - $1.output)
+        }
     }
 }

@@ -223,7 +223,9 @@ extension SimulatedAgent {
                 let hasOthers = view?.balances.contains { $0.asOf != nil } ?? false
                 world.mark(hasOthers ? .readMerged : .readOwn)
             }
-            if let (invariant, fault) = world.oracle.read(account, view, folder: device.number) {
+            let fault = world.oracle.read(
+                account, view, folder: device.number, formerHubs: world.watch.formerHubs)
+            if let (invariant, fault) = fault {
                 world.violate(invariant, fault)
             }
             world.answer(ticket, .account(view), from: self)
@@ -262,6 +264,7 @@ extension SimulatedAgent {
             world.mark(.pruned)
             world.checkPruning(self, stream, count)
             disk.decay { $0.streams[index].prune(count) }
+            for stored in stream.segments.prefix(count) { world.loseIfLast(stored.sealed) }
             report(.report(.pruned(tag, through: contents.streams[index].keptBehind)))
         } else if stream.needsCheckpoint(through: sequence, counted: counted, last: last) {
             loadIfSpent()

@@ -22,7 +22,9 @@ extension SimulatedAggregator {
     func mark(_ frame: Frame) {
         guard let message = try? Message(frame) else { return }
         switch message {
-        case .welcome: world.mark(.welcomed)
+        case .welcome(let welcome):
+            world.mark(.welcomed)
+            world.checkHubClock(welcome.clock)
         case .needs: world.mark(.needsSent)
         case .needsDefinitions: world.mark(.definitionsNeeded)
         case .ack(let ack):
@@ -40,9 +42,12 @@ extension SimulatedAggregator {
         case .closed(let tag, let standing, _):
             world.mark(standing == .forked ? .closedForked : .closedRolledBack)
             world.accused(tag, standing)
-        case .lost: world.mark(.lacking)
+        case .lost(let gap, _):
+            world.mark(.lacking)
+            world.checkLoss(gap)
+        case .drew: world.mark(.hubDrew)
         case .broken, .foreignLedger, .received, .awaitsApproval, .acknowledged, .recorded,
-            .fellBehind, .drew, .cannotRelease:
+            .fellBehind, .cannotRelease:
             break
         }
     }

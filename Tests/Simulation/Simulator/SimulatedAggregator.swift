@@ -23,27 +23,46 @@ final class SimulatedAggregator: SimulatedNode {
     /// The store failed: everything is to be read again.
     var isSpent = false
     var isTurnDue = false
+    /// A stream of which the log cannot be read.
+    var rotten: StreamTag?
+    /// Its key is on the disk.
+    private var signer: ToySigner { ToySigner(contents.key) }
+    private let hubName: AgentID
 
     init(_ world: World, _ device: Device) {
         self.world = world
         self.device = device
         guard let hubName = try? AgentID("hub") else { preconditionFailure("hub is a name") }
+        self.hubName = hubName
         random = world.dice.sequence(.node, 0, -1)
-        let genesis = Genesis(
-            writer: .hub, ledger: "market", agent: hubName,
-            nonce: random.bytes(Genesis.nonceByteCount), publicKey: ToySigner(0).publicKey)
-        disk = VirtualDisk(AggregatorContents(hub: genesis))
-        hub = SimulatedAggregator.hub(disk.contents, world, device)
+        let signer = ToySigner(0)
+        let genesis = SimulatedAggregator.found(hubName, signer, &random)
+        disk = VirtualDisk(AggregatorContents(hub: genesis, key: 0))
+        hub = SimulatedAggregator.hub(disk.contents, world, device, signer)
         ids = (1...world.plan.agentCount).compactMap { try? AgentID("till-\($0)") }
         for (index, id) in ids.enumerated() { names[id] = index + 1 }
     }
 
+    private static func found(
+        _ name: AgentID, _ signer: ToySigner, _ random: inout SplitMix64
+    ) -> Genesis {
+        Genesis(
+            writer: .hub, ledger: "market", agent: name,
+            nonce: random.bytes(Genesis.nonceByteCount), publicKey: signer.publicKey)
+    }
+
+    /// An empty disk.
+    func newContents(key: UInt64) -> AggregatorContents {
+        AggregatorContents(
+            hub: SimulatedAggregator.found(hubName, ToySigner(key), &random), key: key)
+    }
+
     private static func hub(
-        _ contents: AggregatorContents, _ world: World, _ device: Device
+        _ contents: AggregatorContents, _ world: World, _ device: Device, _ signer: ToySigner
     ) -> Hub {
         let parts = Hub.Parts(
             limits: world.plan.aggregatorLimits, hasher: ToyHasher(), verifier: ToyVerifier(),
-            signer: ToySigner(0))
+            signer: signer)
         return Hub(contents.origin, parts, now: device.clock.reading(at: world.now).wall)
     }
 
@@ -57,7 +76,8 @@ final class SimulatedAggregator: SimulatedNode {
     // MARK: Life
 
     func start() {
-        hub = SimulatedAggregator.hub(contents, world, device)
+        world.watch.hubWall = max(world.watch.hubWall, now.wall.microseconds)
+        hub = SimulatedAggregator.hub(contents, world, device, signer)
         isSpent = false
         world.checkLoaded(self)
     }
@@ -96,6 +116,7 @@ final class SimulatedAggregator: SimulatedNode {
     // MARK: Events
 
     func handle(_ event: NodeEvent) {
+        world.watch.hubWall = max(world.watch.hubWall, now.wall.microseconds)
         switch event {
         case .writerWakes:
             isAwake = false
@@ -183,11 +204,13 @@ final class SimulatedAggregator: SimulatedNode {
     private func tellOfAccounts() {
         guard isTurnDue, !isSpent, !hub.hasPending, device.isRunning else { return }
         isTurnDue = false
-        let room = world.plan.pace.window / 2 - device.transport.outstanding
+        let window = device.transport.isUp ? world.plan.pace.window / 2 : 0
+        let room = window - device.transport.outstanding
         hub.tellOfAccounts(messagesMax: room, now: now) { [self] frame, agent in
             guard let name = names[agent] else { return true }
-            world.mark(.snapshotSent)
-            return world.publish(0, .down(name), frame.encoded())
+            let isTaken = world.publish(0, .down(name), frame.encoded())
+            if isTaken { world.mark(.snapshotSent) }
+            return isTaken
         }
     }
 
@@ -209,13 +232,16 @@ final class SimulatedAggregator: SimulatedNode {
             if shard == 0 { _ = world.publish(0, .hub, frame.encoded()) }
         case .lookUp(let lookUp, let stream):
             world.mark(.lookedUp)
+            guard stream != rotten else {
+                return perform(hub.found(nil, of: stream, now: now))
+            }
             let answer = contents.answer(lookUp, of: stream)
             let names = hub.needsNames(answer, to: lookUp, of: stream).map {
                 contents.names(of: stream, leadingTo: $0)
             }
             perform(hub.found(answer, names: names ?? [], of: stream, now: now))
         case .fetch(let span):
-            let segment = contents.segment(of: span)
+            let segment = span.stream == rotten ? nil : contents.segment(of: span)
             let names = segment.map {
                 contents.names(of: span.stream, leadingTo: $0.header.dictionary)
             }

@@ -35,6 +35,15 @@ package enum Invariant: String, Sendable, Codable, CaseIterable {
     case noReadGoesBack = "no read goes back"
     /// What an agent tells of an account is what it and its hub recorded.
     case readsAreTrue = "what is read was recorded"
+    /// An exchanged disk takes with it only what nobody else has, and that is said.
+    case lostIsLost = "only what nobody has is said to be lost"
+    case lossIsSaid = "what nobody has is said to be lost"
+    /// The hub's stream is a chain without gaps, and so is what each agent is told of it.
+    case hubStream = "the hub's stream has no gaps"
+    /// Invariant 9, the first half.
+    case forksAreClosed = "a stream with two branches is closed"
+    /// Invariant 10: a clock beyond the drift limit does not spread, and what it stamped is marked.
+    case clocks = "a wrong clock harms only what it stamped"
     /// Invariant 13.
     case liveness = "when the faults stop, every backlog reaches zero"
     /// In calm weather nothing needs the cure for everything, which is to greet anew.

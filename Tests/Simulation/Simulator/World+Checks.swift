@@ -12,6 +12,14 @@ struct LogWatch {
     var settled: Set<Int> = []
     /// Streams whose disk is gone: what of them was under way may still come.
     var lost: Set<StreamTag> = []
+    /// Segments of which no store has a copy.
+    var lostSegments: Set<Hash256> = []
+    /// All that the aggregator ever had, also on a disk that was exchanged since.
+    var everHeld: Set<Hash256> = []
+    /// The latest that the aggregator's clock ever showed.
+    var hubWall: Int64 = 0
+    /// The aggregator's streams of which a disk was exchanged: what they had said may be taken back.
+    var formerHubs: Set<StreamTag> = []
 }
 
 /// What must hold at every step, looked at where it could break.
@@ -23,7 +31,8 @@ extension World {
             let header = sealed.segment.header
             let parent = ChainPoint(sequence: header.firstSequence - 1, hash: header.previous)
             let isFirst = contents.streams[header.stream]?.start == parent
-            if !isFirst, parent.sequence == 0 || !contents.holds(header.stream, parent) {
+            watch.everHeld.insert(sealed.hash)
+            if !isFirst, parent.sequence == 0 || !accounts(header.stream, for: parent) {
                 violate(
                     .chains, "\(header.sequences) of \(header.stream) was logged behind nothing")
             }
@@ -57,7 +66,7 @@ extension World {
     func checkAcknowledgement(
         _ aggregator: SimulatedAggregator, _ tag: StreamTag, _ point: ChainPoint
     ) {
-        if !aggregator.contents.holds(tag, point) {
+        if !accounts(tag, for: point) {
             violate(
                 .acknowledgedIsDurable,
                 "\(point.sequence) of \(tag) is acknowledged and not durable")
@@ -66,7 +75,7 @@ extension World {
 
     /// The agent takes everything up to there for safe.
     func checkRelease(_ agent: SimulatedAgent, _ tag: StreamTag, _ point: ChainPoint) {
-        if !aggregator.contents.holds(tag, point) {
+        if !accounts(tag, for: point), !watch.everHeld.contains(point.hash), point.sequence > 0 {
             violate(.releasedIsHeld, "\(agent.id) releases \(point.sequence), which is not held")
         }
         if agent.contents.stream(tag)?.isInChain(point) != true {
@@ -78,7 +87,8 @@ extension World {
         for index in 0..<count {
             let point = stream.segments[index].end
             let end = point.sequence
-            if !aggregator.contents.holds(stream.tag, point) || end > stream.acknowledged {
+            let isHeld = accounts(stream.tag, for: point) || watch.everHeld.contains(point.hash)
+            if !isHeld || end > stream.acknowledged {
                 violate(.prunedIsOld, "\(agent.id) prunes \(end), which is not held")
             }
             let age = now - stream.segments[index].at

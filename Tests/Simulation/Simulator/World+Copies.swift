@@ -61,7 +61,7 @@ extension World {
         let copy = SimulatedAgent(self, device, name: original.name, contents: contents)
         watch.copied.formUnion(contents.streams.map(\.tag))
         add(copy)
-        oracle.copy(to: device.number) { contents.told[$0] != nil }
+        oracle.copy(to: device.number) { contents.told[$0] }
         note { "\(self.name(device.number)) begins beside \(self.name(number))" }
         let client = SimulatedClient(self, number: clients.count, node: device.number)
         clients.append(client)
@@ -77,29 +77,7 @@ extension World {
         oracle.exchange(folder: number) { after.told[$0] }
         for stream in before.streams {
             watch.lost.insert(stream.tag)
-            for stored in stream.segments {
-                let point = stored.end
-                if aggregator.contents.holds(stream.tag, point) { continue }
-                if isKept(stream.tag, point) { continue }
-                lose(stream.events(of: stored.sealed.segment), of: stream.tag)
-            }
-        }
-    }
-
-    /// Whether an agent's disk has it.
-    func isKept(_ tag: StreamTag, _ point: ChainPoint) -> Bool {
-        agents.contains { agent in
-            guard let stream = agent.contents.stream(tag) else { return false }
-            let index = stream.index(behind: point.sequence - 1)
-            guard index < stream.segments.count else { return false }
-            return stream.segments[index].end == point && !stream.segments[index].isRotten
-        }
-    }
-
-    /// Nobody has these any more, and nobody is to blame.
-    func lose(_ events: [ReadEvent], of stream: StreamTag) {
-        for event in events {
-            oracle.lost(StreamPlace(stream: stream, sequence: event.sequence))
+            for stored in stream.segments { loseIfLast(stored.sealed) }
         }
     }
 
@@ -123,9 +101,6 @@ extension World {
         let stored = stream.segments[place.segment]
         agent.disk.decay { $0.streams[place.stream].decay(place.segment) }
         note { "\(self.name(number)): \(stored.sealed.segment.header.sequences) rot" }
-        watch.lost.insert(stream.tag)
-        if !aggregator.contents.holds(stream.tag, stored.end), !isKept(stream.tag, stored.end) {
-            lose(stream.events(of: stored.sealed.segment), of: stream.tag)
-        }
+        loseIfLast(stored.sealed)
     }
 }

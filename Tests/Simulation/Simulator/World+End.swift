@@ -42,6 +42,11 @@ extension World {
                 return "\(stream.tag): \(rest)"
             }
         }
+        let told = aggregator.hub.state.lastAddressed(to: agent.id)
+        guard let hub = agent.contents.hubs.last, hub.tag == aggregator.hub.tag, hub.seen >= told
+        else {
+            return "hub event \(told) is not seen"
+        }
         return missingBalances(agent, aggregator)
     }
 
@@ -60,7 +65,7 @@ extension World {
         guard stream.session.head == own.head, stream.backlog == 0, own.acknowledged == head else {
             return "\(own.acknowledged) of \(head) acknowledged"
         }
-        guard aggregator.contents.holds(stream.tag, own.head) else { return "\(head) not merged" }
+        guard accounts(stream.tag, for: own.head) else { return "\(head) not merged" }
         guard stream.tag == agent.contents.tag, let last = own.segments.last else { return nil }
         let watermark = aggregator.contents.streams[stream.tag]?.record.watermark
         return watermark.map { $0 >= own.lastTime(of: last) } ?? false
@@ -101,10 +106,15 @@ extension World {
 
     func checkEnd() {
         let log = aggregator.contents.log
-        let reading = LedgerReading(log)
+        let contents = aggregator.contents
+        let reading = LedgerReading(log) {
+            contents.names(
+                of: $0.segment.header.stream, leadingTo: contents.dictionary(before: $0))
+        }
         if let (invariant, detail) = reading.fault { violate(invariant, detail) }
         checkSums(reading)
         checkOracle(reading)
+        checkHub(reading)
         checkOrder(log)
         checkRetained()
         checkCalm()
@@ -223,13 +233,22 @@ extension World {
         }
     }
 
+    /// Whatever a disk still has is in the log.
     private func checkRetained() {
         for agent in agents {
-            for stream in agent.contents.streams
-            where !aggregator.contents.holds(stream.tag, stream.head) {
-                violate(
-                    .nothingDropped,
-                    "\(agent.id) has \(stream.head.sequence) events of \(stream.tag), not merged")
+            for stream in agent.contents.streams {
+                for stored in stream.segments
+                where !stored.isRotten && !aggregator.contents.holds(stream.tag, stored.end) {
+                    violate(
+                        .nothingDropped,
+                        "\(agent.id) has \(stored.sealed.segment.header.sequences) of "
+                            + "\(stream.tag), not merged")
+                }
+                if !accounts(stream.tag, for: stream.head) {
+                    violate(
+                        .lossIsSaid,
+                        "\(agent.id) had \(stream.head.sequence) events of \(stream.tag)")
+                }
             }
         }
     }

@@ -30,6 +30,7 @@ extension World {
         case .agentBitRot: rot(anAgent(&random), &random)
         case .aggregatorRestore, .aggregatorRestoreTwice: restore(id.kind, 0, &random)
         case .aggregatorDiskLoss: loseHub(&random)
+        case .aggregatorBitRot: rotHub(&random)
         case .replayedUp, .replayedDown, .alteredUp, .alteredHello, .alteredDown, .forgedUp,
             .forgedDown, .newerFrame:
             injectFrame(id.kind, &random)
@@ -60,6 +61,7 @@ extension World {
         case .intruderReturns(let client, let times): intrude(client, times: times)
         case .diskHasRoom(let node): nodes[node].device.isDiskFull = false
         case .images: takeImages()
+        case .hubReplaced: replaceHub()
         case .putBack(let node, let image, let isMarked):
             guard !faults.isCalm else { return }
             putBack(node, image: image, isMarked: isMarked)

@@ -123,6 +123,7 @@ extension World {
             if !node.device.isRunning { after(Plan.second, number, .start) }
         }
         beginTurns()
+        replaceHub()
         for client in clients { client.finish() }
         pathsOpened()
     }

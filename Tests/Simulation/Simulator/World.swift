@@ -23,6 +23,8 @@ enum WorldEvent {
     case putBack(node: Int, image: Int, isMarked: Bool)
     case intruderReturns(client: Int, times: Int)
     case diskHasRoom(Int)
+    /// Somebody sees that the aggregator's log cannot be read.
+    case hubReplaced
     /// The network is there again, for all.
     case opens
 }
