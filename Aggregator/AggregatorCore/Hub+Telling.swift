@@ -58,14 +58,16 @@ extension Hub {
         return telling.sent < fold.state.lastAddressed(to: agent)
     }
 
-    /// What was told and not acknowledged for some time is told again.
+    /// What was told and not acknowledged for some time is told again; in the end with all that comes
+    /// before it, for another folder of that name may have said that it has that.
     mutating func tellAgain(_ now: ClockReading) -> [Action] {
         var actions: [Action] = []
         for agent in tellings.keys.sorted() {
             guard var telling = tellings[agent], telling.seen < telling.sent,
                 now.steady >= telling.repeatAt, fleet.isOnline(agent)
             else { continue }
-            telling.sent = telling.seen
+            let isFirst = telling.repeatInterval == parts.limits.tellRepeatMin
+            telling.sent = isFirst ? telling.seen : 0
             telling.repeatInterval = min(
                 parts.limits.tellRepeatMax, telling.repeatInterval * 2)
             tellings[agent] = telling

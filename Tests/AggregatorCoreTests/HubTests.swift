@@ -99,13 +99,37 @@ import Testing
         bench.send(1...3, writer)
         bench.commit()
         #expect(Set(bench.told(writer).map(\.sequence)) == [1, 2])
-        // Then a copy greets that has seen nothing of it.
+        // Then a copy greets that has seen nothing of it, and is told too that it is one.
         try bench.greet(writer, seen: Seen(hub: bench.hub.tag, position: 2))
         bench.commit()
         bench.forgetSent()
         try bench.greet(writer)
         bench.commit()
-        #expect(Set(bench.told(writer).map(\.sequence)) == [1, 2])
+        #expect(Set(bench.told(writer).map(\.sequence)) == [1, 2, 3])
+    }
+
+    @Test func `what an agent does not take is told again from the beginning`() throws {
+        var bench = try HubBench()
+        var writer = try writer(&bench, segments: 1)
+        for _ in 0..<3 { try writer.writePoisoned(&bench.random) }
+        try bench.open(&writer)
+        bench.send(1...3, writer)
+        bench.commit()
+        // Another folder of that name has the first two.
+        writer.lastSession = try bench.greet(
+            writer, seen: Seen(hub: bench.hub.tag, position: 2)
+        ).session
+        bench.commit()
+        bench.forgetSent()
+        bench.send(4...4, writer)
+        bench.commit()
+        #expect(bench.told(writer).map(\.sequence) == [3])
+        bench.forgetSent()
+        bench.tick(after: bench.parts.limits.tellRepeatMin)
+        #expect(bench.told(writer).map(\.sequence) == [3])
+        bench.forgetSent()
+        bench.tick(after: 2 * bench.parts.limits.tellRepeatMin)
+        #expect(bench.told(writer).map(\.sequence) == [1, 2, 3])
     }
 
     @Test func `failed writes do not push the hub's clock ahead`() throws {
