@@ -8,6 +8,8 @@ struct ConflictsCommand: AsyncParsableCommand {
         commandName: "conflicts",
         abstract: "What a person has to look at: forks, lost and unreadable events, wrong clocks.",
         discussion: """
+            `conflicts list --help` names what it can be asked: --agent, --kind, --all, --json.
+
             Exit status: 0 nothing is open, 1 something is, or the aggregator is cut off and does not know.
             """,
         subcommands: [ConflictsList.self, ConflictsResolve.self],
@@ -66,6 +68,8 @@ struct QuarantineCommand: AsyncParsableCommand {
         abstract:
             "Events that are kept and have no effect, because they cannot be read, or not yet.",
         discussion: """
+            `quarantine list --help` names what it can be asked: --agent, --json.
+
             Exit status: 0 there are none, 1 there are some, or the aggregator is cut off and does not know.
             """,
         subcommands: [QuarantineList.self, QuarantineRelease.self],

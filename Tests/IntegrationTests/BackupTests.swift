@@ -65,7 +65,7 @@ extension IntegrationTests {
                 #expect(streams.count == 2 && streams[0]["ended"]["cause"] == "restored")
                 #expect(streams.last?["state"] == "writing")
                 try agent.client.accept(sales(71...80))
-                try fleet.expectConvergence(with: Oracle(sales(1...80)))
+                try fleet.expectConvergence(with: Oracle(sales(1...80)), conflicts: ["fork"])
                 for (operation, id) in zip(sales(1...30), ids) {
                     let kept = try agent.client.http.json("/v1/transactions/\(id)")
                     #expect(operation.difference(from: kept) == nil)
@@ -101,7 +101,7 @@ extension IntegrationTests {
                     #expect(agent.daemon.stop() == .status(0))
                 }
                 try agent.daemon.start()
-                try fleet.expectConvergence(with: Oracle(sales(1...40)))
+                try fleet.expectConvergence(with: Oracle(sales(1...40)), conflicts: ["fork"])
                 let shown = try fleet.aggregator.client.http.json("/v1/agents/\(agent.id)")
                 #expect(shown["streams"].array?.count == 3)
                 fleet.expectCleanEnds()

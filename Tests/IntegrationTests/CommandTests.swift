@@ -78,6 +78,10 @@ extension IntegrationTests {
                 Invocation(arguments: ["journey", waiting, "--db", data], exit: Self.notFine),
                 Invocation(arguments: ["fleet"] + aggregator, exit: Self.fine),
                 Invocation(arguments: ["gaps"] + aggregator, exit: Self.fine),
+                Invocation(arguments: ["conflicts"] + aggregator, exit: Self.fine),
+                Invocation(arguments: ["forks"] + aggregator, exit: Self.fine),
+                Invocation(arguments: ["quarantine"] + aggregator, exit: Self.fine),
+                Invocation(arguments: ["diff", data] + aggregator, exit: Self.notFine),
                 Invocation(
                     arguments: ["follow", "--count", "1", "--after", "1-0-0"] + aggregator,
                     exit: Self.fine),
