@@ -74,9 +74,40 @@ struct Adversary {
             return nil
         }
         let session = random.oneIn(2) ? frame.session : frame.session + 1
-        let content = message.framed(session: session).signedContent(ToyHasher())
+        let lie = lie(message)
+        let content = lie.framed(session: session).signedContent(ToyHasher())
         let signature = ToySigner(666).sign(content)
-        return message.framed(session: session, signature: signature).encoded()
+        return lie.framed(session: session, signature: signature).encoded()
+    }
+
+    /// Who signs for somebody else says what that one would not: of events others than were recorded,
+    /// and that more is held than is.
+    private func lie(_ message: Message) -> Message {
+        switch message {
+        case .segments(var segments):
+            guard let last = segments.segments.popLast().flatMap({ try? Segment(decoding: $0) })
+            else { return message }
+            var parts = SegmentBytes(last)
+            parts.events[parts.events.count - 1] ^= 1
+            segments.segments.append(parts.assembled())
+            return .segments(segments)
+        case .ack(var ack):
+            ack.through = furthest(of: ack.stream) ?? ack.through
+            return .ack(ack)
+        default: return message
+        }
+    }
+
+    /// The last that was heard of a stream.
+    private func furthest(of stream: StreamTag) -> ChainPoint? {
+        let ends = kept.compactMap { _, bytes -> ChainPoint? in
+            guard let frame = try? Frame(decoding: bytes),
+                case .segments(let heard)? = try? Message(frame), heard.stream == stream,
+                let last = heard.segments.last.flatMap({ try? Segment(decoding: $0) })
+            else { return nil }
+            return SealedSegment(segment: last, hash: last.hash(ToyHasher())).end
+        }
+        return ends.max { $0.sequence < $1.sequence }
     }
 
     /// One field or another says something else, and the frame is whole.

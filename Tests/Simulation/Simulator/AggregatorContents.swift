@@ -114,6 +114,12 @@ struct AggregatorContents: DiskContents {
 
     // MARK: Reading
 
+    /// The last event of the hub's stream that is written.
+    var hubEnd: UInt64 {
+        guard let tag = hubTags.last else { return 0 }
+        return whole.last { $0.segment.header.stream == tag }?.end.sequence ?? 0
+    }
+
     private func stored(_ hash: Hash256) -> SealedSegment? {
         places[hash].map { whole[$0] }
     }

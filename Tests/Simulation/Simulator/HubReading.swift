@@ -7,6 +7,12 @@ struct LoggedEvent: Hashable {
     let sequence: UInt64
 }
 
+/// A conflict, as far as it can be told from others: there may be several of a kind in a stream.
+struct LoggedConflict: Hashable {
+    let kind: Conflict.Kind
+    let stream: StreamTag
+}
+
 /// What the hub's streams of a log say, read by other code than the fold's.
 struct HubReading {
     /// What has no effect, in the end.
@@ -15,11 +21,15 @@ struct HubReading {
     private(set) var restamped: Set<Hash256> = []
     private(set) var closed: Set<StreamTag> = []
     private(set) var gaps: [HubFact.LostGap] = []
+    private(set) var conflicts: Set<LoggedConflict> = []
+    /// By hub and agent, the events that the agent is to be told.
+    private(set) var addressed: [StreamTag: [AgentID: Set<UInt64>]] = [:]
     /// What is wrong with a stream of the hub itself.
     private(set) var fault: String?
 
     private var ends: [StreamTag: ChainPoint] = [:]
     private var told: [StreamTag: [AgentID: UInt64]] = [:]
+    private var times: [StreamTag: HybridTimestamp] = [:]
 
     /// - Parameter hubs: what the hub's streams begin with.
     init(_ log: some Collection<SealedSegment>, hubs: [Genesis]) {
@@ -43,6 +53,10 @@ struct HubReading {
             fault = "an event of hub \(hub) cannot be read"
             return
         }
+        if let before = times[hub], event.time <= before {
+            fault = "event \(event.sequence) of hub \(hub) is not later than the one before"
+        }
+        times[hub] = event.time
         if let address = event.content.address {
             let before = told[hub]?[address.agent] ?? 0
             if address.previous != before {
@@ -51,15 +65,34 @@ struct HubReading {
                     + "\(address.previous), and was told \(before)"
             }
             told[hub, default: [:]][address.agent] = event.sequence
+            addressed[hub, default: [:]][address.agent, default: []].insert(event.sequence)
         }
-        switch event.content.fact {
-        case .quarantined(let span, _): quarantined.formUnion(span.events)
+        take(event.content.fact)
+    }
+
+    private mutating func take(_ fact: HubFact) {
+        switch fact {
+        case .quarantined(let span, _):
+            quarantined.formUnion(span.events)
+            note(.quarantined, span.stream)
         case .released(let span): quarantined.subtract(span.events)
-        case .restamped(let span, _): restamped.insert(span.segment)
-        case .closed(let stream, _, _), .declaredLost(let stream): closed.insert(stream)
-        case .gapLost(let gap): gaps.append(gap)
-        case .awaitsApproval, .approved, .reordered, .resolved, .unknown: break
+        case .restamped(let span, _):
+            restamped.insert(span.segment)
+            note(.clockSuspect, span.stream)
+        case .reordered(let span, _): note(.reordered, span.stream)
+        case .closed(let stream, let standing, _):
+            closed.insert(stream)
+            if standing == .forked || standing == .rolledBack { note(.fork, stream) }
+        case .declaredLost(let stream): closed.insert(stream)
+        case .gapLost(let gap):
+            gaps.append(gap)
+            note(.gapLost, gap.stream)
+        case .awaitsApproval, .approved, .resolved, .unknown: break
         }
+    }
+
+    private mutating func note(_ kind: Conflict.Kind, _ stream: StreamTag) {
+        conflicts.insert(LoggedConflict(kind: kind, stream: stream))
     }
 }
 

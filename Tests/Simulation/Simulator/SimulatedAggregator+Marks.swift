@@ -30,6 +30,7 @@ extension SimulatedAggregator {
         case .ack(let ack):
             world.mark(.acknowledged)
             world.checkAcknowledgement(self, ack.stream, ack.through)
+        case .hubEvents(let events): world.checkTold(events)
         default: break
         }
     }

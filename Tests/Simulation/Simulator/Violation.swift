@@ -40,6 +40,10 @@ package enum Invariant: String, Sendable, Codable, CaseIterable {
     case lossIsSaid = "what nobody has is said to be lost"
     /// The hub's stream is a chain without gaps, and so is what each agent is told of it.
     case hubStream = "the hub's stream has no gaps"
+    case toldIsDurable = "what agents are told is durable"
+    case toldIsKept = "an agent has what it says that it has seen"
+    /// Whatever the hub finds is a conflict for people, of the stream that it is about.
+    case conflictsAreShown = "no conflict is hidden"
     /// Invariant 9, the first half.
     case forksAreClosed = "a stream with two branches is closed"
     /// Invariant 10: a clock beyond the drift limit does not spread, and what it stamped is marked.

@@ -24,7 +24,46 @@ extension World {
             let header = sealed.segment.header
             violate(.clocks, "\(header.sequences) of \(header.stream) is not marked")
         }
+        if plan.present.isDisjoint(with: FaultKind.clocks), !hub.restamped.isEmpty {
+            violate(.clocks, "\(hub.restamped.count) segments are marked, and all clocks are right")
+        }
+        checkConflicts(hub)
+        checkKept(hub)
         checkLosses(hub)
+    }
+
+    /// What the hub shows to people, against what its stream says.
+    private func checkConflicts(_ hub: HubReading) {
+        let shown = aggregator.hub.state.conflicts
+        let conflicts = shown.all.map { LoggedConflict(kind: $0.kind, stream: $0.stream) }
+        if Set(conflicts) != hub.conflicts {
+            let few = hub.conflicts.symmetricDifference(conflicts).map { "\($0)" }.sorted()
+            violate(.conflictsAreShown, "not in both: \(few.prefix(3))")
+        }
+        let quarantined = shown.quarantine.flatMap { segment, parts in
+            parts.flatMap(\.sequences).map { LoggedEvent(segment: segment, sequence: $0) }
+        }
+        if Set(quarantined) != hub.quarantined {
+            violate(
+                .conflictsAreShown,
+                "\(quarantined.count) in quarantine, and \(hub.quarantined.count) should be")
+        }
+    }
+
+    /// What an agent says that it has seen of the hub that is written, it has, and nothing else.
+    private func checkKept(_ hub: HubReading) {
+        let tag = aggregator.hub.tag
+        for agent in agents {
+            guard let seen = agent.contents.hubs.last(where: { $0.tag == tag })?.seen else {
+                continue
+            }
+            let kept = agent.contents.hubEvents.filter { $0.hub == tag }.map(\.event.sequence)
+            let told = (hub.addressed[tag]?[agent.id] ?? []).filter { $0 <= seen }
+            guard told != Set(kept) else { continue }
+            let few = told.symmetricDifference(kept).sorted()
+            violate(
+                .toldIsKept, "\(agent.id) has seen \(seen) of hub \(tag), but \(few.prefix(5))")
+        }
     }
 
     /// The fold of the whole log, from its beginning, is the one that the hub has.
@@ -67,6 +106,16 @@ extension World {
         aggregator.contents.log.contains {
             $0.segment.header.stream == place.stream
                 && $0.segment.header.sequences.contains(place.sequence)
+        }
+    }
+
+    /// The hub tells an agent what only a commit under way has: a crash would take it back.
+    func checkTold(_ message: HubEventsMessage) {
+        for event in message.events where event.event.sequence > aggregator.contents.hubEnd {
+            violate(
+                .toldIsDurable,
+                "event \(event.event.sequence) of hub \(event.hub) is told, and durable is "
+                    + "\(aggregator.contents.hubEnd)")
         }
     }
 
