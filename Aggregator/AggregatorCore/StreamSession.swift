@@ -204,8 +204,9 @@ package struct StreamSession {
         tree.committed.max { $0.sequence < $1.sequence } ?? start
     }
 
-    /// The ends of all branches that the store has made durable, of an empty stream none.
-    package var leaves: [ChainPoint] { tree.committed.filter { $0.sequence > 0 } }
+    /// The ends of all branches that the store has made durable, of an empty stream none. In their
+    /// order, not in that in which they grew, which a start does not know.
+    package var leaves: [ChainPoint] { tree.committed.filter { $0.sequence > 0 }.sorted() }
 
     /// The ends of all branches with what is merged and not yet durable.
     package var ends: [BranchEnd] { tree.ends }
@@ -258,7 +259,7 @@ package struct StreamSession {
         }
         let ordered = (leaves + lost).sorted { left, right in
             let (first, second) = (spokenOf.contains(left), spokenOf.contains(right))
-            return first == second ? left.sequence > right.sequence : first
+            return first == second ? left > right : first
         }
         return Array(ordered.prefix(Welcome.leavesMax))
     }

@@ -53,6 +53,14 @@ package struct Hash256: Hashable, Sendable, CustomStringConvertible {
     package var shortDescription: String { String(description.prefix(8)) }
 }
 
+extension Hash256: Comparable {
+    /// The order of its bytes, and of its digits.
+    package static func < (left: Hash256, right: Hash256) -> Bool {
+        (left.word0, left.word1, left.word2, left.word3)
+            < (right.word0, right.word1, right.word2, right.word3)
+    }
+}
+
 extension Sequence<UInt8> {
     /// Two lower-case hex digits a byte.
     package var hexadecimal: String {

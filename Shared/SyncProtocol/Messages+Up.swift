@@ -11,6 +11,13 @@ package struct ChainPoint: Hashable, Sendable {
     }
 }
 
+extension ChainPoint: Comparable {
+    /// By the events before it, and of as many by their hash: an order that every log gives.
+    package static func < (left: ChainPoint, right: ChainPoint) -> Bool {
+        (left.sequence, left.hash) < (right.sequence, right.hash)
+    }
+}
+
 /// What an agent says first: who it is, and what it holds.
 package struct Hello: Hashable, Sendable {
     package static let otherStreamsMax = 64

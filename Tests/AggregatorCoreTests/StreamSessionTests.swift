@@ -444,6 +444,31 @@ private struct Bench {
         #expect(Set(bench.session.leaves) == [bench.end(3), foreign.end])
     }
 
+    @Test func `the ends of the branches have one order, in whichever they grew`() throws {
+        var bench = try Bench()
+        try bench.open()
+        _ = bench.receive(1...2)
+        _ = bench.persist()
+        let foreign = try bench.branch(behind: 1)
+        _ = bench.receive([foreign])
+        _ = bench.answer(stored: 2, to: LookUp([foreign]))
+        _ = bench.persist()
+        let level = [bench.end(2), foreign.end].sorted {
+            $0.hash.bytes.lexicographicallyPrecedes($1.hash.bytes)
+        }
+        #expect(bench.session.leaves == level)
+        _ = bench.receive(3...3)
+        _ = bench.persist()
+        #expect(bench.session.leaves == [foreign.end, bench.end(3)], "the furthest last")
+        // As a start reads them, in any order.
+        for ends in [bench.session.ends, bench.session.ends.reversed()] {
+            let started = StreamSession(
+                genesis: bench.genesis, ends: ends, record: bench.session.record,
+                limits: bench.limits, hasher: PlainSHA256(), verifier: ToyVerifier())
+            #expect(started.leaves == bench.session.leaves)
+        }
+    }
+
     @Test func `of a message that forks inside, the part that is stored is not merged again`()
         throws
     {
