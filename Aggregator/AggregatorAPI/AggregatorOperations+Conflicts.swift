@@ -53,7 +53,7 @@ extension AggregatorOperations {
 
     static let declareLost = APIOperation(
         "declareLost",
-        "Declares a stream lost: its device is not expected to come back. What comes all the same is merged.",
+        "Declares a stream lost: its device is not expected to come back, and complete_through no longer waits for it. What comes all the same is merged.",
         parameters: [agentID], request: [.json(.streamDecision)], answers: [decided],
         problems: decisionProblems + [.wrongStanding])
 

@@ -60,7 +60,8 @@ extension Schema {
     /// Of the ledger's object, too.
     static let completenessMembers: KeyValuePairs<String, Schema> = [
         "live_agents": .explained(
-            .count, "Those that have proved a session, offline or not, but for those declared gone."
+            .count,
+            "Those that have proved a session, offline or not, but for those whose streams are refused or declared lost."
         ),
         "complete_through": .explained(
             .orNull(.time), "The least watermark of all live agents: all up to then is merged."),

@@ -11,8 +11,9 @@ import SyncProtocol
 /// An agent is live from the first session that it proves, and stays so, offline or not: what it
 /// accepted meanwhile is missing here. Two do not count. One that went without having announced an
 /// event or said a watermark is known no better than one that never came: a start that failed must
-/// not hold the ledger back for good. And a stream that is refused, because an operator declared it
-/// gone. A stopped stream does count: what it held must be decided on first.
+/// not hold the ledger back for good. And a stream of which nothing more is waited for: one that is
+/// refused, or that an operator declared lost; what comes of it all the same is merged. Any other
+/// stream that was stopped does count: what it held must be decided on first.
 package struct Completeness: Hashable, Sendable {
     /// Why an agent holds the ledger back, the gravest first.
     package enum Cause: Hashable, Sendable {
@@ -130,7 +131,7 @@ extension AgentView.StreamView {
     /// Whether the ledger waits for what this stream brings.
     fileprivate func counts(isOnline: Bool) -> Bool {
         switch standing {
-        case .refused: false
+        case .refused, .lost: false
         // Who is online will say a watermark at once.
         case .open: (isOnline && isCurrent) || announced > 0 || watermark != nil
         default: true

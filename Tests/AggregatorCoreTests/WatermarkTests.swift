@@ -157,14 +157,32 @@ private struct Bench {
         #expect(seconds(found.through) == 8 && seconds(found.throughWithoutLaggards) == 8)
     }
 
-    @Test func `an agent that was declared gone holds nothing back, a stopped one does`() throws {
-        let gone = try agent("gone", behind: 9000, isOnline: false, standing: .refused)
+    @Test(arguments: [Standing.refused, .lost])
+    func `what is refused or declared lost holds nothing back, what was stopped else does`(
+        standing: Standing
+    ) throws {
+        let gone = try agent(
+            "gone", behind: 9000, isOnline: false, standing: standing, backlog: 3)
         let well = try agent("well", behind: 2)
         let found = Completeness(of: [gone, well], now: Self.now, limits: limits)
-        #expect(seconds(found.through) == 2 && found.liveCount == 1)
+        #expect(seconds(found.through) == 2 && found.liveCount == 1 && found.laggards == [])
         let stopped = try agent("old", behind: 9000, isOnline: false, standing: .rolledBack)
         let held = Completeness(of: [stopped, well], now: Self.now, limits: limits)
         #expect(seconds(held.through) == 9000 && seconds(held.throughWithoutLaggards) == 2)
+    }
+
+    @Test func `a device whose former stream was declared lost is complete by the one it writes`()
+        throws
+    {
+        let lost = try agent("till", behind: nil, standing: .lost, backlog: 3).streams[0]
+        let new = AgentView.StreamView(
+            tag: try StreamTag("a0000001"), announced: 4, merged: 4, standing: .open, session: 1,
+            watermark: HybridTimestamp(Self.now.advanced(byMicroseconds: -5_000_000)))
+        let till = AgentView(
+            id: try AgentID("till"), isOnline: true, streams: [new, lost], softwareVersion: "",
+            lastSeenAt: Self.now, lastAckAt: nil, clockOffset: nil, setAside: 0)
+        let found = Completeness(of: [till], now: Self.now, limits: limits)
+        #expect(seconds(found.through) == 5 && found.laggards == [])
     }
 
     @Test func `a device that was replaced is held back by its former stream, which is named`()
