@@ -272,7 +272,8 @@ let package = Package(
         .testTarget(
             name: "HTTPSupportTests",
             dependencies: [
-                "HTTPSupport", "LedgerCore", "Observability", "TextFormats", httpTypes, hummingbird,
+                "HTTPSupport", "LedgerCore", "Observability", "SyncProtocol", "TextFormats",
+                httpTypes, hummingbird,
                 hummingbirdCore, logging, metrics, nio, nioEmbedded, nioHTTPTypes, serviceLifecycle,
             ],
             path: "Tests/HTTPSupportTests", swiftSettings: strict),

@@ -95,8 +95,8 @@ extension Schema {
                 "count": count, "since": .time, "online": .boolean, "standing": .string(),
                 "merged": count,
                 "evidence": .explained(
-                    .words(["successor", "announced", "pruned"]),
-                    "A later segment is here; or the device has said how far it is; or it has pruned them, and nobody has them any more."
+                    .words(["successor", "announced", "pruned", "unreadable"]),
+                    "A later segment is here; or the device has said how far it is; or it has pruned them, or cannot read them from its disk, and nobody has them any more."
                 ),
             ],
             optional: [

@@ -84,6 +84,7 @@ private struct Gap {
             case .pruned(let oldestRetained):
                 json.member("evidence", "pruned")
                 json.member("oldest_retained", oldestRetained)
+            case .unreadable: json.member("evidence", "unreadable")
             }
         }
     }

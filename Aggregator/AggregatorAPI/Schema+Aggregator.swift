@@ -103,7 +103,10 @@ extension Schema {
                     ],
                     optional: [
                         "lacking": .explained(
-                            .object(["first": count, "through": count]),
+                            .object([
+                                "first": count, "through": count,
+                                "cause": .words(HubFact.LostGap.Cause.allCases.map(\.name)),
+                            ]),
                             "Events that neither this ledger nor the agent has any more.")
                     ])),
             "complete_through": .explained(

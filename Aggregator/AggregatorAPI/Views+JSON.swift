@@ -115,8 +115,9 @@ extension AgentView {
                     if let lacking = stream.lacking {
                         json.name("lacking")
                         json.object { json in
-                            json.member("first", lacking.lowerBound)
-                            json.member("through", lacking.upperBound)
+                            json.member("first", lacking.sequences.lowerBound)
+                            json.member("through", lacking.sequences.upperBound)
+                            json.member("cause", lacking.cause.name)
                         }
                     }
                 }

@@ -140,6 +140,17 @@ package struct AgentView: Sendable {
             package let isOpen: Bool
         }
 
+        /// Events that nobody has any more, and why the agent has not.
+        package struct Lacking: Hashable, Sendable {
+            package let sequences: ClosedRange<UInt64>
+            package let cause: HubFact.LostGap.Cause
+
+            package init(sequences: ClosedRange<UInt64>, cause: HubFact.LostGap.Cause) {
+                self.sequences = sequences
+                self.cause = cause
+            }
+        }
+
         package let tag: StreamTag
         /// The highest head that the stream has announced.
         package let announced: UInt64
@@ -151,7 +162,7 @@ package struct AgentView: Sendable {
         /// In the order of their numbers.
         package let missing: [MissingRange]
         /// Events that neither this aggregator nor the agent has any more; nil for none.
-        package let lacking: ClosedRange<UInt64>?
+        package let lacking: Lacking?
         /// Whether it is the one that its agent last greeted with.
         package let isCurrent: Bool
         /// Where its branches end, as committed; several only where it forked.
@@ -163,7 +174,7 @@ package struct AgentView: Sendable {
         package init(
             tag: StreamTag, announced: UInt64, merged: UInt64, standing: Standing, session: UInt64,
             watermark: HybridTimestamp? = nil, missing: [MissingRange] = [],
-            lacking: ClosedRange<UInt64>? = nil, isCurrent: Bool = true
+            lacking: Lacking? = nil, isCurrent: Bool = true
         ) {
             self.tag = tag
             self.announced = announced

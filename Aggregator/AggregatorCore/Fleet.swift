@@ -278,7 +278,7 @@ extension Fleet {
             session: session.record.provedSession,
             watermark: session.watermark.rawValue > 0 ? session.watermark : nil,
             missing: missing(session, state, now),
-            lacking: session.lacking ?? state.openGaps(of: session.stream).first?.gap.sequences,
+            lacking: lacking(session, state),
             isCurrent: isCurrent)
         view.branches = session.leaves
         view.gaps = state.recordedGaps(of: session.stream).map { gap, conflict in
@@ -286,6 +286,17 @@ extension Fleet {
                 sequences: gap.sequences, conflict: conflict.id, isOpen: conflict.isOpen)
         }
         return view
+    }
+
+    private func lacking(
+        _ session: StreamSession, _ state: HubState
+    ) -> AgentView.StreamView.Lacking? {
+        if let pruned = session.lacking {
+            return AgentView.StreamView.Lacking(sequences: pruned, cause: .pruned)
+        }
+        return state.openGaps(of: session.stream).first.map { gap, _ in
+            AgentView.StreamView.Lacking(sequences: gap.sequences, cause: gap.cause)
+        }
     }
 
     /// What nobody has any more, the gaps before what came early, and what was announced and has not
@@ -297,7 +308,7 @@ extension Fleet {
         var ranges = state.openGaps(of: session.stream).map { gap, since in
             MissingRange(
                 first: gap.sequences.lowerBound, last: gap.sequences.upperBound, since: since,
-                evidence: .pruned(oldestRetained: gap.sequences.upperBound + 1))
+                evidence: gap.evidence)
         }
         ranges += session.missing(now: now)
         let announced = announced(session)
@@ -324,5 +335,14 @@ extension Fleet {
             MissingRange(
                 first: rest.first, last: last.last, since: rest.since, evidence: rest.evidence)
         ]
+    }
+}
+
+extension HubFact.LostGap {
+    fileprivate var evidence: MissingRange.Evidence {
+        switch cause {
+        case .pruned: .pruned(oldestRetained: sequences.upperBound + 1)
+        case .unreadable: .unreadable
+        }
     }
 }

@@ -101,7 +101,7 @@ extension Hub {
         case .declaredLost(let stream): fold.state.standing(of: stream) != .lost
         case .approved(let stream): fold.state.standing(of: stream) == .unapproved
         case .gapLost(let gap):
-            !fold.state.gaps(of: gap.stream).contains(gap)
+            !fold.state.gaps(of: gap.stream).contains(where: gap.isAt)
                 && merged(gap.stream) < gap.sequences.lowerBound
         case .quarantined(let span, _), .restamped(let span, _): !isMerged(span)
         case .released(let span):

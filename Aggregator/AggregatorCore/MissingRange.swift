@@ -10,6 +10,9 @@ package struct MissingRange: Hashable, Sendable {
         /// The agent has said that it keeps its events from this one on, so nobody has those before:
         /// they are not asked for.
         case pruned(oldestRetained: UInt64)
+        /// The agent has said that it cannot read some of them from its disk, and has pruned the others,
+        /// if there are any: nobody has them.
+        case unreadable
     }
 
     package private(set) var first: UInt64

@@ -7,6 +7,12 @@ package struct BranchNames: Hashable, Sendable {
     package let state: DictionaryState
     package let definitions: [Definition]
     package let bytes: [UInt8]
+
+    package init(state: DictionaryState, definitions: [Definition], bytes: [UInt8]) {
+        self.state = state
+        self.definitions = definitions
+        self.bytes = bytes
+    }
 }
 
 /// Names that were asked for, to go on behind a gap.
@@ -58,8 +64,10 @@ extension StreamSession {
             let missing = reached.sequence + 1...next.sequence
             guard isHopeless(missing, open) else { continue }
             let gap = HubFact.LostGap(
-                stream: stream, sequences: missing, before: reached.hash, resumesBehind: next.hash)
-            if !lostGaps.contains(gap) { return gap }
+                stream: stream, sequences: missing, before: reached.hash,
+                resumesBehind: next.hash,
+                cause: missing.upperBound < open.oldestRetained ? .pruned : .unreadable)
+            if !lostGaps.contains(where: gap.isAt) { return gap }
         }
         return nil
     }

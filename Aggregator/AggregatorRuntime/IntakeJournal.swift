@@ -80,6 +80,7 @@ struct IntakeJournal {
                     "agent.id": "\(agent)", "stream.tag": "\(gap.stream)",
                     "event.first": "\(gap.sequences.lowerBound)",
                     "event.last": "\(gap.sequences.upperBound)",
+                    "gap.cause": "\(gap.cause.name)",
                 ])
         case .fellBehind(let agent):
             let whence = agent.map { "agent \($0) has more than this database" } ?? "its mark"

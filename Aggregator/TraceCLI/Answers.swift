@@ -147,6 +147,8 @@ struct FleetAnswer: Codable {
     struct Lacking: Codable {
         var first: UInt64
         var through: UInt64
+        /// `pruned` or `unreadable`: why the device has not.
+        var cause: String
     }
 
     struct Stream: Codable {

@@ -83,11 +83,13 @@ struct Evidence {
         fleet?.streams.first { $0.stream == id.stream.description }
     }
 
-    /// Whether it was merged once, and neither the ledger nor the device has it any more.
-    var isLost: Bool {
-        guard merged == nil, agent == nil, aggregator != nil else { return false }
-        let isLacking = stream?.lacking.map { ($0.first...$0.through).contains(id.sequence) }
-        return isLacking == true || wasPruned
+    /// Why neither the ledger nor the device has it any more; nil where one has, or that is not known.
+    var lostBy: String? {
+        guard merged == nil, agent == nil, aggregator != nil else { return nil }
+        if let lacking = stream?.lacking, (lacking.first...lacking.through).contains(id.sequence) {
+            return lacking.cause
+        }
+        return wasPruned ? "pruned" : nil
     }
 
     var acceptedAt: Moment? { agent?.acceptedAt ?? merged?.acceptedAt }
@@ -124,7 +126,7 @@ struct Evidence {
 
 extension Evidence {
     private func checkFound() throws {
-        guard agent == nil, merged == nil, !isLost else { return }
+        guard agent == nil, merged == nil, lostBy == nil else { return }
         if isBelowAnnounced, !wasPruned { return }
         var sentences = absences
         if aggregator != nil { sentences.append("the ledger does not have it") }

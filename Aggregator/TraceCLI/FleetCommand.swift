@@ -106,26 +106,37 @@ extension FleetAnswer.Agent {
             stream.lacking.map {
                 LackingRange(
                     agent: id, stream: stream.stream, first: $0.first, through: $0.through,
-                    count: $0.through - $0.first + 1)
+                    count: $0.through - $0.first + 1, cause: $0.cause)
             }
         }
     }
 }
 
-/// Events that were merged and acknowledged once, that their device has pruned since, and that an aggregator which was
-/// restored from an older backup does not have.
+/// Events that neither the ledger nor their device has any more. Either they were merged and acknowledged once, the device
+/// has pruned them since, and the aggregator was restored from an older backup; or the device's disk has spoilt them.
 struct LackingRange: Encodable {
     let agent: String
     let stream: String
     let first: UInt64
     let through: UInt64
     let count: UInt64
+    let cause: String
 
-    static let advice =
-        "restore a later backup of the aggregator. The devices keep, and send then, what it lacks after that."
+    static func history(_ cause: String) -> String {
+        cause == "unreadable"
+            ? "The device cannot read them from its disk, and had not sent them before."
+            : "They were merged and acknowledged once, and pruned on the device; then this aggregator was restored from "
+                + "an older backup."
+    }
+
+    static func advice(_ cause: String) -> String {
+        cause == "unreadable"
+            ? "replace the device's disk, and look for a backup of it: what that has is merged when it comes."
+            : "restore a later backup of the aggregator. The devices keep, and send then, what it lacks after that."
+    }
 
     var sentence: String {
-        "\(agent).\(stream): neither the ledger nor the device has events \(first) to \(through) any more. "
-            + "Next: \(LackingRange.advice)"
+        "\(agent).\(stream): neither the ledger nor the device has events \(first) to \(through) any more (\(cause)). "
+            + "Next: \(LackingRange.advice(cause))"
     }
 }

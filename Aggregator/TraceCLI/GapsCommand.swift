@@ -32,7 +32,7 @@ struct GapsCommand: AsyncParsableCommand {
         while let next = path {
             guard let page: GapsAnswer = try await api.get(next) else { break }
             // What nobody has any more is told by itself, of the fleet.
-            gaps += page.items.filter { $0.evidence != "pruned" }
+            gaps += page.items.filter { !["pruned", "unreadable"].contains($0.evidence) }
             path = page.next.map { "/v1/gaps?limit=1000\(filter)&cursor=\($0)" }
         }
         let lacking = try await FleetAnswer.all(from: api)
@@ -125,15 +125,14 @@ private struct GapsReport {
         guard !lacking.isEmpty else { return }
         let events = Wording.count(lacking.reduce(0) { $0 + $1.count }, "event")
         print(terminal.bad("Lost: \(events) that neither the ledger nor a device has any more."))
-        print(
-            terminal.wrap(
-                "They were merged and acknowledged once, and pruned on the device; then this aggregator was restored "
-                    + "from an older backup."))
-        for range in lacking {
-            let name = "\(range.agent), stream \(range.stream)"
-            print(terminal.wrap("  \(name)  \(range.first) to \(range.through)", hanging: 4))
+        for cause in Set(lacking.map(\.cause)).sorted() {
+            print(terminal.wrap(LackingRange.history(cause)))
+            for range in lacking where range.cause == cause {
+                let name = "\(range.agent), stream \(range.stream)"
+                print(terminal.wrap("  \(name)  \(range.first) to \(range.through)", hanging: 4))
+            }
+            print(terminal.wrap("Next: \(LackingRange.advice(cause))", hanging: 6))
         }
-        print(terminal.wrap("Next: \(LackingRange.advice)", hanging: 6))
     }
 
     private func show(_ gap: GapsAnswer.Gap, _ terminal: Terminal) {

@@ -27,8 +27,8 @@ struct Verdict: Encodable {
     init(_ evidence: Evidence, now: Moment) {
         if evidence.isMerged {
             self = Verdict.merged(evidence)
-        } else if evidence.isLost {
-            self = Verdict.lost(evidence)
+        } else if let cause = evidence.lostBy {
+            self = Verdict.lost(cause)
         } else if let sync = evidence.sync {
             self = Verdict.waiting(evidence, sync)
         } else {
@@ -60,14 +60,10 @@ struct Verdict: Encodable {
             "It is in every balance. Nothing is left to do.")
     }
 
-    private static func lost(_ evidence: Evidence) -> Verdict {
+    private static func lost(_ cause: String) -> Verdict {
         Verdict(
-            .lost, "Neither in the ledger nor on the device any more.",
-            "It was merged and acknowledged, and the device has pruned it since; then the aggregator was restored from a "
-                + "backup that is older than the device's retention, and lacks it.",
-            next:
-                "restore a later backup of the aggregator; what it lacks then comes from the devices"
-        )
+            .lost, "Neither in the ledger nor on the device any more.", LackingRange.history(cause),
+            next: LackingRange.advice(cause))
     }
 
     private static func waiting(_ evidence: Evidence, _ sync: SyncAnswer) -> Verdict {

@@ -63,6 +63,7 @@ extension HubFact {
     fileprivate var cause: String? {
         switch self {
         case .closed(_, let standing, _): standing.name
+        case .gapLost(let gap): gap.cause.name
         case .quarantined(_, .unreadable): "unreadable"
         case .quarantined(_, .unknownKind): "unknown_kind"
         default: nil

@@ -17,10 +17,18 @@ extension ConflictView {
                 + "stream \(stream) is older than what was said before. All that was recorded is merged; "
                 + "the stream is closed, and the device goes on in a new one."
         case .gapLost(let gap):
+            let it = isOne(gap.sequences) ? "it" : "them"
+            let why =
+                switch gap.cause {
+                case .pruned: "the device had pruned \(it), as acknowledged"
+                case .unreadable: "the device cannot read \(it) from its disk"
+                }
             return "\(events(gap.sequences)) of \(who), stream \(stream), "
-                + "\(isOne(gap.sequences) ? "is" : "are") lost: neither this ledger nor the device has "
-                + "\(isOne(gap.sequences) ? "it" : "them"). The stream goes on behind the gap; "
-                + "what turns up late is still merged."
+                + "\(isOne(gap.sequences) ? "is" : "are") lost: this ledger does not have \(it), and \(why). "
+                + (branches.count > 1
+                    ? "The stream has several branches, and from where on this one is missing is not known. "
+                    : "")
+                + "The stream goes on behind the gap; what turns up late is still merged."
         case .quarantined(let span, let cause):
             let why =
                 switch cause {
@@ -58,9 +66,10 @@ extension ConflictView {
             return
                 "Find out who put the older copy back. What the replaced disk had recorded and not "
                 + "sent is only there: keep it. Then resolve the conflict."
-        case .gapLost:
-            return
-                "Look for the old disk or a backup of it, and for a later backup of the aggregator: "
+        case .gapLost(let gap):
+            let disk = gap.cause == .unreadable ? "Replace the device's disk. " : ""
+            return disk
+                + "Look for the old disk or a backup of it, and for a later backup of the aggregator: "
                 + "what they have is merged when it comes. If there is none, correct the books by hand, and "
                 + "resolve the conflict."
         case .quarantined(_, .unknownKind):

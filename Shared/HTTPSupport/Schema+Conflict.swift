@@ -47,7 +47,9 @@ extension Schema {
                         ], optional: ["operator": .string(), "reason": .string()])),
             ],
             optional: [
-                "cause": .words(["forked", "rolled_back", "unreadable", "unknown_kind"]),
+                "cause": .words([
+                    "forked", "rolled_back", "pruned", "unreadable", "unknown_kind",
+                ]),
                 "standing": .explained(
                     .words(Standing.allCases.map(\.name)), "How the stream stands now."),
                 "evidence": evidence, "hash_before": hash, "resumes_behind": hash,

@@ -184,6 +184,7 @@ extension HubFact {
             writer.sequences(gap.sequences)
             writer.hash(gap.before)
             writer.hash(gap.resumesBehind)
+            writer.u8(gap.cause.rawValue)
         case .quarantined(let span, let cause):
             span.encode(into: &writer)
             writer.u8(cause.unknownKind ?? 0)
@@ -207,11 +208,7 @@ extension HubFact {
         case 33: self = .declaredLost(try reader.streamTag())
         case 34: self = .awaitsApproval(try reader.streamTag())
         case 35: self = .approved(try reader.streamTag())
-        case 36:
-            self = .gapLost(
-                LostGap(
-                    stream: try reader.streamTag(), sequences: try reader.sequences(),
-                    before: try reader.hash(), resumesBehind: try reader.hash()))
+        case 36: self = .gapLost(try LostGap(from: &reader))
         case 37:
             let span = try EventSpan(from: &reader)
             let unknownKind = try reader.u8()
@@ -233,6 +230,19 @@ extension HubFact {
         let hasEvidence = try reader.flag("the evidence's flag")
         return .closed(
             stream, standing, evidence: hasEvidence ? try SignedHead(from: &reader) : nil)
+    }
+}
+
+extension HubFact.LostGap {
+    fileprivate init(from reader: inout ByteReader) throws(WireError) {
+        stream = try reader.streamTag()
+        sequences = try reader.sequences()
+        before = try reader.hash()
+        resumesBehind = try reader.hash()
+        guard let cause = Cause(rawValue: try reader.u8()) else {
+            throw reader.failure(.invalid(what: "why events are lost"))
+        }
+        self.cause = cause
     }
 }
 

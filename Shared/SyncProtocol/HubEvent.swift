@@ -165,21 +165,45 @@ package enum HubFact: Hashable, Sendable {
 
     /// Events that nobody has any more. The chain goes on behind them.
     package struct LostGap: Hashable, Sendable {
+        /// Why the agent has them no more. The numbers are bytes on the wire.
+        package enum Cause: UInt8, Hashable, Sendable, CaseIterable {
+            /// It has pruned them: a hub had acknowledged them once.
+            case pruned = 1
+            /// Its disk has spoilt them, or some of them, the others being pruned.
+            case unreadable = 2
+
+            /// As names in logs and answers.
+            package var name: String {
+                switch self {
+                case .pruned: "pruned"
+                case .unreadable: "unreadable"
+                }
+            }
+        }
+
         package let stream: StreamTag
         package let sequences: ClosedRange<UInt64>
         /// The hash of the segment before the gap.
         package let before: Hash256
         /// The hash of the gap's last segment, which the one behind it names.
         package let resumesBehind: Hash256
+        package let cause: Cause
 
         package init(
             stream: StreamTag, sequences: ClosedRange<UInt64>, before: Hash256,
-            resumesBehind: Hash256
+            resumesBehind: Hash256, cause: Cause
         ) {
             self.stream = stream
             self.sequences = sequences
             self.before = before
             self.resumesBehind = resumesBehind
+            self.cause = cause
+        }
+
+        /// Whether that is the same gap, for whatever cause.
+        package func isAt(_ other: LostGap) -> Bool {
+            stream == other.stream && sequences == other.sequences && before == other.before
+                && resumesBehind == other.resumesBehind
         }
     }
 

@@ -260,7 +260,7 @@ import Testing
         bench.commit()
         let lost = HubFact.LostGap(
             stream: writer.tag, sequences: before.sequence + 1...behind.sequence,
-            before: before.hash, resumesBehind: behind.hash)
+            before: before.hash, resumesBehind: behind.hash, cause: .pruned)
         #expect(bench.facts == [.gapLost(lost)])
         #expect(bench.told(writer).map(\.content.fact) == [.gapLost(lost)])
         // Its next greeting is told where to go on.
@@ -309,7 +309,7 @@ import Testing
         bench.commit()
         let lost = HubFact.LostGap(
             stream: writer.tag, sequences: before.sequence + 1...behind.sequence,
-            before: before.hash, resumesBehind: behind.hash)
+            before: before.hash, resumesBehind: behind.hash, cause: .pruned)
         #expect(bench.facts.last == .gapLost(lost))
         bench.send(5...6, writer)
         bench.commit()
@@ -374,7 +374,14 @@ import Testing
         }
         bench.send(5...5, writer)
         bench.commit()
-        #expect(bench.facts.count == 1)
+        let (before, behind) = (writer.segments[1].end, writer.segments[2].end)
+        let gap = HubFact.LostGap(
+            stream: writer.tag, sequences: lost, before: before.hash, resumesBehind: behind.hash,
+            cause: .unreadable)
+        #expect(bench.facts == [.gapLost(gap)])
+        let stream = try #require(bench.hub.agents(now: bench.now.steady).first?.streams.first)
+        #expect(stream.lacking?.sequences == lost && stream.lacking?.cause == .unreadable)
+        #expect(stream.missing.map(\.evidence) == [.unreadable], "not as pruned")
         #expect(bench.take(Ack.self, of: writer)?.through == writer.head)
         #expect(bench.hub.ledger.counts.events == writer.head.sequence - UInt64(lost.count))
         expectOneDigest(bench)

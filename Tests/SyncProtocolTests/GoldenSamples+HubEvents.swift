@@ -35,7 +35,7 @@ extension GoldenSamples {
             stream: tag, segment: Hash256(run(0x30, Hash256.byteCount)), sequences: 7...9)
         let gap = HubFact.LostGap(
             stream: tag, sequences: 4...6, before: Hash256(run(0x31, Hash256.byteCount)),
-            resumesBehind: Hash256(run(0x32, Hash256.byteCount)))
+            resumesBehind: Hash256(run(0x32, Hash256.byteCount)), cause: .unreadable)
         let person = try HubEvent.Decision(operatorName: "Ada", reason: "the till was stolen")
         let formerHub = try StreamTag("h0a00000")
         return [

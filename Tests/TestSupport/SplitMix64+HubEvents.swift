@@ -16,7 +16,7 @@ extension SplitMix64 {
             .gapLost(
                 HubFact.LostGap(
                     stream: streamTag(), sequences: sequences(), before: hash(),
-                    resumesBehind: hash()))
+                    resumesBehind: hash(), cause: oneIn(2) ? .pruned : .unreadable))
         case 5: .quarantined(span(), oneIn(2) ? .unreadable : .unknownKind(UInt8(1 + below(255))))
         case 6: .released(span())
         case 7: .restamped(span(), offset: Int64(bitPattern: next()))
