@@ -2,7 +2,8 @@ import LedgerCore
 import SyncProtocol
 
 /// The conflicts of this agent's streams, as the hub has told it: made from the hub's events that the
-/// agent keeps. Of a clock that stood wrong, and of a changed order, the hub tells no agent.
+/// agent keeps. Of a clock that stands wrong the hub tells it once, with the first segment, and of a
+/// changed order nothing.
 package struct OwnConflicts: Sendable {
     private let agent: AgentID
     /// The names under which the hubs write their streams.

@@ -22,7 +22,13 @@ extension Hub {
             sinceCheckpoint.bytes += sealed.segment.bytes.count
             if !setAside.isEmpty { actions += quarantine(setAside, sealed, agent, now) }
             if let offset = offset(of: sealed, clockError, now.wall) {
-                actions.append(write(.restamped(sealed.span, offset: offset), now))
+                // The agent is told of its clock, once until somebody has settled it: a word of each
+                // segment would go on as long as the clock stands wrong.
+                let isKnown = fold.state.conflicts.isClockSuspected(of: tag)
+                actions.append(
+                    write(
+                        .restamped(sealed.span, offset: offset), telling: isKnown ? nil : agent, now
+                    ))
             }
         }
         tracing.mergeEnded()

@@ -102,6 +102,11 @@ package struct ConflictFold: Sendable {
 
     package var openCount: Int { all.reduce(0) { $0 + ($1.isOpen ? 1 : 0) } }
 
+    /// Whether it is known that the stream's clock stands wrong, and nobody has settled it.
+    package func isClockSuspected(of stream: StreamTag) -> Bool {
+        suspected[stream].map { all[$0].isOpen } ?? false
+    }
+
     /// Of a segment, what has no effect, in the order of the events.
     package func quarantined(in segment: Hash256) -> [Quarantined] { quarantine[segment] ?? [] }
 
@@ -168,7 +173,7 @@ package struct ConflictFold: Sendable {
 
     /// Segments that one clock stamped are one conflict until somebody has settled it.
     private mutating func suspect(_ stream: StreamTag, _ event: HubEvent, _ id: HubEventID) {
-        if let index = suspected[stream], all[index].isOpen {
+        if isClockSuspected(of: stream), let index = suspected[stream] {
             all[index].repeats += 1
         } else {
             suspected[stream] = all.count
