@@ -39,6 +39,11 @@ package struct HubCommit: Sendable {
     package struct Names: Sendable {
         package let stream: StreamTag
         package let names: BranchNames
+
+        package init(stream: StreamTag, names: BranchNames) {
+            self.stream = stream
+            self.names = names
+        }
     }
 
     /// The fold as it stands behind the commit's segments.

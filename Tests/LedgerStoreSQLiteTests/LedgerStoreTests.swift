@@ -209,6 +209,41 @@ import Testing
         }
     }
 
+    @Test func `a stream whose first events are lost is loaded, and they may still come`() throws {
+        try withFolder {
+            var random = SplitMix64(seed: 1)
+            let genesis = try hub(&random)
+            var store = try open(genesis)
+            var writer = try SegmentWriter(agent: "till-1", SHA256Hasher(), &random)
+            let lost = writer.seal([try random.transaction()], &random).segment
+            let kept = writer.seal([try random.transaction()], &random).segment
+            let start = ChainPoint(sequence: 0, hash: writer.hash)
+            let names = BranchNames(
+                state: lost.segment.header.dictionary,
+                definitions: try lost.segment.definitions(), bytes: lost.segment.definitionBytes)
+            let now = Timestamp(microseconds: 1)
+            let run = SegmentRun(before: names.state, segments: [kept], beginsBranch: true)
+            var commit = HubCommit()
+            commit.streams = [HubCommit.NewStream(genesis: writer.genesis, hash: writer.hash)]
+            commit.names = [HubCommit.Names(stream: writer.tag, names: names)]
+            commit.arrivals = [
+                HubCommit.Arrival(
+                    stream: writer.tag, run: run, publishedAt: now, attempt: 1, receivedAt: now)
+            ]
+            commit.branchEnds[writer.tag] = [start, kept.end]
+            _ = try store.commit(commit, now: now)
+            #expect(store.close() == nil)
+            store = try open(genesis)
+            let ends = try store.load().streams[0].ends
+            #expect(
+                ends == [
+                    BranchEnd(point: start, dictionary: .empty),
+                    BranchEnd(point: kept.end, dictionary: kept.segment.header.dictionary),
+                ])
+            #expect(store.close() == nil)
+        }
+    }
+
     @Test func `a folder of another ledger is refused`() throws {
         try withFolder {
             var random = SplitMix64(seed: 1)
