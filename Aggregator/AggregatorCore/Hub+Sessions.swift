@@ -16,10 +16,8 @@ extension Hub {
         _ answer: StreamSession.Action, _ tag: StreamTag, _ now: ClockReading,
         _ message: SegmentsMessage?
     ) -> [Action] {
-        guard let session = fleet.existing(tag) else {
-            guard case .drop = answer else { return [] }
-            return []
-        }
+        // Of a stream that is not known there is nobody to tell.
+        guard let session = fleet.existing(tag) else { return [] }
         let agent = session.genesis.agent
         switch answer {
         case .sendWelcome(let welcome): return [send(.welcome(welcome), session: 0, to: agent)]

@@ -24,6 +24,14 @@ enum Chain {
     }
 }
 
+/// The action that asks the log for segments.
+func segments(
+    after: UInt64, through: UInt64, session: UInt64 = 1,
+    byteCountMax: Int = SegmentsMessage.segmentBytesMax
+) -> OutboxSession.Action {
+    .sendSegments(session: session, after: after, through: through, byteCountMax: byteCountMax)
+}
+
 /// The machine with what every event needs: a time and random numbers.
 struct Bench: ~Copyable {
     var session: OutboxSession
