@@ -1,6 +1,5 @@
 import FleetHarness
 import Foundation
-import GRDB
 import Testing
 import Workload
 
@@ -9,10 +8,6 @@ extension IntegrationTests {
     /// another stream of the hub, and gets from its agents what it lacks.
     @Suite struct HubLifeTests {
         private static let tills = ["till-1", "till-2"]
-
-        private static func sales(_ range: ClosedRange<Int>) -> [Workload.Operation] {
-            range.map { Workload.Operation.sale($0) }
-        }
 
         // MARK: Older copies
 
@@ -29,16 +24,16 @@ extension IntegrationTests {
                 let copy = try hub.copyData(moment, as: "copy")
                 try accept(21...40, fleet)
                 try fleet.waitUntilDrained()
-                var known = Set(try hubStreams(fleet))
+                var known = Set(try fleet.hubStreams())
                 #expect(known.count == 1)
                 for round in 0..<2 {
-                    let facts = try self.facts(fleet)
+                    let facts = try fleet.facts()
                     try hub.replaceData(with: copy)
                     try hub.start()
-                    try expectNewStream(&known, facts, fleet)
+                    try fleet.expectNewHub(&known, facts)
                     let range = 41 + 20 * round...60 + 20 * round
                     try accept(range, fleet)
-                    try expectAll(range.upperBound, fleet)
+                    try fleet.expectSales(through: range.upperBound)
                 }
                 fleet.expectCleanEnds()
                 try fleet.expectSoundFolders()
@@ -62,9 +57,9 @@ extension IntegrationTests {
                 if moment == .stopped { try hub.start() }
                 try accept(21...40, fleet)
                 try fleet.waitUntilDrained()
-                var known = Set(try hubStreams(fleet))
+                var known = Set(try fleet.hubStreams())
                 for round in 0..<2 {
-                    let facts = try self.facts(fleet)
+                    let facts = try fleet.facts()
                     try hub.replaceData(with: nil)
                     let restored = try Program.aggregator(
                         ["restore", file, "--data", hub.data], in: fleet.home)
@@ -77,21 +72,21 @@ extension IntegrationTests {
                     for agent in fleet.agents { agent.link.cut() }
                     try hub.start()
                     try waitUntil("a new stream", within: .seconds(30)) {
-                        try !known.isSuperset(of: hubStreams(fleet))
+                        try !known.isSuperset(of: fleet.hubStreams())
                     }
                     for agent in fleet.agents { agent.link.heal() }
-                    try expectNewStream(&known, facts, fleet)
+                    try fleet.expectNewHub(&known, facts)
                     let range = 41 + 20 * round...60 + 20 * round
                     try accept(range, fleet)
-                    try expectAll(range.upperBound, fleet)
+                    try fleet.expectSales(through: range.upperBound)
                 }
                 // It opened into a new stream once.
-                let count = try hubStreams(fleet).count
+                let count = try fleet.hubStreams().count
                 #expect(count == 2)
                 try hub.killAndRestart()
                 try accept(81...90, fleet)
-                try expectAll(90, fleet)
-                #expect(try hubStreams(fleet).count == count)
+                try fleet.expectSales(through: 90)
+                #expect(try fleet.hubStreams().count == count)
                 fleet.expectCleanEnds()
                 try fleet.expectSoundFolders()
             }
@@ -146,7 +141,7 @@ extension IntegrationTests {
             try await withRunningFleet(agents: Self.tills) { fleet in
                 let (first, second) = (fleet.agents[0], fleet.agents[1])
                 let hub = fleet.aggregator.daemon
-                try first.client.accept(Self.sales(1...20))
+                try first.client.accept(.sales(1...20))
                 try fleet.waitUntilDrained()
                 // The hub closes a stream of till-1, whose folder was put back from before its last
                 // session: all that it recorded is in the copy.
@@ -158,21 +153,21 @@ extension IntegrationTests {
                 }
                 try first.daemon.replaceData(with: copy)
                 try first.daemon.start()
-                try first.client.accept(Self.sales(21...30))
+                try first.client.accept(.sales(21...30))
                 try waitUntil("a new stream", within: .seconds(40)) {
                     try first.client.sync().json["stream"].string != closed
                 }
                 try fleet.waitUntilDrained()
-                try second.client.accept(Self.sales(31...40))
-                try expectAll(40, fleet)
+                try second.client.accept(.sales(31...40))
+                try fleet.expectSales(through: 40)
                 let standing = try shown(closed, "standing", fleet)?.string
                 #expect(["forked", "rolled_back"].contains(standing))
                 // Told, and kept: the agent alone has it from here on.
                 try waitUntil("the agent is told", within: .seconds(30)) {
                     try log(first.daemon).contains("told by the aggregator")
                 }
-                let facts = try self.facts(fleet)
-                var known = Set(try hubStreams(fleet))
+                let facts = try fleet.facts()
+                var known = Set(try fleet.hubStreams())
 
                 // What came first comes last now.
                 first.link.cut()
@@ -182,34 +177,20 @@ extension IntegrationTests {
                     try fleet.aggregator.client.ledger().transactions == 10
                 }
                 first.link.heal()
-                try expectNewStream(&known, facts, fleet)
+                try fleet.expectNewHub(&known, facts)
                 try waitUntil("the stream is closed again", within: .seconds(40)) {
                     try shown(closed, "standing", fleet)?.string == standing
                 }
                 let told = try log(hub)
                 #expect(told.contains("reordered"), "\(told.suffix(2_000))")
                 try accept(41...60, fleet)
-                try expectAll(60, fleet)
+                try fleet.expectSales(through: 60)
                 fleet.expectCleanEnds()
                 try fleet.expectSoundFolders()
             }
         }
 
         // MARK: Steps
-
-        /// The hub goes on in a stream that nobody has seen, all agents follow it there, and the facts
-        /// are what they were.
-        private func expectNewStream(
-            _ known: inout Set<String>, _ facts: String?, _ fleet: Fleet
-        ) throws {
-            try waitUntil("a new stream", within: .seconds(60)) {
-                try !known.isSuperset(of: hubStreams(fleet))
-            }
-            try waitUntil("the facts again", within: .seconds(60)) {
-                try self.facts(fleet) == facts
-            }
-            known.formUnion(try hubStreams(fleet))
-        }
 
         private func accept(_ range: ClosedRange<Int>, _ fleet: Fleet) throws {
             for (index, agent) in fleet.agents.enumerated() {
@@ -218,20 +199,6 @@ extension IntegrationTests {
                         Workload.Operation.sale($0)
                     })
             }
-        }
-
-        /// Every sale up to that number is in the ledger, once.
-        private func expectAll(
-            _ count: Int, _ fleet: Fleet, sourceLocation: SourceLocation = #_sourceLocation
-        ) throws {
-            try waitUntil("\(count) transactions", within: .seconds(60)) {
-                try fleet.aggregator.client.ledger().transactions >= count
-            }
-            try fleet.waitUntilDrained()
-            let oracle = Oracle(Self.sales(1...count))
-            let reconciliation = try Reconciliation(fleet.aggregator.client, with: oracle)
-            #expect(reconciliation.differences == [], sourceLocation: sourceLocation)
-            #expect(reconciliation.findings == [], sourceLocation: sourceLocation)
         }
 
         private func expectSecret(_ folder: String) throws {
@@ -249,25 +216,8 @@ extension IntegrationTests {
             return agent["streams"].array?.first { $0["stream"].string == stream }?[member]
         }
 
-        private func facts(_ fleet: Fleet) throws -> String? {
-            try fleet.aggregator.client.ledger().json["facts_digest"].string
-        }
-
         private func log(_ daemon: Daemon) throws -> String {
             try String(contentsOfFile: daemon.process.log, encoding: .utf8)
-        }
-
-        /// The hub's streams, as the aggregator's database has them, in their order.
-        private func hubStreams(_ fleet: Fleet) throws -> [String] {
-            var reading = Configuration()
-            reading.readonly = true
-            reading.busyMode = .timeout(5)
-            let queue = try DatabaseQueue(
-                path: "\(fleet.aggregator.daemon.data)/aggregator.db", configuration: reading)
-            return try queue.read {
-                try String.fetchAll(
-                    $0, sql: "SELECT tag FROM streams WHERE writer = 2 ORDER BY id")
-            }
         }
     }
 }
