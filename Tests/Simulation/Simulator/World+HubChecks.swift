@@ -19,6 +19,12 @@ extension World {
         for tag in contents.tags where hasFork(tag) && !hub.closed.contains(tag) {
             violate(.forksAreClosed, "\(tag) has two branches and is not closed")
         }
+        for tag in contents.tags {
+            let standing = aggregator.hub.state.standing(of: tag)
+            guard standing.isClosed != hub.closed.contains(tag) else { continue }
+            violate(
+                .forksAreClosed, "\(tag) stands as \(standing.name), and the hub said otherwise")
+        }
         for sealed in contents.log where contents.suspect.contains(sealed.hash) {
             guard !hub.restamped.contains(sealed.hash) else { continue }
             let header = sealed.segment.header
