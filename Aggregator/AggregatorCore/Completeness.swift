@@ -120,8 +120,9 @@ extension AgentView {
         guard isOnline else { return .offline(since: offlineSince) }
         if let former = formerStream { return .replaced(former) }
         if backlog > 0 { return .backlog }
-        if let clockOffset, -clockOffset >= limits.watermarkLateAfter {
-            return .clock(behind: -clockOffset)
+        if let clockOffset, clockOffset <= -limits.watermarkLateAfter {
+            // The offset is as far off as a number goes where a message says that.
+            return .clock(behind: -max(clockOffset, -.max))
         }
         return .silent
     }

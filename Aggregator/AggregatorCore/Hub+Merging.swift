@@ -93,21 +93,19 @@ extension Hub {
         if time <= limit { clock.observe(time) }
     }
 
-    /// By how much the agent's clock stands ahead of ours, where a message shows that it is more than
-    /// clocks may differ by; nil where it does not. A message that was long on its way shows nothing:
-    /// only what was sent in this session is behind what it says to be before.
+    /// By how much the agent's clock stands behind ours, less than nothing where it is ahead, where a
+    /// message shows that it is more than clocks may differ by; nil where it does not. A message that
+    /// was long on its way shows nothing: only what was sent in this session is behind what it says to
+    /// be before. When it was sent is not signed, and may be any number.
     private func clockError(
         _ message: SegmentsMessage?, _ session: StreamSession, _ now: Timestamp
     ) -> Int64? {
         guard let message else { return nil }
         let limit = parts.limits.driftMax
-        if message.sentAt.microseconds(since: now) > limit {
-            return message.sentAt.microseconds(since: now)
-        }
-        guard let provedAt = session.provedAt,
-            provedAt.microseconds(since: message.sentAt) > limit
-        else { return nil }
-        return message.sentAt.microseconds(since: now)
+        let isAhead = message.sentAt.microseconds(since: now) > limit
+        let isBehind =
+            session.provedAt.map { $0.microseconds(since: message.sentAt) > limit } ?? false
+        return isAhead || isBehind ? now.microseconds(since: message.sentAt) : nil
     }
 
     /// What is to be added to the times of a segment's events for people; nil where they may stand.
@@ -120,7 +118,7 @@ extension Hub {
             -untilNow > parts.limits.driftMax || base.microseconds < Hub.oldestTime.microseconds
         guard isImpossible || clockError != nil, !judged.contains(sealed.hash) else { return nil }
         // Shown as no later than it came.
-        return clockError.map { min(-$0, untilNow) } ?? untilNow
+        return clockError.map { min($0, untilNow) } ?? untilNow
     }
 }
 
