@@ -24,20 +24,20 @@ struct LedgerReading {
     private var timeBehind: [Hash256: HybridTimestamp] = [:]
 
     /// - Parameters:
-    ///   - log: with every segment behind the one that it names.
+    ///   - log: in any order: what was given up as lost and came late stands behind its children.
     ///   - gapNames: those in front of a segment whose parent is lost.
     init(
         _ log: some Collection<SealedSegment>, gapNames: (SealedSegment) -> [Definition?]
     ) {
-        var children: [Hash256: Int] = [:]
-        for sealed in log { children[sealed.segment.header.previous, default: 0] += 1 }
+        let children = Dictionary(grouping: log, by: \.segment.header.previous)
         let held = Set(log.map(\.hash))
-        for sealed in log {
-            let header = sealed.segment.header
-            if header.definitionCountBefore > 0, !held.contains(header.previous) {
-                namesBehind[header.previous] = gapNames(sealed).compactMap { $0 }
-            }
-            read(sealed, siblings: children[sealed.segment.header.previous] ?? 1)
+        var waiting = log.filter { !held.contains($0.segment.header.previous) }
+        for sealed in waiting where sealed.segment.header.definitionCountBefore > 0 {
+            namesBehind[sealed.segment.header.previous] = gapNames(sealed).compactMap { $0 }
+        }
+        while let sealed = waiting.popLast() {
+            read(sealed, siblings: children[sealed.segment.header.previous]?.count ?? 1)
+            waiting += children[sealed.hash] ?? []
         }
     }
 
