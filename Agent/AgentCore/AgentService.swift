@@ -201,6 +201,11 @@ package struct AccountView: Sendable {
         self.address = address
         self.balances = balances
     }
+
+    /// Whether all of it is that hub's word.
+    package func isTold(by hub: StreamTag?) -> Bool {
+        balances.allSatisfy { $0.asOf != nil && $0.asOf?.hub == hub }
+    }
 }
 
 /// A part of a listing, and where the next one begins; nil at the end.

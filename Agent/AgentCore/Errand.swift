@@ -34,7 +34,7 @@ package enum CommitReport: Hashable, Sendable {
     /// A snapshot could not be used now.
     case unusable(snapshot: UInt64, session: UInt64, of: StreamTag)
     /// So many of the hub's events are durable here.
-    case seen(Seen)
+    case seen(HubRecord)
     /// A stream is no longer kept up to there.
     case pruned(StreamTag, through: ChainPoint)
     /// This stream is written from now on, and why the one before ended.

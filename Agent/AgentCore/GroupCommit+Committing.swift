@@ -68,16 +68,13 @@ extension GroupCommit {
 
     /// Hub events that are durable are seen: what is recorded from now on knew of them.
     private mutating func saw(_ commit: AgentCommit) -> [Effect] {
-        if let hub = commit.hub {
-            self.hub = hub
-            seen = Seen(hub: hub.tag, position: hub.seen)
+        guard commit.hub != nil || !commit.hubEvents.isEmpty, var hub = commit.hub ?? hub else {
+            return []
         }
-        if let last = commit.hubEvents.last {
-            seen = Seen(hub: last.hub, position: max(seen.position, last.event.sequence))
-        }
-        guard commit.hub != nil || !commit.hubEvents.isEmpty else { return [] }
-        if !isSpent { admission.saw(seen) }
-        return [.report(.seen(seen))]
+        for event in commit.hubEvents { hub.saw(event) }
+        self.hub = hub
+        if !isSpent { admission.saw(hub.seen) }
+        return [.report(.seen(hub))]
     }
 
     private mutating func clearPending() {

@@ -35,7 +35,6 @@ package struct GroupCommit<Waiter: Sendable>: ~Copyable {
     var openings: [SessionOpening] = []
     var promises: [Promise] = []
     var hub: HubRecord?
-    var seen: Seen
     /// The hub's clock, as far as it was heard of, and as far as it is written down.
     var observed = HybridTimestamp(rawValue: 0)
     var observedDurably = HybridTimestamp(rawValue: 0)
@@ -73,7 +72,6 @@ package struct GroupCommit<Waiter: Sendable>: ~Copyable {
         self.tail = tail
         self.merged = merged
         self.hub = hub
-        seen = origin.place.seen
         self.limits = limits
         self.hasher = hasher
         for stream in streams { acknowledged[stream.tag] = stream.acknowledged }
@@ -82,6 +80,9 @@ package struct GroupCommit<Waiter: Sendable>: ~Copyable {
     // MARK: Questions
 
     package var stream: StreamTag { admission.stream }
+    var seen: Seen { hub?.seen ?? .nothing }
+    /// Whose word merged balances are.
+    package var hubTag: StreamTag? { hub?.tag }
     package var head: ChainPoint { admission.head }
     package var nextSequence: UInt64 { admission.nextSequence }
     package var isFull: Bool { admission.sealedCount >= limits.segmentsPerCommitMax }
@@ -161,7 +162,7 @@ package struct GroupCommit<Waiter: Sendable>: ~Copyable {
             pending.finished[stream] = hub
             pendingSince = pendingSince ?? now
         case .follow(let hub):
-            guard hub.tag != self.hub?.tag else { return [.report(.seen(seen))] }
+            if let own = self.hub, own.tag == hub.tag { return [.report(.seen(own))] }
             pending.hub = hub
             pending.hubEvents.removeAll()
             pendingSince = pendingSince ?? now

@@ -6,14 +6,22 @@ package struct HubRecord: Hashable, Sendable {
     package let tag: StreamTag
     /// What it begins with: the key that its messages are signed with.
     package let genesis: Genesis
-    /// The last of its events that this agent has, of those that it was told, without a gap; 0 for
-    /// none.
-    package var seen: UInt64
+    /// The last of its events that this agent has, of those that it was told, without a gap.
+    package private(set) var last: SignedHubEvent?
 
-    package init(tag: StreamTag, genesis: Genesis, seen: UInt64 = 0) {
+    package init(tag: StreamTag, genesis: Genesis, last: SignedHubEvent? = nil) {
         self.tag = tag
         self.genesis = genesis
-        self.seen = seen
+        self.last = last
+    }
+
+    /// How far it was followed, as the agent's messages say it.
+    package var seen: Seen { Seen(hub: tag, position: last?.event.sequence ?? 0) }
+
+    /// The agent has an event of this hub, and all before it that it was told.
+    package mutating func saw(_ event: SignedHubEvent) {
+        precondition(event.hub == tag, "an event of hub \(event.hub), not of \(tag)")
+        if event.event.sequence > seen.position { last = event }
     }
 }
 
@@ -55,8 +63,7 @@ struct FollowedHubs: Sendable {
 
     /// What the agent's own messages say that it has seen.
     var seen: Seen {
-        guard let current else { return .nothing }
-        return Seen(hub: current.tag, position: current.seen)
+        current?.seen ?? .nothing
     }
 
     /// A welcome brings the key that it is signed with.
@@ -96,9 +103,11 @@ struct FollowedHubs: Sendable {
         all.append(hub)
     }
 
-    /// The agent has its events up to there, and that is durable.
-    mutating func sawDurably(_ seen: Seen) {
-        guard let index = all.indices.last, all[index].tag == seen.hub else { return }
-        all[index].seen = max(all[index].seen, seen.position)
+    /// What the agent has of it is durable.
+    mutating func sawDurably(_ hub: HubRecord) {
+        guard let index = all.indices.last, all[index].tag == hub.tag, let last = hub.last else {
+            return
+        }
+        all[index].saw(last)
     }
 }

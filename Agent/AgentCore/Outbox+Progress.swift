@@ -85,12 +85,12 @@ extension Outbox {
         case .unusable(let number, let session, let tag):
             if tag == writing.tag { snapshots.unusable(number, session: session) }
             return []
-        case .seen(let seen):
-            if seen.hub == hubs.current?.tag {
+        case .seen(let hub):
+            if hub.tag == hubs.current?.tag {
                 isHubDurable = true
-                told = max(told, seen.position)
+                told = max(told, hub.seen.position)
             }
-            hubs.sawDurably(seen)
+            hubs.sawDurably(hub)
             return []
         case .pruned(let tag, let through):
             if let index = index(tag) { streams[index].keptBehind = through }
@@ -148,7 +148,7 @@ extension Outbox {
 
     // MARK: Accounts and watermarks
 
-    /// A client asks for an account that this agent has no events of.
+    /// A client asks for an account of which the hub has not told.
     package mutating func want(_ account: AccountAddress) {
         snapshots.want(account)
     }

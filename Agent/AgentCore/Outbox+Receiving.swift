@@ -50,9 +50,8 @@ extension Outbox {
         _ welcome: Welcome, _ frame: Frame, _ now: ClockReading,
         _ random: inout some RandomNumberGenerator
     ) -> [Action] {
-        guard let index = streams.firstIndex(where: { $0.session.awaits(welcome.nonce) }) else {
-            return []
-        }
+        let greeted = streams.firstIndex { $0.session.awaits(welcome.nonce) }
+        guard let index = greeted, streams[index].greeting == welcome.greeting else { return [] }
         var actions: [Action] = []
         switch hubs.judge(welcome, frame) {
         case .forged: return [.note(.forged(kind: frame.kind))]

@@ -44,11 +44,12 @@ extension Outbox {
     private mutating func greet(_ index: Int, _ nonce: [UInt8], _ lastSession: UInt64) -> Action {
         let stream = streams[index]
         // What was told and not kept is told again.
-        told = hubs.current?.seen ?? 0
+        told = seen.position
         if stream.isWriting { strayHub = nil }
         let hello = Hello(
             nonce: nonce, lastSession: lastSession, head: stream.session.head,
             acknowledged: stream.acknowledged, acknowledgedAt: stream.acknowledgedAt, seen: seen,
+            seenEvent: hub?.last?.digest(device.hasher),
             oldestRetained: stream.keptBehind.sequence + 1,
             retainedBehind: stream.keptBehind.sequence > 0 ? stream.keptBehind.hash : nil,
             otherStreams: streams.map(\.tag).filter { $0 != stream.tag }
@@ -109,7 +110,7 @@ extension Outbox {
             streams[index].session.streamingSession == session
         else { return [] }
         let content = SegmentsMessage.signedContent(
-            session: session, stream: tag, lastHash: last.hash)
+            session: session, stream: tag, sentAt: now.wall, lastHash: last.hash)
         let parcel = SegmentsParcel(
             stream: tag, session: session, segments: found, sentAt: now.wall,
             attempt: streams[index].session.attemptOfNext, signature: device.signer.sign(content))
@@ -161,7 +162,9 @@ extension Outbox {
         guard let index = index(tag), streams[index].session.streamingSession == session else {
             return []
         }
-        let message = Unreadable(stream: tag, ranges: [range])
+        let behind = streams[index].session.sentThrough ?? streams[index].keptBehind
+        guard behind.sequence + 1 == range.lowerBound else { return [] }
+        let message = Unreadable(stream: tag, behind: behind, end: end)
         let said: [Action] = [
             .note(.unreadable(tag, range)), framed(.unreadable(message), session: session),
         ]

@@ -117,7 +117,7 @@ package struct Outbox: ~Copyable {
         self.hubs = FollowedHubs(
             hubs, ledger: device.ledger, hasher: device.hasher, verifier: device.verifier)
         isHubDurable = !hubs.isEmpty
-        told = hubs.last?.seen ?? 0
+        told = hubs.last?.seen.position ?? 0
         snapshots = SnapshotInbox(limits: limits)
         watermarks = WatermarkPacer(limits: limits)
     }

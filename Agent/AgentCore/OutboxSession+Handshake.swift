@@ -63,7 +63,8 @@ extension OutboxSession {
         let from = min(resume?.sequence ?? oldestRetained - 1, head.sequence)
         let window = Window(
             session: session, credit: welcome.credit, acknowledged: from,
-            acknowledgedHash: resume?.hash, sent: from, unsentBytes: unsentBytes,
+            acknowledgedHash: resume?.hash, sent: from, sentHash: resume?.hash,
+            unsentBytes: unsentBytes,
             deadline: deadline(now, &random))
         resend(from: from)
         return [prove(proof, welcome)] + advance(window)

@@ -13,6 +13,8 @@ extension OutboxSession {
         var acknowledgedHash: Hash256?
         /// The last event handed to the transport in this session.
         var sent: UInt64
+        /// Its hash; nil where the session began at the oldest that is retained.
+        var sentHash: Hash256?
         /// Bytes of segments that are committed but not sent.
         var unsentBytes: Int
         var inFlight: [InFlight] = []
@@ -42,6 +44,13 @@ extension OutboxSession {
             return nil
         }
         return window.acknowledged
+    }
+
+    /// How far the session under way has handed the chain to the transport; nil where none is, or where
+    /// nothing was handed over and it began at the oldest that is retained.
+    package var sentThrough: ChainPoint? {
+        guard case .streaming(let window) = state, let hash = window.sentHash else { return nil }
+        return ChainPoint(sequence: window.sent, hash: hash)
     }
 
     /// The attempt that a message sent now is: how often its first segment was handed over before,
@@ -95,6 +104,7 @@ extension OutboxSession {
         window.inFlight.append(
             InFlight(ends: ends, byteCount: byteCount, attempt: attempt, sentAt: at))
         window.sent = last.sequence
+        window.sentHash = last.hash
         // The shell may have told of a commit twice, in a look-up and as appended: at the head
         // nothing is unsent.
         window.unsentBytes =
@@ -119,8 +129,9 @@ extension OutboxSession {
         guard window.sent < head.sequence, window.locating.isEmpty else { return [] }
         let oneSegment = SegmentsMessage.byteCount(ofSegment: SegmentHeader.segmentBytesMax)
         let room = Int(window.credit.bytes) - window.inFlight.reduce(0) { $0 + $1.byteCount }
-        guard room >= oneSegment || window.inFlight.isEmpty else { return [] }
-        guard window.inFlight.count < messagesMax(window) else { return [] }
+        // What is passed over takes no room: that it is lost is acknowledged with what comes behind it.
+        let messages = window.inFlight.count { $0.sentAt != nil }
+        guard room >= oneSegment || messages == 0, messages < messagesMax(window) else { return [] }
         let byteCountMax = min(SegmentsMessage.segmentBytesMax, max(room, oneSegment))
         return [
             .sendSegments(
@@ -211,7 +222,7 @@ extension OutboxSession {
             return [.refuse(.needsForeign(places[0]))]
         }
         guard point.sequence >= window.acknowledged else { return advance(window) }
-        window.goBack(to: point.sequence)
+        window.goBack(to: point)
         window.unsentBytes = unsentBytes
         if point.sequence > window.rewoundTo ?? 0 {
             window.rewoundTo = point.sequence
@@ -261,14 +272,18 @@ extension OutboxSession.Window {
         inFlight.append(
             OutboxSession.InFlight(ends: [point], byteCount: 0, attempt: 1, sentAt: nil))
         sent = point.sequence
+        sentHash = point.hash
         unsentBytes = 0
     }
 
     /// What was sent beyond the place no longer counts as under way; what was sent up to it still
     /// does.
-    fileprivate mutating func goBack(to sequence: UInt64) {
-        for index in inFlight.indices { inFlight[index].ends.removeAll { $0.sequence > sequence } }
+    fileprivate mutating func goBack(to point: ChainPoint) {
+        for index in inFlight.indices {
+            inFlight[index].ends.removeAll { $0.sequence > point.sequence }
+        }
         inFlight.removeAll { $0.ends.isEmpty }
-        sent = sequence
+        sent = point.sequence
+        sentHash = point.hash
     }
 }

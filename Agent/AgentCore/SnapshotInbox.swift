@@ -8,8 +8,8 @@ import SyncProtocol
 /// order was lost: the whole set is asked for again, less and less often as long as it does not come.
 ///
 /// **Function.** `follow` the session; ask `received` of each message whether to use it, and say
-/// `unusable` where it could not be; perform what `tick` returns. Accounts that a client asked for,
-/// and that this agent has no events of, are `wanted`.
+/// `unusable` where it could not be; perform what `tick` returns. Accounts that a client asked for, and
+/// of which the hub has not told, are `wanted`: that this agent has no events of, or lost ones.
 package struct SnapshotInbox {
     fileprivate struct Session {
         let number: UInt64
@@ -29,6 +29,8 @@ package struct SnapshotInbox {
 
     private var session: Session?
     private var wanted: Set<AccountAddress> = []
+    /// That were asked for in any session: the aggregator forgets them when it starts again.
+    private var asked: Set<AccountAddress> = []
     /// Of those, what is still to be asked for in this session.
     private var unasked: [AccountAddress] = []
     private let limits: AgentLimits
@@ -48,7 +50,7 @@ package struct SnapshotInbox {
         }
         session = Session(number: number, stream: stream, hub: hub)
         // In an order of their own: what a core says depends on nothing but what it was told.
-        unasked = wanted.sorted { $0.description < $1.description }
+        unasked = wanted.union(asked).sorted { $0.description < $1.description }
     }
 
     /// A message has come.
@@ -77,7 +79,7 @@ package struct SnapshotInbox {
         session?.lose(number...number, countMax: limits.missingSnapshotsMax)
     }
 
-    /// A client asks for an account that this agent has no events of.
+    /// A client asks for an account of which the hub has not told.
     package mutating func want(_ account: AccountAddress) {
         guard wanted.count < limits.wantedAccountsMax, wanted.insert(account).inserted else {
             return
@@ -100,6 +102,7 @@ package struct SnapshotInbox {
         unasked.removeFirst(accounts.count)
         // An account that the hub does not know yet may be asked for again.
         wanted.subtract(accounts)
+        asked.formUnion(accounts.prefix(limits.wantedAccountsMax - asked.count))
         return (
             number, AccountRequest(stream: stream, wantsAll: wantsAll, accounts: accounts)
         )

@@ -246,13 +246,14 @@ extension AgentRuntime: AgentService {
 
     package func account(_ address: AccountAddress) async throws(ServiceFailure) -> AccountView? {
         let look = await look { folds in
-            (view: folds.view(of: address), isOwn: folds.own.number(of: address) != nil)
+            let view = folds.view(of: address)
+            return (view: view, isTold: view?.isTold(by: folds.hub) ?? false)
         }
         guard let look else {
             throw .unavailable(
                 detail: "the agent is stopping, has too much to do, or cannot read its log")
         }
-        if !look.isOwn { shipper.post(.wanted(address)) }
+        if !look.isTold { shipper.post(.wanted(address)) }
         return look.view
     }
 

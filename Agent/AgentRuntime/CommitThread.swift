@@ -28,6 +28,8 @@ final class CommitThread: Sendable {
     struct Folds {
         let own: Balances
         let merged: MergedBalances
+        /// That is followed.
+        let hub: StreamTag?
 
         func view(of address: AccountAddress) -> AccountView? {
             merged.account(address, own: own)

@@ -254,7 +254,10 @@ struct CommitWriter: ~Copyable {
         // What ran ahead of the disk is shown to nobody.
         let folds = loadIfSpent() ? commits.folds : nil
         for look in looks {
-            look(folds.map { CommitThread.Folds(own: $0.own, merged: $0.merged) })
+            look(
+                folds.map {
+                    CommitThread.Folds(own: $0.own, merged: $0.merged, hub: commits.hubTag)
+                })
         }
         looks.removeAll()
     }

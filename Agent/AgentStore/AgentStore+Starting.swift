@@ -31,7 +31,7 @@ extension AgentStore {
         origin.latest = max(origin.latest, try PromisedTime.find(database))
         let streams = try OwnStreams.all(database).map { try record(of: $0, database) }
         let hubs = try HubTable.all(database)
-        if let hub = hubs.last { origin.place.seen = Seen(hub: hub.tag, position: hub.seen) }
+        if let hub = hubs.last { origin.place.seen = hub.seen }
         return Loaded(
             origin: origin, streams: streams, merged: try MergedTable.load(database), hubs: hubs)
     }

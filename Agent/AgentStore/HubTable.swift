@@ -11,8 +11,7 @@ enum HubTable {
         CREATE TABLE hubs (
             id INTEGER PRIMARY KEY,               -- in the order in which they were followed
             tag INTEGER NOT NULL UNIQUE,
-            genesis BLOB NOT NULL,
-            seen INTEGER NOT NULL                 -- the last event that is here of those it told; 0 for none
+            genesis BLOB NOT NULL
         ) STRICT;
         CREATE TABLE hub_events (
             hub INTEGER NOT NULL REFERENCES hubs(id),
@@ -38,27 +37,31 @@ enum HubTable {
 
     /// In the order in which they were followed.
     static func all(_ database: Database) throws -> [HubRecord] {
-        try Row.fetchAll(database, sql: "SELECT tag, genesis, seen FROM hubs ORDER BY id").map {
-            let place = "table hubs"
-            guard let tag = StreamTag(rawValue: UInt64(bitPattern: $0[0] as Int64)) else {
-                throw StoreError.corrupt(place: place, detail: "a tag has more than 40 bits")
-            }
+        let rows = try Row.fetchCursor(
+            database,
+            sql: """
+                SELECT h.tag, e.bytes, e.signature, h.genesis FROM hubs h LEFT JOIN hub_events e
+                    ON e.hub = h.id AND e.number = (SELECT max(number) FROM hub_events WHERE hub = h.id)
+                ORDER BY h.id
+                """)
+        var found: [HubRecord] = []
+        while let row = try rows.next() {
+            let tag = try tag(row)
+            let last = try row.hasNull(atIndex: 1) ? nil : signed(row)
             do throws(WireError) {
-                let genesis = try Genesis(decoding: Array($0[1] as Data))
-                return HubRecord(tag: tag, genesis: genesis, seen: UInt64(bitPattern: $0[2]))
+                let genesis = try Genesis(decoding: Array(row[3] as Data))
+                found.append(HubRecord(tag: tag, genesis: genesis, last: last))
             } catch {
-                throw StoreError.corrupt(place: place, detail: "hub \(tag): \(error)")
+                throw StoreError.corrupt(place: "table hubs", detail: "hub \(tag): \(error)")
             }
         }
+        return found
     }
 
     static func follow(_ hub: HubRecord, _ database: Database) throws {
         try database.execute(
-            sql: "INSERT OR IGNORE INTO hubs (tag, genesis, seen) VALUES (?, ?, ?)",
-            arguments: [
-                Int64(bitPattern: hub.tag.rawValue), Data(hub.genesis.encoded()),
-                Int64(bitPattern: hub.seen),
-            ])
+            sql: "INSERT OR IGNORE INTO hubs (tag, genesis) VALUES (?, ?)",
+            arguments: [Int64(bitPattern: hub.tag.rawValue), Data(hub.genesis.encoded())])
     }
 
     // MARK: Events
@@ -78,9 +81,6 @@ enum HubTable {
             origin.map { Int64(bitPattern: $0.hub.rawValue) },
             origin.map { Int64(bitPattern: $0.sequence) },
         ])
-        let update = try database.cachedStatement(
-            sql: "UPDATE hubs SET seen = max(seen, ?2) WHERE tag = ?1")
-        try update.execute(arguments: [hub, number])
     }
 
     /// All that hubs have told, in the order in which the hubs were followed, each hub's in its order.
@@ -93,7 +93,7 @@ enum HubTable {
                 SELECT h.tag, e.bytes, e.signature FROM hub_events e JOIN hubs h ON h.id = e.hub
                 ORDER BY h.id, e.number
                 """)
-        return try signed(rows).map { ($0.hub, $0.event) }
+        return try events(rows).map { ($0.hub, $0.event) }
     }
 
     /// What hubs have told in so far as no other hub has repeated it, by the hubs.
@@ -109,28 +109,39 @@ enum HubTable {
                     WHERE o.origin_hub = h.tag AND o.origin_number = e.number)
                 ORDER BY h.id, e.number
                 """, arguments: [Int64(bitPattern: hub.rawValue)])
-        return Dictionary(grouping: try signed(rows), by: \.hub)
+        return Dictionary(grouping: try events(rows), by: \.hub)
     }
 
-    private static func signed(_ rows: RowCursor) throws -> [SignedHubEvent] {
+    private static func events(_ rows: RowCursor) throws -> [SignedHubEvent] {
         var found: [SignedHubEvent] = []
-        while let row = try rows.next() {
-            guard let tag = StreamTag(rawValue: UInt64(bitPattern: row[0] as Int64)) else {
-                continue
-            }
-            let signature: Data = row[2]
-            guard signature.count == Signature.byteCount else { continue }
-            do throws(WireError) {
-                found.append(
-                    try SignedHubEvent(
-                        hub: tag, bytes: Array(row[1] as Data),
-                        signature: Signature(bytes: Array(signature))))
-            } catch {
-                throw StoreError.corrupt(
-                    place: "table hub_events", detail: "an event of hub \(tag): \(error)")
-            }
-        }
+        while let row = try rows.next() { found.append(try signed(row)) }
         return found
+    }
+
+    /// Of a row that begins with the hub's tag, the event's bytes and their signature.
+    private static func signed(_ row: Row) throws -> SignedHubEvent {
+        let tag = try tag(row)
+        let signature: Data = row[2]
+        guard signature.count == Signature.byteCount else {
+            throw StoreError.corrupt(
+                place: "table hub_events",
+                detail: "a signature of hub \(tag) has \(signature.count) bytes")
+        }
+        do throws(WireError) {
+            return try SignedHubEvent(
+                hub: tag, bytes: Array(row[1] as Data),
+                signature: Signature(bytes: Array(signature)))
+        } catch {
+            throw StoreError.corrupt(
+                place: "table hub_events", detail: "an event of hub \(tag): \(error)")
+        }
+    }
+
+    private static func tag(_ row: Row) throws -> StreamTag {
+        guard let tag = StreamTag(rawValue: UInt64(bitPattern: row[0] as Int64)) else {
+            throw StoreError.corrupt(place: "table hubs", detail: "a tag has more than 40 bits")
+        }
+        return tag
     }
 
     // MARK: Placements

@@ -62,7 +62,8 @@ extension Hub {
         let hub = Seen(hub: tag, position: committedEvents)
         guard hello.genesis.ledger == genesis.ledger else {
             let refusal = Welcome.refusal(
-                of: hello, hub, genesis, clock: clockCommitted, now: now.wall)
+                of: hello, hello.digest(parts.hasher), hub, genesis, clock: clockCommitted,
+                now: now.wall)
             return [
                 .note(.foreignLedger(hello.genesis.ledger, agent)),
                 send(.welcome(refusal), session: 0, to: agent),
@@ -87,7 +88,7 @@ extension Hub {
         _ proof: Proof, _ frame: Frame, _ agent: AgentID, _ now: ClockReading
     ) -> [Action] {
         let needsApproval = parts.needsApproval && fleet.isKnown(agent, besides: proof.stream)
-        let place = place
+        let place = place(for: fleet.existing(proof.stream)?.challenge?.hello)
         let isFirst = fleet.existing(proof.stream)?.record.provedSession == 0
         let answers = fleet.session(proof.stream, of: agent) {
             $0.proved(
@@ -160,7 +161,14 @@ extension Hub {
             }
         }
         noteHeard(agent, answers, now)
-        return perform(answers, watermark.stream, now)
+        return perform(answers, watermark.stream, now) + remind(agent, watermark.stream, now)
+    }
+
+    /// An agent that has nothing to send notices nothing of a hub that began anew, where it has missed
+    /// that it came up.
+    private func remind(_ agent: AgentID, _ stream: StreamTag, _ now: ClockReading) -> [Action] {
+        guard fleet.existing(stream)?.provedSession == nil else { return [] }
+        return [send(.hub(notice(now)), session: 0, to: agent)]
     }
 
     private mutating func take(
@@ -246,10 +254,12 @@ extension Message {
 extension Welcome {
     /// For a greeting that can lead to nothing.
     fileprivate static func refusal(
-        of hello: Hello, _ hub: Seen, _ genesis: Genesis, clock: HybridTimestamp, now: Timestamp
+        of hello: Hello, _ greeting: Hash256, _ hub: Seen, _ genesis: Genesis,
+        clock: HybridTimestamp, now: Timestamp
     ) -> Welcome {
         Welcome(
-            nonce: hello.nonce, challenge: [UInt8](repeating: 0, count: Welcome.challengeByteCount),
+            nonce: hello.nonce, greeting: greeting,
+            challenge: [UInt8](repeating: 0, count: Welcome.challengeByteCount),
             session: 0, standing: .refused, leaves: [],
             announced: ChainPoint(sequence: 0, hash: .zero),
             credit: Credit(bytes: 0, messages: 0), hub: hub, hubGenesis: genesis, sentAt: now,

@@ -81,7 +81,8 @@ extension Hub {
         let id = HubEventID(hub: signed.hub, sequence: signed.event.sequence)
         let content = signed.event.content
         // What repeats an event that is known here is known, too.
-        guard !fold.state.knows(id), content.origin.map({ !fold.state.knows($0) }) ?? true,
+        let ids = [id] + (content.origin.map { [$0] } ?? [])
+        guard !ids.contains(where: { fold.state.knows($0, saying: content.fact, to: agent) }),
             isNew(content.fact)
         else { return [] }
         if case .released(let span) = content.fact, isMerged(span) {

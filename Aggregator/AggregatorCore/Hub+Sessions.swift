@@ -43,6 +43,7 @@ extension Hub {
             fleet.noteStop(tag, .unapproved, now.wall)
             return [.note(.awaitsApproval(tag, agent)), write(.awaitsApproval(tag), now)]
         case .lose(let gap):
+            schedule.lost(agent)
             return [.note(.lost(gap, agent)), write(.gapLost(gap), telling: agent, now)]
         case .define(let names):
             addStreamIfNew(session)

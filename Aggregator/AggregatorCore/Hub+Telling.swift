@@ -47,7 +47,7 @@ extension Hub {
     /// A commit may have made events durable.
     mutating func tellNews(_ now: ClockReading) -> [Action] {
         var actions: [Action] = []
-        for agent in fold.state.addressees.sorted() where isBehind(agent) {
+        for agent in fold.state.addressees where isBehind(agent) {
             actions += tell(agent, now)
         }
         return actions
@@ -104,9 +104,11 @@ extension Hub {
 extension StreamSession {
     fileprivate var progress: SnapshotSchedule.Progress? {
         provedSession.map {
-            SnapshotSchedule.Progress(
-                session: $0, committed: committed.sequence,
-                lag: record.announced.sequence - min(record.announced.sequence, committed.sequence))
+            // What is given up is in no sum, and never will be.
+            let through = accounted(for: committed).sequence
+            return SnapshotSchedule.Progress(
+                session: $0, committed: through,
+                lag: record.announced.sequence - min(record.announced.sequence, through))
         }
     }
 }

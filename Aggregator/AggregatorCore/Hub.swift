@@ -156,6 +156,7 @@ package struct Hub {
         sinceCheckpoint = Pending.Size()
         tellings.removeAll()
         returned = ReturnedPlaces()
+        judged.removeAll()
         decisions.forget()
         succession = origin.isRestored ? Succession(agent: nil) : nil
     }
@@ -190,10 +191,18 @@ package struct Hub {
     /// What happened in the fleet since it was last taken.
     package mutating func takeChanges() -> [FleetChange] { fleet.takeChanges() }
 
-    /// What is durable of this hub.
-    var place: StreamSession.HubPlace {
+    /// What is durable of this hub, for who has greeted so.
+    func place(for hello: Hello?) -> StreamSession.HubPlace {
         StreamSession.HubPlace(
-            tag: tag, events: committedEvents, position: UInt64(max(position, 0)))
+            tag: tag, events: committedEvents, position: UInt64(max(position, 0)),
+            hasToldSeen: hello.map(hasToldSeen) ?? true)
+    }
+
+    private func hasToldSeen(_ hello: Hello) -> Bool {
+        guard let digest = hello.seenEvent, hello.seen.hub == tag else { return true }
+        let agent = hello.genesis.agent
+        guard let event = fold.state.told(agent, hello.seen.position) else { return false }
+        return event.digest(of: tag, parts.hasher) == digest
     }
 
     // MARK: Saying
@@ -211,14 +220,17 @@ package struct Hub {
         shardsToTell = 0..<Topics.shards
     }
 
+    /// That the aggregator is up.
+    func notice(_ now: ClockReading) -> HubNotice {
+        HubNotice(isUp: true, hub: Seen(hub: tag, position: committedEvents), at: now.wall)
+    }
+
     private static let shardsPerTick = 8
 
     /// A few shards at a time: the transport has no room for all of them.
     mutating func tellShards(_ now: ClockReading) -> [Action] {
         guard !shardsToTell.isEmpty, succession == nil else { return [] }
-        let notice = HubNotice(
-            isUp: true, hub: Seen(hub: tag, position: committedEvents), at: now.wall)
-        let frame = framed(.hub(notice), session: 0)
+        let frame = framed(.hub(notice(now)), session: 0)
         let shards = shardsToTell.prefix(Hub.shardsPerTick)
         shardsToTell.removeFirst(shards.count)
         return shards.map { .announce(frame, shard: $0) }

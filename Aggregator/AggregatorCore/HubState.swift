@@ -29,9 +29,9 @@ package struct HubState: Sendable {
     private var gaps: [StreamTag: [RecordedGap]] = [:]
     /// All of them, with what was decided, and the events in quarantine.
     package private(set) var conflicts = ConflictFold()
-    /// What the hub that is written has to tell each agent, in its order. All of it is kept: a folder
-    /// that was put back, or begins anew, is told again what another of that name has seen.
-    private var addressed: [AgentID: [HubEvent]] = [:]
+    /// What each hub has to tell each agent, in its order. All of it is kept: a folder that was put back,
+    /// or begins anew, is told again what another of that name has seen.
+    private var addressed: [StreamTag: [AgentID: [HubEvent]]] = [:]
 
     package init() {}
 
@@ -60,24 +60,42 @@ package struct HubState: Sendable {
         }
     }
 
-    /// Whether the log has the event, or one that repeats it.
-    package func knows(_ id: HubEventID) -> Bool {
-        conflicts.isRepeated(id) || hubs.contains { $0.tag == id.hub && id.sequence <= $0.events }
+    /// Whether the log has this event, which a hub told the agent, or one that repeats it. The number
+    /// alone does not say so: a hub that was put back from an older copy has given it out again, until
+    /// an agent showed it.
+    package func knows(_ id: HubEventID, saying fact: HubFact, to agent: AgentID) -> Bool {
+        addressed.contains { hub, told in
+            (told[agent] ?? []).contains { event in
+                let own = HubEventID(hub: hub, sequence: event.sequence)
+                return event.content.fact == fact && (own == id || event.content.origin == id)
+            }
+        }
+    }
+
+    /// The event of that number, of the hub that is written, if the agent is told of it.
+    package func told(_ agent: AgentID, _ sequence: UInt64) -> HubEvent? {
+        addressed(to: agent).last { $0.sequence == sequence }
+    }
+
+    private func addressed(to agent: AgentID) -> [HubEvent] {
+        hubs.last.flatMap { addressed[$0.tag]?[agent] } ?? []
     }
 
     /// What an agent is to be told behind one of the hub's events.
     package func addressed(to agent: AgentID, behind sequence: UInt64) -> ArraySlice<HubEvent> {
-        let all = addressed[agent] ?? []
+        let all = addressed(to: agent)
         let seen = all.firstIndex { $0.sequence > sequence } ?? all.endIndex
         return all[seen...]
     }
 
     /// The last event of the hub that is written that an agent is to be told; 0 for none.
     package func lastAddressed(to agent: AgentID) -> UInt64 {
-        addressed[agent]?.last?.sequence ?? 0
+        addressed(to: agent).last?.sequence ?? 0
     }
 
-    package var addressees: some Collection<AgentID> { addressed.keys }
+    package var addressees: [AgentID] {
+        hubs.last.flatMap { addressed[$0.tag]?.keys.sorted() } ?? []
+    }
 
     // MARK: The fold
 
@@ -85,7 +103,6 @@ package struct HubState: Sendable {
     package mutating func begin(_ hub: StreamTag) {
         precondition(!hubs.contains { $0.tag == hub }, "hub \(hub) begins twice")
         hubs.append(Hub(tag: hub, events: 0))
-        addressed = [:]
     }
 
     /// The next event of the hub that is written.
@@ -98,7 +115,7 @@ package struct HubState: Sendable {
         let id = HubEventID(hub: hubs[current].tag, sequence: event.sequence)
         conflicts.apply(event, id)
         if let address = event.content.address {
-            addressed[address.agent, default: []].append(event)
+            addressed[id.hub, default: [:]][address.agent, default: []].append(event)
         }
         apply(event, id)
     }

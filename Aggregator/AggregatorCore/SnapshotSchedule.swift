@@ -168,6 +168,12 @@ package struct SnapshotSchedule: Sendable {
         }
     }
 
+    /// Events of the agent are given up: what its sums include is another, although they are the same.
+    package mutating func lost(_ agent: AgentID) {
+        guard let index = listenerOfAgent[agent], listeners[index].isOnline else { return }
+        beginRound(index)
+    }
+
     private mutating func beginRound(_ index: Int) {
         listeners[index].roundStart = listeners[index].number + 1
         for use in listeners[index].uses { wait(use) }

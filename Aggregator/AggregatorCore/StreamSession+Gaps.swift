@@ -32,13 +32,10 @@ extension StreamSession {
         guard frame.isSigned(by: genesis.publicKey, hasher, verifier) else {
             return [.drop(.badSignature)]
         }
-        let kept = (open.unreadable + message.ranges).suffix(limits.unreadableRangesMax)
-        self.open?.unreadable = Array(kept)
+        guard questions.count < limits.lookUpsWaitingMax else { return [.drop(.tooEarly)] }
+        if !open.unreadable.contains(message) { questions.append(.unreadable(message)) }
         var actions: [Action] = []
-        loseGap(&actions)
-        acknowledge(&actions)
         settle(&actions)
-        noteGap(now)
         return actions
     }
 
@@ -51,7 +48,9 @@ extension StreamSession {
             // Once said: a fork behind it makes it unknown again where the agent's chain is.
             open?.lacksPruned = false
             open?.owesAck = true
-            actions.append(.lose(gap))
+            // It is acknowledged when the loss is written.
+            owesRecord = true
+            actions += [.lose(gap), .persistRecord]
             let waiting = early.take(childrenOf: gap.resumesBehind)
             for child in waiting { place([child], &actions) }
         }
@@ -76,17 +75,13 @@ extension StreamSession {
     /// with nothing that the agent still has, it is the furthest that its chain may have gone through.
     private func base(_ open: Open) -> ChainPoint? {
         if let reached = open.reached { return reached }
-        let ends = tree.ends.map(\.point)
-        if open.lacksPruned {
-            return ends.filter { $0.sequence + 1 < open.oldestRetained }
-                .max { $0.sequence < $1.sequence } ?? start
-        }
-        let unreadable = open.unreadable.map(\.lowerBound).min()
-        return ends.first { $0.sequence + 1 == unreadable }
+        guard open.lacksPruned else { return nil }
+        return tree.ends.map(\.point).filter { $0.sequence + 1 < open.oldestRetained }
+            .max { $0.sequence < $1.sequence } ?? start
     }
 
-    /// Where the agent's chain is known again: before the oldest event that it keeps, and before what
-    /// came early.
+    /// Where the agent's chain is known again: before the oldest event that it keeps, before what came
+    /// early, and behind what it cannot read.
     private func nextPlaces(_ open: Open) -> [ChainPoint] {
         var places: [ChainPoint] = []
         if let hash = open.retainedBehind, open.oldestRetained > 1 {
@@ -97,13 +92,14 @@ extension StreamSession {
                 ChainPoint(sequence: $0.firstSequence - 1, hash: $0.previous)
             }
         }
+        places += open.unreadable.map(\.end)
         return places.sorted { $0.sequence < $1.sequence }
     }
 
     private func isHopeless(_ missing: ClosedRange<UInt64>, _ open: Open) -> Bool {
         var next = missing.lowerBound
         if next < open.oldestRetained { next = open.oldestRetained }
-        let ordered = open.unreadable.sorted { $0.lowerBound < $1.lowerBound }
+        let ordered = open.unreadable.map(\.sequences).sorted { $0.lowerBound < $1.lowerBound }
         for range in ordered where range.contains(next) {
             guard range.upperBound < UInt64.max else { return true }
             next = range.upperBound + 1
@@ -147,15 +143,41 @@ extension StreamSession {
         return lostGaps.contains { $0.end == sealed.end }
     }
 
-    /// The end of a chain, with the gaps behind it that were given up.
+    /// The end of a chain, with the gaps behind it that were given up and of which the agent has nothing.
     func accounted(for point: ChainPoint) -> ChainPoint {
+        guard let open else { return point }
         var end = point
         while let gap = lostGaps.first(where: {
             $0.sequences.lowerBound == end.sequence + 1 && $0.before == end.hash
+                && isHopeless($0.sequences, open)
         }) {
             end = gap.end
         }
         return end
+    }
+
+    /// Whether a gap that was given up lies before that place, and the agent, being another copy of the
+    /// folder than the one that lacked it, still has some of it. What is behind the gap says nothing
+    /// then of what is in it.
+    func passesGap(_ place: ChainPoint, oldestRetained: UInt64) -> Bool {
+        guard record.standing.isClosed else { return false }
+        return lostGaps.contains { gap in
+            gap.sequences.upperBound >= oldestRetained
+                && gap.sequences.upperBound <= place.sequence
+        }
+    }
+
+    /// Whether the tree has all of the agent's own chain up to this place, which is in it.
+    func isReached(_ place: ChainPoint) -> Bool {
+        guard let open, passesGap(place, oldestRetained: open.oldestRetained) else { return true }
+        if isKnown(place, open) { return true }
+        guard let reached = open.reached ?? base(open) else { return false }
+        return place.sequence <= reached.sequence || place == accounted(for: reached)
+    }
+
+    /// Whether the welcome named it, although it is inside the tree.
+    func isKnown(_ place: ChainPoint, _ open: Open) -> Bool {
+        inside.contains { $0.point == place && $0.oldestRetained <= open.oldestRetained }
     }
 
     /// What lies in a gap and what lies behind it are looked for apart: of the one nothing follows for
@@ -187,7 +209,7 @@ extension StreamSession {
         }
         keep(run, &actions)
         guard run[0].segment.header.definitionCountBefore <= limits.definitionsPerStreamMax,
-            open?.names?.next != run[0]
+            open?.names == nil
         else { return }
         open?.names = MissingNames(next: run[0])
     }
@@ -198,6 +220,14 @@ extension StreamSession {
     ) {
         let branch = tree.begin(behind: BranchEnd(point: gap.end, dictionary: names))
         merge(run[...], branch, beginsBranch: true, &actions)
+    }
+
+    /// What waits behind another gap than the one whose names came.
+    private mutating func resumeWaiting(_ actions: inout [Action]) {
+        for root in early.roots
+        where lostGaps.contains(where: { $0.resumesBehind == root.previous }) {
+            for child in early.take(childrenOf: root.previous) { place([child], &actions) }
+        }
     }
 
     /// Whether the segment's own names follow from these.
@@ -261,6 +291,7 @@ extension StreamSession {
             run = [first]
             resume(Array(run), behind: gap, names: state, &actions)
         }
+        resumeWaiting(&actions)
         acknowledge(&actions)
         settle(&actions)
         noteGap(now)

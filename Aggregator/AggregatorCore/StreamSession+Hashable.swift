@@ -9,7 +9,8 @@ extension StreamSession: Hashable {
             && left.challenge == right.challenge && left.open == right.open
             && left.owesRecord == right.owesRecord && left.early == right.early
             && left.questions == right.questions && left.isAsking == right.isAsking
-            && left.mergedLast == right.mergedLast && left.limits == right.limits
+            && left.inside == right.inside && left.mergedLast == right.mergedLast
+            && left.limits == right.limits
     }
 
     /// Without the evidence, by which nothing is decided: an exhaustive search tells states apart by
@@ -30,6 +31,7 @@ extension StreamSession: Hashable {
         hasher.combine(early)
         hasher.combine(questions)
         hasher.combine(isAsking)
+        hasher.combine(inside)
         hasher.combine(mergedLast)
     }
 }

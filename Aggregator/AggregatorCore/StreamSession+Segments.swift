@@ -32,15 +32,30 @@ extension StreamSession {
         switch (questions.removeFirst(), answer) {
         case (_, nil): actions.append(.drop(.notLookedUp))
         case (.head(let head), let answer?):
-            if answer.dictionary != nil { reach(head) }
+            if answer.dictionary != nil { reach(head, behind: head) }
         case (.retained(let point), let answer?):
             if answer.dictionary != nil || isLost(point) {
-                reach(accounted(for: point))
+                if let open { remember(point, open) }
+                reach(accounted(for: point), behind: point)
             } else {
                 open?.lacksPruned = true
             }
         case (.acknowledged, let answer?):
             if answer.dictionary == nil { return [.fallenBehind] }
+        case (.unreadable(let lost), let answer?):
+            if answer.dictionary != nil {
+                reach(lost.end, behind: lost.behind)
+            } else {
+                let kept = (open?.unreadable ?? []) + [lost]
+                let limit = limits.unreadableRangesMax
+                open?.unreadable = kept.suffix(limit)
+                let isNamed = open.map { isKnown(lost.behind, $0) } ?? false
+                if isNamed || lost.behind == start || tree.ends(with: lost.behind)
+                    || isLost(lost.behind)
+                {
+                    reach(accounted(for: lost.behind), behind: lost.behind)
+                }
+            }
         case (.run(let run), let answer?): place(run, answer, &actions)
         }
         loseGap(&actions)
@@ -77,7 +92,7 @@ extension StreamSession {
             return .failure(Refusal(drop: .badSignature))
         }
         let content = SegmentsMessage.signedContent(
-            session: session, stream: stream, lastHash: last.hash)
+            session: session, stream: stream, sentAt: message.sentAt, lastHash: last.hash)
         guard verifier.isValid(signature, for: content, by: genesis.publicKey) else {
             return .failure(Refusal(drop: .badSignature))
         }
@@ -137,13 +152,21 @@ extension StreamSession {
     /// The agent did not know that we have all of it: say so again.
     mutating func repeated(_ run: [SealedSegment], _ actions: inout [Action]) {
         actions.append(.drop(.duplicate))
-        reach(run[run.count - 1].end)
+        reach(run[run.count - 1].end, behind: run[0].start)
     }
 
-    /// The tree has the agent's own chain up to there, or will with the next commit.
-    mutating func reach(_ point: ChainPoint) {
+    /// The tree has a part of the agent's own chain, or will with the next commit.
+    mutating func reach(_ point: ChainPoint, behind start: ChainPoint) {
+        guard isReached(start) else {
+            let (beyond, limit) = (open?.beyond ?? [], limits.lookUpsWaitingMax)
+            open?.beyond = (beyond + [Stretch(start: start, end: point)]).suffix(limit)
+            return
+        }
         open?.owesAck = true
         if point.sequence >= open?.reached?.sequence ?? 0 { open?.reached = point }
+        let next = open?.beyond.firstIndex { $0.end > point && isReached($0.start) }
+        guard let next, let stretch = open?.beyond.remove(at: next) else { return }
+        reach(stretch.end, behind: stretch.start)
     }
 
     private mutating func ask(_ run: [SealedSegment], _ actions: inout [Action]) {
@@ -160,6 +183,7 @@ extension StreamSession {
             switch question {
             case .head(let point), .acknowledged(let point), .retained(let point):
                 lookUp = LookUp(point)
+            case .unreadable(let lost): lookUp = LookUp(lost.end)
             case .run(let run):
                 if tree.placement(of: run) != .unknown {
                     questions.removeFirst()
@@ -183,6 +207,7 @@ extension StreamSession {
         _ run: ArraySlice<SealedSegment>, _ branch: Int, beginsBranch: Bool = false,
         _ actions: inout [Action]
     ) {
+        guard let start = run.first?.start else { return }
         let before = tree.dictionary(of: branch)
         let sharesNames = tree.sharesNames(branch)
         var merged: [SealedSegment] = []
@@ -199,7 +224,7 @@ extension StreamSession {
             if beginsBranch { tree.remove(branch) }
             return
         }
-        reach(last.end)
+        reach(last.end, behind: start)
         mergedLast = last.end
         let fresh = merged.firstIndex {
             let first = $0.segment.header.firstSequence
@@ -336,6 +361,13 @@ extension StreamSession {
 
     /// The last event that is here, merged or early.
     package var highestReceived: UInt64 { max(merged.sequence, early.highest) }
+}
+
+extension SealedSegment {
+    /// The place behind which it stands.
+    fileprivate var start: ChainPoint {
+        ChainPoint(sequence: segment.header.firstSequence - 1, hash: segment.header.previous)
+    }
 }
 
 extension ChainPoint {

@@ -115,16 +115,25 @@ package struct StreamSession {
         /// The tree has not what the agent has pruned last.
         var lacksPruned = false
         /// What the agent cannot read from its own disk.
-        var unreadable: [ClosedRange<UInt64>] = []
+        var unreadable: [Unreadable] = []
         /// How far of the agent's own chain is merged, or lost for good; nil where a closed stream has
         /// several branches and it has not been seen which is this agent's.
         var reached: ChainPoint?
+        /// What the tree has of its chain beyond that, where something before it is still on its way.
+        var beyond: [Stretch] = []
         /// An answer is due, although nothing may be new.
         var owesAck = true
         /// Where a gap was found, and when to ask for what is missing.
         var gap: Gap?
         /// Names that were asked for, to go on behind a gap.
         var names: MissingNames?
+    }
+
+    /// A part of a chain.
+    struct Stretch: Hashable {
+        /// The place in front of it.
+        let start: ChainPoint
+        let end: ChainPoint
     }
 
     struct Gap: Hashable {
@@ -145,6 +154,8 @@ package struct StreamSession {
         case acknowledged(ChainPoint)
         /// Whether it has what the agent has pruned last.
         case retained(ChainPoint)
+        /// Whether it has what the agent cannot read any more.
+        case unreadable(Unreadable)
     }
 
     package let genesis: Genesis
@@ -154,9 +165,9 @@ package struct StreamSession {
     package private(set) var watermark: HybridTimestamp
     let start: ChainPoint
     /// What the agent had seen when it last proved itself.
-    package private(set) var provenSeen: Seen?
+    package internal(set) var provenSeen: Seen?
     /// The head that had been proved before the stream was closed.
-    package private(set) var closingEvidence: SignedHead?
+    package internal(set) var closingEvidence: SignedHead?
     var tree: StreamTree
     /// Gaps that nobody can fill. What comes late is merged all the same.
     var lostGaps: [HubFact.LostGap]
@@ -168,6 +179,15 @@ package struct StreamSession {
     var questions: [Question] = []
     /// The first question was asked and not yet answered.
     var isAsking = false
+    /// What the tree has of an agent's own chain, beside its ends.
+    struct Inside: Hashable {
+        let point: ChainPoint
+        /// The agent's. Of one that keeps more, the tree may lack something.
+        let oldestRetained: UInt64
+    }
+
+    /// The last places that agents were told to be here.
+    var inside: [Inside] = []
     /// The end of what was merged last.
     var mergedLast: ChainPoint
     let limits: AggregatorLimits
@@ -217,154 +237,7 @@ package struct StreamSession {
     /// When it was proved, by our clock; nil where none is.
     package var provedAt: Timestamp? { open?.provedAt }
 
-    // MARK: The handshake
-
-    /// An agent greets. Nothing is concluded from it: it may be of yesterday. It is answered with
-    /// what is known.
-    package mutating func greeted(
-        _ hello: Hello, credit: Credit, hub: Seen, hubGenesis: Genesis, now: Timestamp,
-        clock: HybridTimestamp = HybridTimestamp(rawValue: 0),
-        _ random: inout some RandomNumberGenerator
-    ) -> [Action] {
-        let proved = max(record.provedSession, hello.lastSession)
-        guard proved < UInt64.max else { return [.drop(.notInSession)] }
-        let greeting = hello.digest(hasher)
-        let challenge = challenge(
-            for: greeting,
-            (0..<Welcome.challengeByteCount).map { _ in UInt8.random(in: 0...255, using: &random) })
-        self.challenge = Challenge(
-            bytes: challenge, greeting: greeting, session: proved + 1, hello: hello)
-        let welcome = Welcome(
-            nonce: hello.nonce, challenge: challenge, session: proved + 1,
-            standing: record.standing,
-            leaves: leaves(for: hello), announced: record.announced,
-            credit: credit, hub: hub,
-            hubGenesis: hubGenesis, sentAt: now, clock: clock)
-        return [.sendWelcome(welcome)]
-    }
-
-    /// A greeting that the broker delivers twice is challenged once: the agent answers the first
-    /// welcome.
-    private func challenge(for greeting: Hash256, _ fresh: [UInt8]) -> [UInt8] {
-        guard let challenge, challenge.greeting == greeting else { return fresh }
-        return challenge.bytes
-    }
-
-    /// The ends that a welcome names, also of gaps that are lost, where the agent has nothing of them
-    /// either: those that the greeting speaks of, then the furthest.
-    private func leaves(for hello: Hello) -> [ChainPoint] {
-        let spokenOf = [hello.head, hello.acknowledged]
-        let lost = lostGaps.map(\.end).filter {
-            !leaves.contains($0) && $0.sequence < hello.oldestRetained
-        }
-        let ordered = (leaves + lost).sorted { left, right in
-            let (first, second) = (spokenOf.contains(left), spokenOf.contains(right))
-            return first == second ? left > right : first
-        }
-        return Array(ordered.prefix(Welcome.leavesMax))
-    }
-
-    /// What is durable of the hub that the session is with.
-    package struct HubPlace: Hashable, Sendable {
-        package let tag: StreamTag
-        /// Of its own.
-        package let events: UInt64
-        /// Of the log.
-        package let position: UInt64
-
-        package init(tag: StreamTag, events: UInt64, position: UInt64) {
-            self.tag = tag
-            self.events = events
-            self.position = position
-        }
-    }
-
-    /// The agent proves that it holds the stream's key now. From here on its words count, and those
-    /// of its greeting.
-    ///
-    /// - Parameter needsApproval: whether a stream that was never heard of has to wait for an operator.
-    package mutating func proved(
-        _ proof: Proof, session: UInt64, signature: Signature?, hub: HubPlace,
-        needsApproval: Bool = false, now: Timestamp
-    ) -> [Action] {
-        guard let challenge, session == challenge.session else { return [.drop(.notInSession)] }
-        let content = proof.signedContent(
-            challenge: challenge.bytes, greeting: challenge.greeting, session: session)
-        guard let signature, verifier.isValid(signature, for: content, by: genesis.publicKey) else {
-            return [.drop(.badSignature)]
-        }
-        if proof.hasLeft || isAhead(challenge.hello, of: hub) { return [.fallenBehind] }
-        var actions: [Action] = []
-        if needsApproval, record.provedSession == 0 {
-            record.standing = .unapproved
-            actions.append(.awaitApproval)
-        } else if let finding = finding(of: proof, lastSession: challenge.hello.lastSession) {
-            close(finding, &actions)
-        }
-        record.provedSession = max(record.provedSession, session)
-        record.evidence = SignedHead(
-            proof, session: session, challenge: challenge.bytes, greeting: challenge.greeting,
-            signature: signature)
-        if proof.head.sequence > record.announced.sequence { record.announced = proof.head }
-        provenSeen = challenge.hello.seen
-        self.challenge = nil
-        owesRecord = true
-        actions.append(.persistRecord)
-        guard record.standing.takesSegments else { return actions + [.drop(.streamStopped)] }
-        begin(session, challenge.hello, proof.head, hub, now)
-        loseGap(&actions)
-        settle(&actions)
-        return actions
-    }
-
-    /// Whether the agent has seen or was told more than this hub has ever committed: its database was
-    /// put back from an older copy.
-    private func isAhead(_ hello: Hello, of hub: HubPlace) -> Bool {
-        if hello.seen.hub == hub.tag, hello.seen.position > hub.events { return true }
-        guard let place = hello.acknowledgedAt, place.hub == hub.tag else { return false }
-        return place.position > hub.position
-            || hello.acknowledged.sequence > max(committed.sequence, lostThrough)
-    }
-
-    /// Whether this is a copy of the folder that was heard of before.
-    private func finding(of proof: Proof, lastSession: UInt64) -> Standing? {
-        let known = record.announced
-        if lastSession < record.provedSession || proof.head.sequence < known.sequence {
-            return .rolledBack
-        }
-        let isKnown = proof.head.sequence > known.sequence || proof.head.hash == known.hash
-        return proof.passesAnnounced && isKnown ? nil : .forked
-    }
-
-    /// Only what comes in the new session counts from now on: its agent sends again what it is not
-    /// told to be here.
-    private mutating func begin(
-        _ session: UInt64, _ hello: Hello, _ head: ChainPoint, _ hub: HubPlace, _ now: Timestamp
-    ) {
-        open = Open(
-            session: session, oldestRetained: hello.oldestRetained,
-            retainedBehind: hello.retainedBehind, provedAt: now)
-        early.removeAll()
-        questions.removeAll()
-        isAsking = false
-        if record.standing == .open {
-            // Its chain passes through what was announced, and so through all that is merged.
-            let reached = accounted(for: tree.merged)
-            open?.reached = reached
-        } else if tree.ends(with: head) || head.sequence < hello.oldestRetained && isLost(head) {
-            open?.reached = head
-        } else {
-            if head.sequence <= tree.merged.sequence { questions.append(.head(head)) }
-            if let hash = hello.retainedBehind, hello.oldestRetained > 1 {
-                let point = ChainPoint(sequence: hello.oldestRetained - 1, hash: hash)
-                questions.append(.retained(point))
-            }
-        }
-        let isOurs = hello.acknowledgedAt?.hub == hub.tag && hello.acknowledged.sequence > 0
-        let isKnown =
-            tree.ends(with: hello.acknowledged) || isLost(hello.acknowledged.sequence)
-        if isOurs, !isKnown { questions.append(.acknowledged(hello.acknowledged)) }
-    }
+    // MARK: Standing
 
     /// The stream's writer may not go on. What was recorded is taken all the same.
     mutating func close(_ standing: Standing, _ actions: inout [Action]) {
@@ -398,7 +271,18 @@ package struct StreamSession {
             !tree.hasUncommitted
         else { return }
         self.open?.owesAck = false
+        if record.standing.isClosed, !tree.ends(with: reached) || !lostGaps.isEmpty {
+            remember(reached, open)
+        }
         actions.append(.sendAck(session: open.session, reached))
+    }
+
+    mutating func remember(_ point: ChainPoint, _ open: Open) {
+        // What this agent cannot read, another copy of its folder may.
+        guard !open.unreadable.contains(where: { $0.behind < point }) else { return }
+        let place = Inside(point: point, oldestRetained: open.oldestRetained)
+        inside.removeAll { $0 == place }
+        inside = (inside + [place]).suffix(limits.branchesPerStreamMax)
     }
 
     // MARK: Watermarks

@@ -41,10 +41,10 @@ extension Returns {
 
 extension Unreadable {
     var words: MessageWords {
-        let ranges = ranges.map { "\($0.lowerBound) to \($0.upperBound)" }
-        var words = MessageWords("\(ranges.joined(separator: ", ")) of \(stream)")
+        let range = "\(sequences.lowerBound) to \(sequences.upperBound)"
+        var words = MessageWords("\(range) of \(stream)")
         words.add("stream", stream)
-        for range in ranges { words.add("cannot read", range) }
+        words.add("cannot read", sequences)
         return words
     }
 }

@@ -97,9 +97,6 @@ package struct ConflictFold: Sendable {
         index[repeated[id] ?? id].map { all[$0] }
     }
 
-    /// Whether there is an event that repeats that one of a former hub.
-    package func isRepeated(_ id: HubEventID) -> Bool { repeated[id] != nil }
-
     package var openCount: Int { all.reduce(0) { $0 + ($1.isOpen ? 1 : 0) } }
 
     /// Whether it is known that the stream's clock stands wrong, and nobody has settled it.
@@ -148,7 +145,8 @@ package struct ConflictFold: Sendable {
     /// The next event.
     package mutating func apply(_ event: HubEvent, _ id: HubEventID) {
         let origin = event.content.origin
-        let isKnown = origin.map { index[$0] != nil } ?? false
+        let known = origin.flatMap { index[$0] }
+        let isKnown = known.map { all[$0].event.content.fact == event.content.fact } ?? false
         if let origin {
             // What follows may name either.
             if isKnown { index[id] = index[origin] } else { repeated[origin] = id }

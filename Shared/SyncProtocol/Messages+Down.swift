@@ -46,6 +46,8 @@ package struct Welcome: Hashable, Sendable {
 
     /// The hello's nonce.
     package var nonce: [UInt8]
+    /// The hello's digest: what answers a hello that was altered on its way says nothing.
+    package var greeting: Hash256
     /// To be signed by the proof.
     package var challenge: [UInt8]
     /// The new session's number: one more than any proved before.
@@ -69,13 +71,14 @@ package struct Welcome: Hashable, Sendable {
     /// - Precondition: the nonce and the challenge have their lengths, and there are at most
     ///   `leavesMax` leaves.
     package init(
-        nonce: [UInt8], challenge: [UInt8], session: UInt64, standing: Standing,
-        leaves: [ChainPoint],
+        nonce: [UInt8], greeting: Hash256, challenge: [UInt8], session: UInt64,
+        standing: Standing, leaves: [ChainPoint],
         announced: ChainPoint, credit: Credit, dialect: Dialect = .current, hub: Seen,
         hubGenesis: Genesis,
         sentAt: Timestamp, clock: HybridTimestamp = HybridTimestamp(rawValue: 0)
     ) {
         self.nonce = nonce
+        self.greeting = greeting
         self.challenge = challenge
         self.session = session
         self.standing = standing
@@ -259,6 +262,7 @@ extension Welcome: FrameBody {
     func encode(into writer: inout ByteWriter) {
         checkLimits()
         writer.raw(nonce)
+        writer.hash(greeting)
         writer.raw(challenge)
         writer.fixed(session)
         writer.u8(standing.rawValue)
@@ -278,6 +282,7 @@ extension Welcome: FrameBody {
 
     init(from reader: inout ByteReader) throws(WireError) {
         nonce = try reader.raw(Hello.nonceByteCount)
+        greeting = try reader.hash()
         challenge = try reader.raw(Welcome.challengeByteCount)
         session = try reader.fixed()
         guard let standing = Standing(rawValue: try reader.u8()) else {

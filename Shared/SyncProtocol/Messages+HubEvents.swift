@@ -64,26 +64,25 @@ package struct Returns: Hashable, Sendable {
     }
 }
 
-/// Ranges of a stream that its agent cannot read from its own disk any more.
+/// Segments of a stream that its agent cannot read from its own disk any more, next to each other.
 package struct Unreadable: Hashable, Sendable {
-    package static let rangesMax = 64
-
     package var stream: StreamTag
-    /// In their order, at least one.
-    package var ranges: [ClosedRange<UInt64>]
+    /// The place in front of them.
+    package var behind: ChainPoint
+    /// The end of the last of them, by what its database says of it.
+    package var end: ChainPoint
 
-    /// - Precondition: 1 to `rangesMax` ranges.
-    package init(stream: StreamTag, ranges: [ClosedRange<UInt64>]) {
-        self.stream = stream
-        self.ranges = ranges
-        checkLimits()
-    }
-
-    private func checkLimits() {
+    /// - Precondition: the end lies behind the place in front.
+    package init(stream: StreamTag, behind: ChainPoint, end: ChainPoint) {
         precondition(
-            (1...Unreadable.rangesMax).contains(ranges.count),
-            "a message names 1 to \(Unreadable.rangesMax) ranges, not \(ranges.count)")
+            end.sequence > behind.sequence,
+            "no event is behind \(behind.sequence) and up to \(end.sequence)")
+        self.stream = stream
+        self.behind = behind
+        self.end = end
     }
+
+    package var sequences: ClosedRange<UInt64> { behind.sequence + 1...end.sequence }
 }
 
 // MARK: Bytes
@@ -147,17 +146,17 @@ extension Unreadable: FrameBody {
     package static let kind = Frame.Kind.unreadable
 
     func encode(into writer: inout ByteWriter) {
-        checkLimits()
         writer.fixed(stream.rawValue)
-        writer.varint(UInt64(ranges.count))
-        for range in ranges { writer.sequences(range) }
+        behind.encode(into: &writer)
+        end.encode(into: &writer)
     }
 
     init(from reader: inout ByteReader) throws(WireError) {
         stream = try reader.streamTag()
-        let count = try reader.length("the number of ranges", limit: Unreadable.rangesMax)
-        guard count > 0 else { throw reader.failure(.invalid(what: "a message of no range")) }
-        ranges = []
-        for _ in 0..<count { ranges.append(try reader.sequences()) }
+        behind = try ChainPoint(from: &reader)
+        end = try ChainPoint(from: &reader)
+        guard end.sequence > behind.sequence else {
+            throw reader.failure(.invalid(what: "a range of no event"))
+        }
     }
 }

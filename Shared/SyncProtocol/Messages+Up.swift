@@ -35,6 +35,9 @@ package struct Hello: Hashable, Sendable {
     /// did. A hub that has not come as far was put back from an older copy.
     package var acknowledgedAt: LogPlace?
     package var seen: Seen
+    /// The digest of the hub's event that was seen last: a hub that was put back from an older copy may
+    /// have written another of that number. Nil where none was seen.
+    package var seenEvent: Hash256?
     /// The number of the first event that this agent still has.
     package var oldestRetained: UInt64
     /// The hash of the segment before that event, where one was and is no longer kept: an aggregator
@@ -52,7 +55,8 @@ package struct Hello: Hashable, Sendable {
     package init(
         nonce: [UInt8], dialect: Dialect = .current, lastSession: UInt64, head: ChainPoint,
         acknowledged: ChainPoint, acknowledgedAt: LogPlace? = nil, seen: Seen,
-        oldestRetained: UInt64, retainedBehind: Hash256? = nil, otherStreams: [StreamTag] = [],
+        seenEvent: Hash256? = nil, oldestRetained: UInt64, retainedBehind: Hash256? = nil,
+        otherStreams: [StreamTag] = [],
         softwareVersion: String,
         genesis: Genesis
     ) {
@@ -63,6 +67,7 @@ package struct Hello: Hashable, Sendable {
         self.acknowledged = acknowledged
         self.acknowledgedAt = acknowledgedAt
         self.seen = seen
+        self.seenEvent = seenEvent
         self.oldestRetained = oldestRetained
         self.retainedBehind = retainedBehind
         self.otherStreams = otherStreams
@@ -184,15 +189,16 @@ package struct SegmentsMessage: Hashable, Sendable {
         byteCount + 4
     }
 
-    /// What the signature covers: the last segment's hash, and through the chain everything before
-    /// it.
-    package static func signedContent(session: UInt64, stream: StreamTag, lastHash: Hash256)
-        -> [UInt8]
-    {
+    /// What the signature covers: when it was sent, for clocks are judged by that, and the last
+    /// segment's hash, and through the chain everything before it.
+    package static func signedContent(
+        session: UInt64, stream: StreamTag, sentAt: Timestamp, lastHash: Hash256
+    ) -> [UInt8] {
         var writer = ByteWriter()
         writer.raw(SignatureDomain.segments.bytes)
         writer.fixed(session)
         writer.fixed(stream.rawValue)
+        writer.fixed(sentAt.microseconds)
         writer.hash(lastHash)
         return writer.bytes
     }
@@ -272,6 +278,8 @@ extension Hello: FrameBody {
         writer.u8(acknowledgedAt == nil ? 0 : 1)
         acknowledgedAt?.encode(into: &writer)
         seen.encode(into: &writer)
+        writer.u8(seenEvent == nil ? 0 : 1)
+        if let seenEvent { writer.hash(seenEvent) }
         writer.fixed(oldestRetained)
         writer.u8(retainedBehind == nil ? 0 : 1)
         if let retainedBehind { writer.hash(retainedBehind) }
@@ -292,6 +300,8 @@ extension Hello: FrameBody {
         let isPlaced = try reader.flag("the acknowledgement's flag")
         acknowledgedAt = isPlaced ? try LogPlace(from: &reader) : nil
         seen = try Seen(from: &reader)
+        let hasSeen = try reader.flag("whether an event of the hub was seen")
+        seenEvent = hasSeen ? try reader.hash() : nil
         oldestRetained = try reader.fixed()
         let isCut = try reader.flag("whether older segments are no longer kept")
         retainedBehind = isCut ? try reader.hash() : nil

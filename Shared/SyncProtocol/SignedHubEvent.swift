@@ -12,12 +12,7 @@ package struct SignedHubEvent: Hashable, Sendable {
     package init(_ event: HubEvent, hub: StreamTag, signer: some Signer) {
         self.hub = hub
         self.event = event
-        var writer = ByteWriter()
-        writer.fixed(event.sequence)
-        writer.fixed(event.time.rawValue)
-        writer.u8(event.content.fact.kind)
-        event.content.encode(into: &writer)
-        bytes = writer.bytes
+        bytes = event.signedBytes
         signature = signer.sign(SignedHubEvent.signedContent(hub, bytes))
     }
 
@@ -40,7 +35,12 @@ package struct SignedHubEvent: Hashable, Sendable {
         verifier.isValid(signature, for: SignedHubEvent.signedContent(hub, bytes), by: key)
     }
 
-    private static func signedContent(_ hub: StreamTag, _ bytes: [UInt8]) -> [UInt8] {
+    /// The same for the same event of the same hub, whoever has it.
+    package func digest(_ hasher: some ContentHasher) -> Hash256 {
+        hasher.sha256([], SignedHubEvent.signedContent(hub, bytes))
+    }
+
+    fileprivate static func signedContent(_ hub: StreamTag, _ bytes: [UInt8]) -> [UInt8] {
         var writer = ByteWriter()
         writer.raw(SignatureDomain.hubEvent.bytes)
         writer.fixed(hub.rawValue)
@@ -59,5 +59,21 @@ package struct SignedHubEvent: Hashable, Sendable {
         let bytes = try reader.raw(length)
         let signature = Signature(bytes: try reader.raw(Signature.byteCount))
         self = try SignedHubEvent(hub: hub, bytes: bytes, signature: signature)
+    }
+}
+
+extension HubEvent {
+    fileprivate var signedBytes: [UInt8] {
+        var writer = ByteWriter()
+        writer.fixed(sequence)
+        writer.fixed(time.rawValue)
+        writer.u8(content.fact.kind)
+        content.encode(into: &writer)
+        return writer.bytes
+    }
+
+    /// As of the event that an agent has been told, without its signature.
+    package func digest(of hub: StreamTag, _ hasher: some ContentHasher) -> Hash256 {
+        hasher.sha256([], SignedHubEvent.signedContent(hub, signedBytes))
     }
 }

@@ -49,7 +49,7 @@ final class CommitWorld {
         let head = own.last?.end ?? ChainPoint(sequence: 0, hash: stream.genesisHash)
         let place = SegmentBuilder.Place(
             stream: stream.tag, firstSequence: head.sequence + 1, previous: head.hash,
-            seen: hub.map { Seen(hub: $0.tag, position: $0.seen) } ?? .nothing,
+            seen: hub?.seen ?? .nothing,
             dictionary: own.last?.segment.header.dictionary ?? .empty)
         let last = segments.last.map {
             HybridTimestamp(rawValue: $0.segment.header.base.rawValue + 1_000)
@@ -104,7 +104,7 @@ final class CommitWorld {
         segments += commit.segments
         if let time = commit.clock { clock = max(clock, time) }
         if let followed = commit.hub { hub = followed }
-        if let last = commit.hubEvents.last { hub?.seen = last.event.sequence }
+        for event in commit.hubEvents { hub?.saw(event) }
         for one in commit.acknowledged {
             let index = streams.firstIndex { $0.tag == one.stream }
             if let index { streams[index].acknowledged = one.through.sequence }

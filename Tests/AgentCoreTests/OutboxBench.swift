@@ -78,7 +78,8 @@ struct Bench: ~Copyable {
             nonce: [UInt8](repeating: 0, count: Genesis.nonceByteCount),
             publicKey: PublicKey(bytes: [UInt8](repeating: 0, count: PublicKey.byteCount)))
         return Welcome(
-            nonce: nonce, challenge: Bench.challenge, session: number, standing: standing,
+            nonce: nonce, greeting: .zero, challenge: Bench.challenge, session: number,
+            standing: standing,
             leaves: leaves, announced: announced, credit: credit, hub: Bench.seen,
             hubGenesis: hub, sentAt: Timestamp(microseconds: 0))
     }

@@ -49,6 +49,24 @@ import Testing
         #expect(bench.ack(Chain.point(6)).count == 1 && bench.session.held == 6)
     }
 
+    @Test
+    func `what is passed over takes no room, for its acknowledgement needs what is behind it`() {
+        var bench = Bench(head: 6)
+        let opened = bench.open(resume: 2, credit: Credit(bytes: 1, messages: 1))
+        #expect(asked(opened) == 2)
+        let passed = bench.session.sent(ends: [Chain.point(4)], byteCount: 0, at: nil)
+        #expect(asked(passed) == 4)
+        #expect(bench.session.sentThrough == Chain.point(4))
+        let sent = bench.session.sent(
+            ends: [Chain.point(5)], byteCount: 100, at: Timestamp(microseconds: 1))
+        #expect(sent == [], "one message is under way")
+    }
+
+    /// Behind which event segments are asked for.
+    private func asked(_ actions: [OutboxSession.Action]) -> UInt64? {
+        if case .sendSegments(_, let after, _, _)? = actions.last { after } else { nil }
+    }
+
     @Test func `a need at a foreign hash is refused`() {
         var bench = Bench(head: 6)
         bench.open(resume: 0)

@@ -8,8 +8,8 @@ import Testing
 @Suite struct OutboxHubTests {
     private let end = StreamEnd(.closed, detail: "", at: Timestamp(microseconds: 1))
 
-    private func known(_ hub: TestHub, seen: UInt64 = 0) -> HubRecord {
-        HubRecord(tag: hub.tag, genesis: hub.genesis, seen: seen)
+    private func known(_ hub: TestHub, _ last: SignedHubEvent? = nil) -> HubRecord {
+        HubRecord(tag: hub.tag, genesis: hub.genesis, last: last)
     }
 
     @Test func `another hub is followed at once, and every stream is offered to it anew`() throws {
@@ -18,15 +18,17 @@ import Testing
         let hub = try TestHub(1)
         let later = try TestHub(2, parent: hub)
         let place = LogPlace(hub: hub.tag, position: 7)
+        let seen = try hub.event(6, previous: 0, .approved(old.tag))
         let world = try OutboxWorld(
             [old, new],
             records: [
                 old.record(acknowledged: 2, lastSession: 4, end: end, finishedFor: hub.tag),
                 new.record(acknowledged: 3, lastSession: 5, confirmedAt: place),
-            ], hubs: [known(hub, seen: 6)])
+            ], hubs: [known(hub, seen)])
         world.connect()
         let hello = try #require(world.hello(of: new))
         #expect(hello.seen == Seen(hub: hub.tag, position: 6))
+        #expect(hello.seenEvent == seen.digest(PlainSHA256()))
         #expect(hello.acknowledgedAt == place && hello.acknowledged == new.head)
         world.open(new, later)
         let followed = world.errands.compactMap { errand -> HubRecord? in
@@ -144,10 +146,11 @@ import Testing
     @Test func `hub events are kept in their order, without a gap, and each once`() throws {
         let stream = try TestStream(1, events: 0)
         let hub = try TestHub(1)
-        let world = try OutboxWorld([stream], hubs: [known(hub, seen: 4)])
+        let fact = HubFact.approved(stream.tag)
+        let four = try hub.event(4, previous: 0, fact)
+        let world = try OutboxWorld([stream], hubs: [known(hub, four)])
         world.connect()
         world.open(stream, hub)
-        let fact = HubFact.approved(stream.tag)
         let six = try hub.event(6, previous: 4, fact)
         let nine = try hub.event(9, previous: 6, fact)
         let twelve = try hub.event(12, previous: 9, fact)
@@ -165,7 +168,7 @@ import Testing
         world.receive(hub.signed(.hubEvents(HubEventsMessage(events: [six, nine]))))
         world.receive(hub.signed(.hubEvents(HubEventsMessage(events: [six, nine, twelve]))))
         #expect(kept() == [6, 9, 12] && world.outbox.seen.position == 4, "not durable yet")
-        world.report(.seen(Seen(hub: hub.tag, position: 12)))
+        world.report(.seen(known(hub, twelve)))
         #expect(world.outbox.seen == Seen(hub: hub.tag, position: 12))
         // What was not kept is told again, and taken again.
         let next = try hub.event(13, previous: 12, fact)
@@ -233,7 +236,8 @@ import Testing
         let said = world.messages.compactMap { message -> Unreadable? in
             if case .unreadable(let said) = message { said } else { nil }
         }
-        #expect(said == [Unreadable(stream: stream.tag, ranges: [2...2])])
+        #expect(
+            said == [Unreadable(stream: stream.tag, behind: stream.point(1), end: stream.point(2))])
         world.receive(hub.ack(stream, 4, session: 1))
         #expect(world.outbox.writing.backlog == 0)
     }

@@ -17,7 +17,7 @@ import Testing
         later = try TestHub(2, parent: hub)
         world = try OutboxWorld(
             [stream], records: [stream.record(acknowledged: 3, lastSession: 1)],
-            hubs: [HubRecord(tag: hub.tag, genesis: hub.genesis, seen: 0)])
+            hubs: [HubRecord(tag: hub.tag, genesis: hub.genesis)])
         world.returns = [
             Returns(
                 stream: stream.tag, former: hub.genesis,

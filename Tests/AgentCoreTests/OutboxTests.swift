@@ -30,6 +30,20 @@ import Testing
         #expect(world.outbox.hub?.tag == hub.tag && world.errands.count == 2)
     }
 
+    @Test func `a welcome that answers an altered greeting changes nothing`() throws {
+        let stream = try TestStream(1, events: 0)
+        let hub = try TestHub(1)
+        let world = try OutboxWorld([stream])
+        world.connect()
+        let hello = try #require(world.hello(of: stream))
+        var altered = hello
+        altered.lastSession = .max - 1
+        world.receive(hub.welcome(altered))
+        #expect(world.outbox.hub == nil && world.errands.isEmpty)
+        world.receive(hub.welcome(hello))
+        #expect(world.outbox.hub?.tag == hub.tag)
+    }
+
     @Test func `an acknowledgement that the hub has not signed releases nothing`() throws {
         let stream = try TestStream(1, events: 3)
         let hub = try TestHub(1)

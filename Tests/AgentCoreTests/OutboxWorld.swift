@@ -78,7 +78,7 @@ struct TestHub {
     ) -> Frame {
         let hash = hello.genesis.hash(PlainSHA256())
         let welcome = Welcome(
-            nonce: hello.nonce, challenge: TestHub.challenge,
+            nonce: hello.nonce, greeting: hello.digest(PlainSHA256()), challenge: TestHub.challenge,
             session: session ?? hello.lastSession + 1, standing: standing, leaves: leaves,
             announced: announced ?? ChainPoint(sequence: 0, hash: hash),
             credit: Credit(bytes: 1 << 20, messages: 8), hub: Seen(hub: tag, position: 0),

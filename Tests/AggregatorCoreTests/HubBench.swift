@@ -83,12 +83,12 @@ struct HubBench {
     @discardableResult
     mutating func greet(
         _ writer: CopiedWriter, acknowledged: ChainPoint? = nil, at place: LogPlace? = nil,
-        seen: Seen = .nothing, oldestRetained: UInt64 = 1, retainedBehind: Hash256? = nil,
-        passesAnnounced: Bool? = nil, hasLeft: Bool = false
+        seen: Seen = .nothing, seenEvent: Hash256? = nil, oldestRetained: UInt64 = 1,
+        retainedBehind: Hash256? = nil, passesAnnounced: Bool? = nil, hasLeft: Bool = false
     ) throws -> Welcome {
         try #require(
             greetIfHeard(
-                writer, acknowledged: acknowledged, at: place, seen: seen,
+                writer, acknowledged: acknowledged, at: place, seen: seen, seenEvent: seenEvent,
                 oldestRetained: oldestRetained, retainedBehind: retainedBehind,
                 passesAnnounced: passesAnnounced, hasLeft: hasLeft))
     }
@@ -96,14 +96,14 @@ struct HubBench {
     /// - Returns: nil where the hub has no stream to speak for.
     mutating func greetIfHeard(
         _ writer: CopiedWriter, acknowledged: ChainPoint? = nil, at place: LogPlace? = nil,
-        seen: Seen = .nothing, oldestRetained: UInt64 = 1, retainedBehind: Hash256? = nil,
-        passesAnnounced: Bool? = nil, hasLeft: Bool = false
+        seen: Seen = .nothing, seenEvent: Hash256? = nil, oldestRetained: UInt64 = 1,
+        retainedBehind: Hash256? = nil, passesAnnounced: Bool? = nil, hasLeft: Bool = false
     ) -> Welcome? {
         let hello = Hello(
             nonce: random.bytes(Hello.nonceByteCount), lastSession: writer.lastSession,
             head: writer.head, acknowledged: acknowledged ?? writer.start, acknowledgedAt: place,
-            seen: seen, oldestRetained: oldestRetained, retainedBehind: retainedBehind,
-            softwareVersion: "", genesis: writer.genesis)
+            seen: seen, seenEvent: seenEvent, oldestRetained: oldestRetained,
+            retainedBehind: retainedBehind, softwareVersion: "", genesis: writer.genesis)
         guard let welcome = challenge(writer, hello) else { return nil }
         let proof = Proof(
             stream: writer.tag, head: writer.head,
@@ -145,7 +145,8 @@ struct HubBench {
             stream: writer.tag, sentAt: sentAt ?? now.wall, attempt: 1,
             segments: run.map(\.segment.bytes))
         let content = SegmentsMessage.signedContent(
-            session: number, stream: writer.tag, lastHash: run[run.endIndex - 1].hash)
+            session: number, stream: writer.tag, sentAt: message.sentAt,
+            lastHash: run[run.endIndex - 1].hash)
         say(
             Message.segments(message).framed(
                 session: number, signature: ToySigner(1).sign(content)), writer)
@@ -198,6 +199,13 @@ struct HubBench {
     func take<Body>(_ type: Body.Type, of writer: CopiedWriter) -> Body? {
         let own = sent.filter { $0.agent == writer.genesis.agent }
         return own.compactMap { $0.message.body as? Body }.last
+    }
+
+    /// How often the agent alone was told that the hub is up, since the last look.
+    func notices(to writer: CopiedWriter) -> Int {
+        sent.count {
+            if case .hub = $0.message { $0.agent == writer.genesis.agent } else { false }
+        }
     }
 
     mutating func forgetSent() {

@@ -360,8 +360,10 @@ import Testing
         var writer = try writer(&bench, segments: 5)
         try bench.open(&writer)
         bench.send(1...1, writer)
-        let lost = writer.segments[2].segment.header.sequences
-        bench.say(.unreadable(Unreadable(stream: writer.tag, ranges: [lost])), writer)
+        let (before, behind) = (writer.segments[1].end, writer.segments[2].end)
+        let message = Unreadable(stream: writer.tag, behind: before, end: behind)
+        let lost = message.sequences
+        bench.say(.unreadable(message), writer)
         bench.send(4...4, writer)
         bench.commit()
         bench.tick(after: bench.parts.limits.reorderWindow)
@@ -374,7 +376,6 @@ import Testing
         }
         bench.send(5...5, writer)
         bench.commit()
-        let (before, behind) = (writer.segments[1].end, writer.segments[2].end)
         let gap = HubFact.LostGap(
             stream: writer.tag, sequences: lost, before: before.hash, resumesBehind: behind.hash,
             cause: .unreadable)

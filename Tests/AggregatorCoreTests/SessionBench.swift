@@ -129,7 +129,8 @@ struct SessionBench {
             segments: segments.map(\.segment.bytes)
         )
         let content = SegmentsMessage.signedContent(
-            session: number, stream: session.stream, lastHash: segments[segments.count - 1].hash)
+            session: number, stream: session.stream, sentAt: message.sentAt,
+            lastHash: segments[segments.count - 1].hash)
         return session.received(
             message, session: number, signature: signer.sign(content), now: now)
     }

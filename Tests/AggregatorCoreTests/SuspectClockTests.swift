@@ -124,12 +124,48 @@ import Testing
         #expect(own.all.map(\.id) == bench.hub.state.conflicts.all.map(\.id))
     }
 
+    @Test
+    func `a message that says it was sent at no time that can be changes nothing but its mark`()
+        throws
+    {
+        var bench = try HubBench()
+        var writer = try CopiedWriter(agent: "till-1", &bench.random)
+        for _ in 0..<2 { try writer.write(&bench.random) }
+        try bench.open(&writer)
+        bench.send(1...1, writer, sentAt: Timestamp(microseconds: .min))
+        bench.send(2...2, writer, sentAt: Timestamp(microseconds: .max))
+        bench.commit()
+        #expect(bench.take(Ack.self, of: writer)?.through == writer.head)
+        #expect(bench.hub.ledger.counts.setAside == 0)
+    }
+
+    @Test func `what a former hub had judged is judged again where that was not written`() throws {
+        var bench = try HubBench()
+        var writer = try CopiedWriter(agent: "till-1", &bench.random)
+        writer.wall = Timestamp(microseconds: 0)
+        try writer.write(&bench.random)
+        try bench.open(&writer)
+        let first = writer.segments[0]
+        let span = EventSpan(
+            stream: writer.tag, segment: first.hash, sequences: first.segment.header.sequences)
+        let restamped = HubFact.restamped(span, offset: 5)
+        let former = try bench.formerHub()
+        bench.say(former.returns([restamped], to: writer), writer)
+        bench.failToCommit()
+        #expect(bench.facts.isEmpty)
+        try bench.open(&writer)
+        bench.send(1...1, writer)
+        bench.commit()
+        guard case .restamped(span, _)? = bench.facts.first, bench.facts.count == 1 else {
+            Issue.record("its clock is not marked: \(bench.facts)")
+            return
+        }
+    }
+
     /// The conflicts as the agent has them of what it was told.
     private func own(_ writer: CopiedWriter, _ bench: HubBench) -> OwnConflicts {
         let (told, hub) = (bench.told(writer), bench.store.origin.genesis)
-        let record = HubRecord(
-            tag: StreamTag(genesisHash: hub.hash(PlainSHA256())), genesis: hub,
-            seen: told.last?.sequence ?? 0)
+        let record = HubRecord(tag: StreamTag(genesisHash: hub.hash(PlainSHA256())), genesis: hub)
         return OwnConflicts(
             agent: writer.genesis.agent, hubs: [record], events: told.map { (record.tag, $0) })
     }

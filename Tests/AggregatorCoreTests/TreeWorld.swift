@@ -155,7 +155,8 @@ struct TreeWorld {
             stream: session.stream, sentAt: now.wall, attempt: 1, segments: run.map(\.segment.bytes)
         )
         let content = SegmentsMessage.signedContent(
-            session: number, stream: session.stream, lastHash: run[run.count - 1].hash)
+            session: number, stream: session.stream, sentAt: message.sentAt,
+            lastHash: run[run.count - 1].hash)
         perform(
             session.received(
                 message, session: number, signature: ToySigner(1).sign(content), now: now))

@@ -258,7 +258,7 @@ final class VirtualAgent {
             stream: tag, sentAt: now.wall, attempt: session.attemptOfNext,
             segments: chosen.map(\.segment.bytes))
         let content = SegmentsMessage.signedContent(
-            session: number, stream: tag, lastHash: last.hash)
+            session: number, stream: tag, sentAt: message.sentAt, lastHash: last.hash)
         let frame = Message.segments(message).framed(
             session: number, signature: signer.sign(content))
         outbox.append(frame.encoded())

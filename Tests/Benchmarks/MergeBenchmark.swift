@@ -99,7 +99,7 @@ private struct Recording {
             stream: tag, sentAt: WallClock.now(), attempt: 1,
             segments: segments.map(\.segment.bytes))
         let content = SegmentsMessage.signedContent(
-            session: session, stream: tag, lastHash: last.hash)
+            session: session, stream: tag, sentAt: message.sentAt, lastHash: last.hash)
         return Message.segments(message).framed(session: session, signature: signer.sign(content))
             .encoded()
     }

@@ -236,7 +236,8 @@ enum GoldenSamples {
                     nonce: run(0xD0, Hello.nonceByteCount), dialect: dialect, lastSession: 4,
                     head: head, acknowledged: acknowledged,
                     acknowledgedAt: LogPlace(hub: try StreamTag("h0b00000"), position: 81_235),
-                    seen: hub, oldestRetained: 2, retainedBehind: acknowledged.hash,
+                    seen: hub, seenEvent: head.hash, oldestRetained: 2,
+                    retainedBehind: acknowledged.hash,
                     otherStreams: [try StreamTag("00000001"), try StreamTag("zzzzzzzz")],
                     softwareVersion: "0.1.0", genesis: try agentGenesis()))
         case .proof: .proof(Proof(stream: tag, head: head))
@@ -258,7 +259,7 @@ enum GoldenSamples {
         case .welcome:
             .welcome(
                 Welcome(
-                    nonce: run(0xD0, Hello.nonceByteCount),
+                    nonce: run(0xD0, Hello.nonceByteCount), greeting: second.header.previous,
                     challenge: run(0xE0, Welcome.challengeByteCount), session: 5,
                     standing: .open, leaves: [acknowledged], announced: head,
                     credit: Credit(bytes: 1 << 20, messages: 32), dialect: dialect, hub: hub,
@@ -299,7 +300,7 @@ enum GoldenSamples {
                     stream: tag, former: try hubGenesis(),
                     runs: [Returns.Run(sequences: 1...4, position: 81_235)],
                     events: try signedHubEvents()))
-        case .unreadable: .unreadable(Unreadable(stream: tag, ranges: [2...4, 9...9]))
+        case .unreadable: .unreadable(Unreadable(stream: tag, behind: acknowledged, end: head))
         }
     }
 

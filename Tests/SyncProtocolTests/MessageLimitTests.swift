@@ -203,7 +203,7 @@ import Testing
     @Test func `leaves beyond their limit are refused by name`() throws {
         let welcome = try GoldenSamples.message(.welcome)
         #expect(
-            reason(welcome, at: 57, [17])
+            reason(welcome, at: 57 + 32, [17])
                 == .tooLong(what: "the number of leaves", length: 17, limit: 16))
     }
 
@@ -212,15 +212,15 @@ import Testing
         let hello = try GoldenSamples.message(.hello)
         #expect(reason(hello, at: 16, [3]) == invalid)
         #expect(reason(hello, at: 16, [2]) == nil)
-        // Nonce, challenge, session, standing, one leaf, announced head, credit.
+        // Nonce, greeting, challenge, session, standing, one leaf, announced head, credit.
         let welcome = try GoldenSamples.message(.welcome)
-        #expect(reason(welcome, at: 16 + 32 + 8 + 1 + 41 + 40 + 8, [3]) == invalid)
+        #expect(reason(welcome, at: 16 + 32 + 32 + 8 + 1 + 41 + 40 + 8, [3]) == invalid)
     }
 
     @Test func `a hub's genesis that is longer than one can be, or none at all, is refused`() throws
     {
         let welcome = try GoldenSamples.message(.welcome)
-        let place = 16 + 32 + 8 + 1 + 41 + 40 + 8 + 10 + 17
+        let place = 16 + 32 + 32 + 8 + 1 + 41 + 40 + 8 + 10 + 17
         #expect(
             reason(welcome, at: place, [0x81, 0x04])
                 == .tooLong(what: "the hub's genesis", length: 513, limit: 512))
@@ -288,7 +288,8 @@ extension Welcome {
         nonce: [UInt8]? = nil, challenge: [UInt8]? = nil, leaves: [ChainPoint]? = nil
     ) -> Welcome {
         Welcome(
-            nonce: nonce ?? self.nonce, challenge: challenge ?? self.challenge, session: session,
+            nonce: nonce ?? self.nonce, greeting: greeting, challenge: challenge ?? self.challenge,
+            session: session,
             standing: standing, leaves: leaves ?? self.leaves, announced: announced, credit: credit,
             dialect: dialect, hub: hub, hubGenesis: hubGenesis, sentAt: sentAt)
     }

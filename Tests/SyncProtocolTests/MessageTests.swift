@@ -207,12 +207,13 @@ import Testing
         let tag = try StreamTag("k3f9qa2m")
         let challenge = [UInt8](repeating: 5, count: Welcome.challengeByteCount)
         let proof = try proof().signedContent(challenge: challenge, greeting: .zero, session: 7)
-        let segments = SegmentsMessage.signedContent(session: 7, stream: tag, lastHash: .zero)
+        let segments = SegmentsMessage.signedContent(
+            session: 7, stream: tag, sentAt: Timestamp(microseconds: 0), lastHash: .zero)
         let message = Message.proof(try self.proof()).framed(session: 7).signedContent(
             PlainSHA256())
         #expect(Set([proof, segments, message].map { $0.prefix(while: { $0 != 0 }) }).count == 3)
         #expect(proof.count == 19 + 32 + 32 + 8 + 8 + 8 + 32 + 1)
-        #expect(segments.count == 21 + 1 + 8 + 8 + 32)
+        #expect(segments.count == 21 + 1 + 8 + 8 + 8 + 32)
         #expect(message.count == 20 + 1 + 1 + 8 + 32)
     }
 

@@ -77,7 +77,11 @@ extension SplitMix64 {
     }
 
     mutating func unreadable() -> Unreadable {
-        Unreadable(stream: streamTag(), ranges: (0..<1 + below(4)).map { _ in sequences() })
+        let sequences = sequences()
+        return Unreadable(
+            stream: streamTag(),
+            behind: ChainPoint(sequence: sequences.lowerBound - 1, hash: hash()),
+            end: ChainPoint(sequence: sequences.upperBound, hash: hash()))
     }
 }
 

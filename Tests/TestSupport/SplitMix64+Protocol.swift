@@ -157,7 +157,8 @@ extension SplitMix64 {
             nonce: bytes(Hello.nonceByteCount), dialect: dialect(), lastSession: next(),
             head: chainPoint(), acknowledged: chainPoint(),
             acknowledgedAt: oneIn(2) ? LogPlace(hub: streamTag(), position: next()) : nil,
-            seen: seen(), oldestRetained: next(), retainedBehind: oneIn(2) ? hash() : nil,
+            seen: seen(), seenEvent: oneIn(2) ? hash() : nil, oldestRetained: next(),
+            retainedBehind: oneIn(2) ? hash() : nil,
             otherStreams: (0..<below(Hello.otherStreamsMax + 1)).map { _ in streamTag() },
             softwareVersion: text(bytesMax: Hello.versionBytesMax), genesis: try genesis())
     }
@@ -183,7 +184,8 @@ extension SplitMix64 {
 
     private mutating func welcome() throws -> Welcome {
         Welcome(
-            nonce: bytes(Hello.nonceByteCount), challenge: bytes(Welcome.challengeByteCount),
+            nonce: bytes(Hello.nonceByteCount), greeting: hash(),
+            challenge: bytes(Welcome.challengeByteCount),
             session: next(), standing: Standing.allCases[below(Standing.allCases.count)],
             leaves: (0..<below(Welcome.leavesMax + 1)).map { _ in chainPoint() },
             announced: chainPoint(),

@@ -96,7 +96,7 @@ struct AgentContents: DiskContents {
             })
         else { return }
         hubEvents.append(event)
-        hubs[hub].seen = max(hubs[hub].seen, event.event.sequence)
+        hubs[hub].saw(event)
     }
 
     mutating func pruneKeys(_ stream: StreamTag, through sequence: UInt64) -> Int {
@@ -130,7 +130,7 @@ struct AgentContents: DiskContents {
                 }
             }
         }
-        let seen = hubs.last.map { Seen(hub: $0.tag, position: $0.seen) } ?? .nothing
+        let seen = hubs.last?.seen ?? .nothing
         var dictionary = StreamDictionary()
         for definition in writing.definitions { dictionary.restore(definition) }
         let place = SegmentBuilder.Place(

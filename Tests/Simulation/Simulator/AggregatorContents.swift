@@ -143,23 +143,6 @@ struct AggregatorContents: DiskContents {
         }
     }
 
-    /// All definitions on the way to a segment, it included.
-    private func names(through hash: Hash256) -> [Definition?] {
-        var parts: [[Definition?]] = []
-        var next = stored(hash)
-        while let sealed = next {
-            let count = Int(sealed.segment.header.definitionCount)
-            let own = (try? sealed.segment.definitions()).map { $0.map(Optional.some) }
-            parts.append(own ?? [Definition?](repeating: nil, count: count))
-            next = stored(sealed.segment.header.previous)
-            if next == nil, sealed.segment.header.definitionCountBefore > 0 {
-                // Behind a gap.
-                parts.append(names[dictionary(before: sealed)] ?? [])
-            }
-        }
-        return Array(parts.reversed().joined())
-    }
-
     // MARK: The fold
 
     /// What a start reads.
@@ -230,14 +213,18 @@ extension AggregatorContents: ReplayedLog {
         return found
     }
 
-    /// Those in front of one of a stream's segments with that state; all such are the same.
+    /// Those that a segment has taken to that state; all such are the same.
     func names(of stream: StreamTag, leadingTo state: DictionaryState) -> [Definition?] {
         if let known = names[state] { return known }
-        if state == .empty { return [] }
         let found = log.first {
             $0.segment.header.stream == stream && $0.segment.header.dictionary == state
+                && $0.segment.header.definitionCount > 0
         }
-        return found.map { names(through: $0.hash) } ?? []
+        guard state != .empty, let found else { return [] }
+        let count = Int(found.segment.header.definitionCount)
+        let own = (try? found.segment.definitions()).map { $0.map(Optional.some) }
+        return names(of: stream, leadingTo: dictionary(before: found))
+            + (own ?? [Definition?](repeating: nil, count: count))
     }
 
     func segment(of span: EventSpan) -> Segment? {

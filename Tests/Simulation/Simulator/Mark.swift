@@ -44,7 +44,6 @@ package enum Mark: UInt8, CaseIterable, Sendable {
     case released
     case confirmedAgain
     case definitionsSent
-    case acknowledgementRefused
     case streamEnded
     case drew
     case drewAtStart

@@ -61,6 +61,8 @@ struct Oracle {
     private var own: [Int: [Flow]] = [:]
     /// By folder, whose flows these are.
     private var counted: [Int: Set<Int>] = [:]
+    /// By folder, what it shows of its own until it hears that it is lost.
+    private var robbed: [Int: [Flow]] = [:]
     private var numbers: [StreamPlace: [Int]] = [:]
     private var shown: [Int: [Flow]] = [:]
     /// By folder and account, by whose word.
@@ -222,8 +224,10 @@ struct Oracle {
             }
             let hub = balance?.asOf?.hub
             let isAnotherWord = hub != hubs[index] || hub.map(formerHubs.contains) ?? false
+            let gone = robbed[folder]?[index] ?? Flow()
             if !isAnotherWord || hubs[index] == nil,
-                flow.input < before[index].input || flow.output < before[index].output
+                flow.input + gone.input < before[index].input
+                    || flow.output + gone.output < before[index].output
             {
                 return (.noReadGoesBack, "\(what), and it was \(before[index])")
             }
@@ -256,7 +260,8 @@ struct Oracle {
                 add(asked[number].postings, to: &flows)
                 counted[folder, default: []].insert(number)
             }
-            guard kept != asked[number].told else { continue }
+            // What nobody was told of may have stood on the disk all the same.
+            guard kept != asked[number].told || kept == nil else { continue }
             asked[number].told = kept
             guard let key = asked[number].key else { continue }
             forgottenKeys.insert(key)
@@ -284,8 +289,21 @@ struct Oracle {
     /// said to be lost.
     mutating func lost(_ place: StreamPlace) {
         guard lost.insert(place).inserted else { return }
+        discount(place)
+    }
+
+    /// The aggregator has said of these that they are lost. Somebody's disk may have them still, and
+    /// until it brings them, accounts are shown without them.
+    mutating func givenUp(_ sequences: ClosedRange<UInt64>, of stream: StreamTag) {
+        for sequence in sequences { discount(StreamPlace(stream: stream, sequence: sequence)) }
+    }
+
+    private mutating func discount(_ place: StreamPlace) {
         for number in numbers[place] ?? [] where asked[number].told == place {
             for folder in counted.keys where counted[folder]?.remove(number) != nil {
+                var gone = robbed[folder] ?? emptyFlows
+                add(asked[number].postings, to: &gone)
+                robbed[folder] = gone
                 take(asked[number].postings, from: &own[folder])
                 take(asked[number].postings, from: &shown[folder])
             }

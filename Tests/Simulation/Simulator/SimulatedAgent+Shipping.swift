@@ -90,7 +90,6 @@ extension SimulatedAgent {
             world.mark(.streamEnded)
             world.accused(self, tag, finding)
         case .held: world.mark(.streamHeld)
-        case .refused: world.mark(.acknowledgementRefused)
         case .drained: world.mark(.drained)
         case .follows(_, let before):
             world.mark(before == nil ? .firstHub : .anotherHub)
@@ -100,7 +99,7 @@ extension SimulatedAgent {
         case .forged: world.mark(.forgedRefused)
         case .broken: world.mark(.brokenFrame)
         case .told: world.mark(.hubEventTold)
-        case .lost, .drawn, .unreadable: break
+        case .lost, .drawn, .unreadable, .refused: break
         }
     }
 }

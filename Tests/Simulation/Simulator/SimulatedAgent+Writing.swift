@@ -216,9 +216,9 @@ extension SimulatedAgent {
             loadIfSpent()
             guard let folds = commits.folds else { continue }
             let view = folds.merged.account(account, own: folds.own)
+            if view?.isTold(by: commits.hubTag) != true { report(.wanted(account)) }
             if view == nil {
                 world.mark(.readUnknown)
-                report(.wanted(account))
             } else {
                 let hasOthers = view?.balances.contains { $0.asOf != nil } ?? false
                 world.mark(hasOthers ? .readMerged : .readOwn)

@@ -87,7 +87,10 @@ extension World {
         for index in 0..<count {
             let point = stream.segments[index].end
             let end = point.sequence
-            let isHeld = accounts(stream.tag, for: point) || watch.everHeld.contains(point.hash)
+            // Of what cannot be read, nothing is lost with it.
+            let isHeld =
+                accounts(stream.tag, for: point) || watch.everHeld.contains(point.hash)
+                || stream.segments[index].isRotten
             if !isHeld || end > stream.acknowledged {
                 violate(.prunedIsOld, "\(agent.id) prunes \(end), which is not held")
             }

@@ -30,9 +30,7 @@ extension World {
             let header = sealed.segment.header
             violate(.clocks, "\(header.sequences) of \(header.stream) is not marked")
         }
-        // When a message was sent is not signed: somebody else may have said it.
-        let mayErr = plan.present.contains(.alteredUp)
-        if !mayErr, plan.present.isDisjoint(with: FaultKind.clocks), !hub.restamped.isEmpty {
+        if plan.present.isDisjoint(with: FaultKind.clocks), !hub.restamped.isEmpty {
             violate(.clocks, "\(hub.restamped.count) segments are marked, and all clocks are right")
         }
         checkConflicts(hub)
@@ -62,7 +60,8 @@ extension World {
     private func checkKept(_ hub: HubReading) {
         let tag = aggregator.hub.tag
         for agent in agents {
-            guard let seen = agent.contents.hubs.last(where: { $0.tag == tag })?.seen else {
+            guard let seen = agent.contents.hubs.last(where: { $0.tag == tag })?.seen.position
+            else {
                 continue
             }
             let kept = agent.contents.hubEvents.filter { $0.hub == tag }.map(\.event.sequence)

@@ -36,6 +36,7 @@ extension World {
 
     /// The aggregator says that nobody has these events any more.
     func checkLoss(_ gap: HubFact.LostGap) {
+        oracle.givenUp(gap.sequences, of: gap.stream)
         guard !watch.copied.contains(gap.stream) else { return }
         for agent in agents {
             guard let stream = agent.contents.stream(gap.stream) else { continue }

@@ -8,7 +8,9 @@ extension SmallHub {
         _ action: StreamSession.Action, _ index: Int, _ letters: inout [Letter]
     ) {
         switch action {
-        case .sendWelcome(let welcome):
+        case .sendWelcome(var welcome):
+            // No letter is altered here, and states that differ in nonces are to be one.
+            welcome.greeting = .zero
             streams[index].challenge = welcome.challenge[0]
             let names = [welcome.nonce[0], welcome.challenge[0]]
             let frame = Message.welcome(welcome).framed(session: 0)

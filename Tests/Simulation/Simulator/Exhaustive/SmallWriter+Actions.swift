@@ -104,7 +104,7 @@ extension SmallWriter {
             stream: stream.tag, sentAt: Timestamp(microseconds: 0), attempt: 1,
             segments: chosen.map(\.segment.bytes))
         let content = SegmentsMessage.signedContent(
-            session: session, stream: stream.tag, lastHash: last.hash)
+            session: session, stream: stream.tag, sentAt: message.sentAt, lastHash: last.hash)
         let frame = Message.segments(message).framed(
             session: session, signature: signer.sign(content))
         letters.append(Letter(from: name, frame))
