@@ -202,7 +202,9 @@ extension StreamSession {
             return actions.append(.drop(.tooManyBranches))
         }
         // A chain goes on behind it already, of which this run is no part.
-        if tree.merged.sequence > gap.sequences.upperBound { fork(&actions) }
+        if tree.merged.sequence > gap.sequences.upperBound {
+            if open?.reached == gap.end { close(.forked, &actions) } else { fork(&actions) }
+        }
         let before = tree.ends.first { $0.point.hash == gap.before }?.dictionary
         if let before, fits(run[0], behind: before) {
             return resume(run, behind: gap, names: before, &actions)
